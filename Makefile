@@ -1,0 +1,39 @@
+# Every target sets up .venv from the pinned constraints first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: sweep test lint check ui stats-check clean-venv
+
+sweep: $(VENV)/.installed          ## the whole sweep, under Prefect
+	palms sweep
+
+check: $(VENV)/.installed          ## check the datasets and prompts
+	palms check
+
+test: $(VENV)/.installed-dev       ## all tests
+	pytest
+
+lint: $(VENV)/.installed-dev       ## ruff and mypy
+	ruff check tasks flows tests
+	mypy
+
+stats-check: $(VENV)/.installed    ## the simulations behind the statistics, in full
+	python -m tasks.stats.check
+
+ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
+	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 2; }
+	@echo "installing the pinned dependencies into $(VENV) (two to three minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
