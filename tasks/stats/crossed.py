@@ -1,0 +1,91 @@
+"""Two crossed random factors, prompts and replicates: several seeds, or raters as a sample of all raters.
+
+A cell (prompt i, replicate j) holds a difference between arms. With MS the mean squares of prompts, of
+replicates and of what is left, the variance of the grand mean of n prompts and S replicates is
+(MSp + MSs - MSe) / (n S), and never taken below the larger of MSp and MSs over n S (a quasi-t).
+Reference: Clark (1973), Journal of Verbal Learning and Verbal Behavior 12, 335-359; Satterthwaite (1946),
+Biometrics Bulletin 2, 110-114.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.stats.outcome import TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
+from tasks.stats.paired import design, within_variance
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Variances of the grand mean (...,): by prompts, by replicates, what both contain, and their df."""
+
+    estimate: Floats
+    prompts: Floats
+    replicates: Floats
+    shared: Floats
+    df_prompts: int
+    df_replicates: Floats | float
+    df_shared: int
+
+
+def parts(cells: Floats, strata: Labels | None = None) -> Parts:
+    """Split the variance of the mean of complete cells (..., prompts, replicates); vectorised.
+
+    Categories are fixed and equally weighted: prompts vary within them (n - C df), and what is left is the
+    prompt x replicate residual within categories ((n - C)(S - 1) df).
+    """
+    n, replicates = cells.shape[-2:]
+    indicators, weights = design(strata, n)
+    squared = float((weights**2).sum())
+    prompt_means = cells.mean(axis=-1)
+    residual = cells - prompt_means[..., None]
+    by_category = np.swapaxes(residual, -1, -2) @ (indicators / indicators.sum(axis=0))  # (..., S, C)
+    residual = residual - indicators @ np.swapaxes(by_category, -1, -2)
+    df_prompts = n - indicators.shape[1]
+    df_shared = df_prompts * (replicates - 1)
+    ms_shared = (residual**2).sum(axis=(-1, -2)) / df_shared
+    replicate_means = np.swapaxes(cells, -1, -2) @ weights
+    return Parts(
+        estimate=prompt_means @ weights,
+        prompts=within_variance(prompt_means, indicators) * squared,
+        replicates=replicate_means.var(axis=-1, ddof=1) / replicates,
+        shared=ms_shared * squared / replicates,
+        df_prompts=df_prompts, df_replicates=replicates - 1, df_shared=df_shared)
+
+
+def quasi(split: Parts) -> tuple[Floats, Floats, Floats]:
+    """Estimate, standard error and Satterthwaite's df (...,) from the parts of a variance."""
+    total = split.prompts + split.replicates - split.shared
+    floor = np.maximum(split.prompts, split.replicates)
+    df_floor = np.where(split.prompts >= split.replicates, split.df_prompts, split.df_replicates)
+    below = (split.prompts**2 / split.df_prompts + split.replicates**2 / split.df_replicates
+             + split.shared**2 / split.df_shared)
+    df = np.where(total > floor, total**2 / np.where(below > 0, below, 1.0), df_floor)
+    return split.estimate, np.sqrt(np.maximum(total, floor)), np.asarray(df, dtype=np.float64)
+
+
+def crossed_t(cells: Floats, strata: Labels | None = None, *, confidence: float = 0.95) -> Outcome:
+    """Quasi-t of the grand mean of differences (prompts, replicates), both factors random; strata (prompts,).
+
+    A prompt with a missing cell is left out. The claim is about the source of the replicates (the dataset, or
+    raters at large), not about these checkpoints or this panel. Refusals (p NaN, with a reason): fewer than
+    two replicates, no complete prompt, no category with two prompts, no variation.
+    """
+    name = "quasi-t"
+    whole = ~np.isnan(cells).any(axis=1)
+    kept, missing = cells[whole], int((~whole).sum())
+    kept_strata = None if strata is None else np.asarray(strata)[whole]
+    n = len(kept)
+    if n == 0:
+        return undefined("no prompt has a score in every cell", test=name, n_missing=missing)
+    indicators, weights = design(kept_strata, n)
+    estimate = float(kept.mean(axis=1) @ weights)
+    if kept.shape[1] < 2:
+        return undefined("one replicate: its own variance is unknown", test=name, n=n, n_missing=missing,
+                         estimate=estimate)
+    if n <= indicators.shape[1]:
+        return undefined("no category has two prompts", test=name, n=n, n_missing=missing, estimate=estimate)
+    _, se, df = quasi(parts(kept, kept_strata))
+    if float(se) <= TINY * float(np.abs(kept).max()):
+        return undefined(no_spread(kept), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0)
+    return from_t(estimate, float(se), float(df), n=n, n_missing=missing, test=name, confidence=confidence)

@@ -1,0 +1,58 @@
+"""What could be detected: smallest effects by prompts, tests in the family, samples, raters and seeds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from tasks.stats.outcome import NAN
+
+
+def power_t(d: float, n: int, *, df: float | None = None, alpha: float = 0.05) -> float:
+    """Power of the two-sided paired t on n prompts for a true d_z; df n - 1 unless given (32 when stratified).
+
+    1 - F(t_c) + F(-t_c), F the noncentral t with noncentrality d sqrt(n). NaN with no degree of freedom.
+    Reference: Cohen (1988), Statistical Power Analysis, chapter 2.
+    """
+    df = n - 1 if df is None else df
+    if df <= 0:
+        return NAN
+    critical, shift = float(stats.t.ppf(1 - alpha / 2, df)), abs(d) * np.sqrt(n)
+    above, below = float(stats.nct.sf(critical, df, shift)), float(stats.nct.cdf(-critical, df, shift))
+    if np.isnan(above):  # beyond scipy's reach: the shift is far from the critical value
+        return float(shift > critical)
+    return above + (0.0 if np.isnan(below) else below)
+
+
+def detectable_d(n: int, *, df: float | None = None, alpha: float = 0.05, power: float = 0.8,
+                 tests: int = 1) -> float:
+    """Smallest d_z found with this power when it must pass Holm's first step, alpha / tests; NaN without df."""
+    if np.isnan(power_t(0.0, n, df=df)):
+        return NAN
+    return float(optimize.brentq(lambda d: power_t(d, n, df=df, alpha=alpha / tests) - power, 1e-6, 1e3))
+
+
+def detectable_curve(prompts: Sequence[int], *, categories: int = 1, tests: Sequence[int] = (1,),
+                     alpha: float = 0.05, power: float = 0.8) -> pd.DataFrame:
+    """Detectable d_z by number of prompts and size of the family: columns n_prompts, df, tests, d_z."""
+    rows = [(n, n - categories, m, detectable_d(n, df=n - categories, alpha=alpha, power=power, tests=m))
+            for m in tests for n in prompts]
+    return pd.DataFrame(rows, columns=["n_prompts", "df", "tests", "d_z"])
+
+
+def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int = 0, seeds: int = 1,
+                      seed_sd: float = 0.0, tests: int = 1, categories: int = 1, alpha: float = 0.05,
+                      power: float = 0.8) -> float:
+    """Smallest true difference in points found with this power; `sds`: prompt, sample, rater (unknown: NaN, 0).
+
+    sd^2 of a prompt's difference = prompt^2 + 2 (sample^2 + rater^2 / raters) / (k seeds); the seeds add
+    seed_sd^2 / seeds to the squared standard error (`seed_sd` of the difference; their few
+    degrees of freedom are left out).
+    """
+    part = {name: 0.0 if np.isnan(sd) else sd for name, sd in sds.items()}
+    sample = part["sample"] ** 2 + part["rater"] ** 2 / max(raters, 1)
+    of_prompt = np.sqrt(part["prompt"] ** 2 + 2 * sample / (k * seeds))
+    error = np.sqrt(of_prompt**2 / n + seed_sd**2 / seeds)
+    d = detectable_d(n, df=n - categories, alpha=alpha, power=power, tests=tests)
+    return float(d * np.sqrt(n) * error)

@@ -1,0 +1,42 @@
+"""The same contrasts by other means: a bootstrap interval and Bayes factors with other priors. Secondary."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.stats import effects
+from tasks.stats.cells import Plan, cells_of, checked, pair, prompts_of
+from tasks.stats.contrasts import ladder
+from tasks.stats.paired import bayes_factor, bootstrap_interval
+
+COLUMNS = ("metric", "rung", "contrast", "n_prompts", "boot_lo", "boot_hi", "bf10_r05", "bf10_r0707", "bf10_r1",
+           "reason")
+
+
+def sensitivity(scores: pd.DataFrame, plan: Plan, *, draws: int = 4000) -> pd.DataFrame:
+    """A row per confirmatory contrast of the primary and secondary metric and rung, with exactly `COLUMNS`.
+
+    Prompts are the only noise in it, so with several seeds it is about these checkpoints, their seeds averaged.
+    """
+    table = checked(scores)
+    rows: list[dict[str, Any]] = []
+    for metric in (name for name in (plan.primary, plan.secondary) if name):
+        of_metric = table[table["metric"] == metric]
+        prompts = prompts_of(of_metric)
+        for rung in ladder(table, plan):
+            part = of_metric[of_metric["rung"] == rung]
+            for a, b in plan.confirmatory:
+                both = cells_of(part, a, prompts), cells_of(part, b, prompts)
+                row = {"metric": metric, "rung": rung, "contrast": f"{a} - {b}", "n_prompts": 0}
+                if both[0] is None or both[1] is None:
+                    rows.append(row | {"reason": "no scores of an arm at this rung"})
+                    continue
+                diffs = pair(both[0], both[1], fixed_b=b == plan.base).diffs.mean(axis=1)
+                lo, hi = bootstrap_interval(diffs, prompts.categories, draws=draws, seed=plan.seed,
+                                            confidence=plan.confidence)
+                t, n = effects.plain_t(diffs), int((~np.isnan(diffs)).sum())
+                rows.append(row | {"n_prompts": n, "boot_lo": lo, "boot_hi": hi, "bf10_r05": bayes_factor(t, n, 0.5),
+                                   "bf10_r0707": bayes_factor(t, n), "bf10_r1": bayes_factor(t, n, 1.0),
+                                   "reason": "the differences do not vary" if np.isnan(t) else None})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})

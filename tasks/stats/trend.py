@@ -1,0 +1,152 @@
+"""Does the effect grow with the size of the model? Each prompt's slope on log10(parameters), in one family.
+
+"Grows with size" depends on the scale, and a ceiling fakes it: the slope is given on the raw scale and on the
+probability of superiority. A slope is per tenfold of parameters. Rungs are fixed; prompts are random within
+categories; with several seeds each rung's own seeds are random too.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.stats import effects, families
+from tasks.stats.cells import Pair, Plan, Prompts, cells_of, checked, pair, prompts_of
+from tasks.stats.crossed import Parts, parts, quasi
+from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
+from tasks.stats.paired import design, stratified_t, within_variance
+
+COLUMNS = ("metric", "role", "model_family", "contrast", "scale", "estimand", "rungs", "n_rungs",
+           "n_prompts", "n_missing", "seeds", "estimate", "se", "test", "stat", "df", "p", "family", "m",
+           "p_corr", "ci_lo", "ci_hi", "ci_method", "descriptive", "reason")
+SCALES = ("raw", "ps")
+
+
+def slope_weights(log_params: Floats) -> Floats:
+    """(rungs,) weights whose sum with the effects is the least-squares slope: (x - mean x) / Sxx."""
+    centred = log_params - log_params.mean()
+    return np.asarray(centred / (centred**2).sum(), dtype=np.float64)
+
+
+def slope_parts(rungs: Sequence[Floats], weights: Floats, strata: Labels | None = None) -> Parts:
+    """Split the variance of sum_r weight_r x effect_r, effects (..., prompts, seeds of the rung); vectorised.
+
+    A prompt is the same at every rung, a seed is not (it is another fine-tuning of another model): prompts
+    vary in their own slope, seeds within each rung (Satterthwaite over rungs).
+    """
+    indicators, w = design(strata, rungs[0].shape[-2])
+    slopes = sum(c * rung.mean(axis=-1) for c, rung in zip(weights, rungs, strict=True))
+    each = [parts(rung, strata) for rung in rungs]
+    by_seed = np.stack([c**2 * part.replicates for c, part in zip(weights, each, strict=True)])
+    shared = np.stack([c**2 * part.shared for c, part in zip(weights, each, strict=True)])
+    seed_df = np.array([part.df_replicates for part in each]).reshape(-1, *[1] * (by_seed.ndim - 1))
+    below = (by_seed**2 / seed_df).sum(axis=0)
+    df_seeds = by_seed.sum(axis=0) ** 2 / np.where(below > 0, below, 1.0)
+    return Parts(
+        estimate=np.asarray(slopes @ w), replicates=by_seed.sum(axis=0), shared=shared.sum(axis=0),
+        prompts=within_variance(np.asarray(slopes), indicators) * float((w**2).sum()),
+        df_prompts=each[0].df_prompts, df_replicates=np.maximum(df_seeds, 1e-9),
+        df_shared=sum(part.df_shared for part in each))
+
+
+def slope(rungs: Sequence[Floats], weights: Floats, strata: Labels | None = None, *,
+          confidence: float = 0.95) -> Outcome:
+    """Weighted sum over rungs of effects (prompts, seeds of the rung): a slope, or a difference of two.
+
+    With two seeds or more at every rung the variance carries the seeds (quasi-t). Otherwise the prompts
+    alone: right for these checkpoints, which is no claim about size, so `trend` shows it without p.
+    """
+    whole = ~np.any([np.isnan(rung).any(axis=1) for rung in rungs], axis=0)
+    kept, missing, n = [rung[whole] for rung in rungs], int((~whole).sum()), int(whole.sum())
+    kept_strata = None if strata is None else np.asarray(strata)[whole]
+    if n == 0 or min(rung.shape[1] for rung in kept) < 2:
+        slopes = sum(c * rung.mean(axis=1) for c, rung in zip(weights, rungs, strict=True))
+        return stratified_t(np.asarray(slopes), strata, confidence=confidence)
+    if n <= design(kept_strata, n)[0].shape[1]:
+        return undefined("no category has two prompts", test="quasi-t", n=n, n_missing=missing)
+    estimate, se, df = quasi(slope_parts(kept, weights, kept_strata))
+    if float(se) <= TINY * max(float(np.abs(rung).max()) for rung in kept) * float(np.abs(weights).sum()):
+        why = no_spread(np.stack([rung.mean(axis=1) for rung in kept]))
+        return undefined(why, test="quasi-t", n=n, n_missing=missing, estimate=float(estimate), se=0.0)
+    return from_t(float(estimate), float(se), float(df), n=n, n_missing=missing, test="quasi-t",
+                  confidence=confidence)
+
+
+def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """A row per metric (primary, secondary), model family, contrast and scale, with exactly `COLUMNS`.
+
+    `estimand` is "slope per tenfold of parameters" with three rungs or more, "difference of effects, larger -
+    smaller" with two, and with one there is none. `descriptive` rows (one seed at some rung) have an interval
+    over prompts but no p. Model families are never mixed. Holm within metric and scale.
+    """
+    table = checked(scores)
+    metrics = [name for name in (plan.primary, plan.secondary) if name in set(table["metric"])]
+    out = pd.DataFrame([row for name in metrics for row in _rows(table[table["metric"] == name], plan)],
+                       columns=list(COLUMNS)).astype({"reason": "str", "family": "str", "df": "float64"})
+    for _, rows in out.groupby("family"):
+        out.loc[rows.index, "m"] = len(rows)
+        out.loc[rows.index, "p_corr"] = families.holm(rows["p"].to_numpy(np.float64))
+    return out
+
+
+def _rows(table: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
+    prompts, metric = prompts_of(table), str(table["metric"].iloc[0])
+    for model_family, of_family in table.groupby("model_family"):
+        for a, b in plan.confirmatory:
+            pairs = _pairs(of_family, prompts, plan, a, b)
+            for scale in SCALES:
+                yield {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
+                       "model_family": model_family, "contrast": f"{a} - {b}", "scale": scale, "m": NAN,
+                       "p_corr": NAN, "rungs": ", ".join(rung for rung, _, _ in pairs), "n_rungs": len(pairs),
+                       } | _row(pairs, prompts, plan, scale, f"trend: {metric}, {scale}")
+
+
+def _pairs(table: pd.DataFrame, prompts: Prompts, plan: Plan, a: str, b: str,
+           ) -> list[tuple[str, float, Pair]]:
+    """(rung, parameters, pair) where both arms have scores, smallest first; of the planned rungs."""
+    pairs = []
+    for rung, part in table.groupby("rung"):
+        both = cells_of(part, a, prompts), cells_of(part, b, prompts)
+        if both[0] and both[1] and (not plan.rungs or rung in plan.rungs):
+            pairs.append((str(rung), float(part["params"].iloc[0]),
+                          pair(both[0], both[1], fixed_b=b == plan.base)))
+    return sorted(pairs, key=lambda found: (found[1], found[0]))
+
+
+def _row(pairs: list[tuple[str, float, Pair]], prompts: Prompts, plan: Plan, scale: str,
+         family: str) -> dict[str, Any]:
+    log_params = np.log10([max(params, 1e-300) for _, params, _ in pairs])
+    seeds = min((p.diffs.shape[1] for _, _, p in pairs), default=0)
+    refusal = _refusal(log_params)
+    if refusal:
+        outcome, estimand = undefined(refusal, test="", n_missing=len(prompts.ids)), "none"
+    else:
+        estimand = "slope per tenfold of parameters"
+        weights = slope_weights(log_params)
+        if len(pairs) == 2:
+            estimand, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
+        rungs = [p.diffs if scale == "raw" else superiority_cells(p) for _, _, p in pairs]
+        outcome = slope(rungs, weights, prompts.categories, confidence=plan.confidence)
+    descriptive = not refusal and seeds < 2
+    reason = outcome.reason or ("one seed: descriptive" if descriptive else None)
+    return {"estimand": estimand, "n_prompts": outcome.n, "n_missing": outcome.n_missing, "seeds": seeds,
+            "estimate": outcome.estimate, "se": outcome.se, "test": "none" if descriptive else outcome.test,
+            "stat": NAN if descriptive else outcome.stat, "df": outcome.df,
+            "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo, "ci_hi": outcome.ci_hi,
+            "family": None if descriptive or refusal else family, "ci_method": outcome.ci_method,
+            "descriptive": descriptive, "reason": reason}
+
+
+def _refusal(log_params: Floats) -> str | None:
+    if len(log_params) < 2:
+        return "one rung: no trend" if len(log_params) else "no rung has scores in both arms"
+    if not np.isfinite(log_params).all():
+        return "the number of parameters of a rung is unknown"
+    return "two rungs have the same number of parameters" if len(set(log_params)) < len(log_params) else None
+
+
+def superiority_cells(both: Pair) -> Floats:
+    """(prompts, replicates): the probability of superiority within each prompt and replicate."""
+    replicates = range(both.a.shape[1])
+    return np.stack([effects.prompt_superiority(both.a[:, s], both.b[:, s]) for s in replicates], axis=1)

@@ -1,0 +1,93 @@
+"""Where the noise comes from: variance components of each contrast, with the effect it lets one detect."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.stats.cells import Cells, Pair, Plan, cells_of, checked, pair, prompts_of
+from tasks.stats.contrasts import ladder
+from tasks.stats.crossed import parts
+from tasks.stats.outcome import NAN, Floats, Labels, nan_mean
+from tasks.stats.paired import complete, design, within_variance
+from tasks.stats.power import detectable_points
+
+COLUMNS = ("metric", "rung", "params", "contrast", "n_prompts", "k", "raters", "seeds", "sd_prompt", "sd_sample",
+           "sd_rater", "sd_seed", "detectable", "detectable_family", "m", "reason")
+
+
+def variance_components(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """A row per confirmatory contrast of the primary metric and rung, with exactly `COLUMNS`; sd in points.
+
+    `detectable`: the smallest true difference found with 80% power by one test at the 5% level;
+    `detectable_family`: by Holm's first step in the family of m. `sd_seed`: of the difference, from the crossed
+    table of prompts and seeds; null with one seed.
+    """
+    table = checked(scores)
+    of_metric, rungs = table[table["metric"] == plan.primary], ladder(table, plan)
+    prompts, m, rows = prompts_of(of_metric), 2 * len(rungs), []
+    for rung in rungs:
+        part = of_metric[of_metric["rung"] == rung]
+        for a, b in plan.confirmatory:
+            row: dict[str, Any] = {"metric": plan.primary, "rung": rung, "contrast": f"{a} - {b}", "m": m,
+                                   "params": part["params"].iloc[0] if len(part) else NAN}
+            both = cells_of(part, a, prompts), cells_of(part, b, prompts)
+            if both[0] is None or both[1] is None:
+                rows.append(row | {"reason": "no scores of an arm at this rung"})
+                continue
+            rows.append(row | _row(both[0], both[1], prompts.categories, m, fixed_b=b == plan.base))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
+
+
+def _row(a: Cells, b: Cells, strata: Labels, m: int, *, fixed_b: bool) -> dict[str, Any]:
+    found, both = components(a, b, strata), pair(a, b, fixed_b=fixed_b)
+    n, seeds = int((~np.isnan(both.diffs).any(axis=1)).sum()), both.diffs.shape[1]
+    seed_sd, k, raters = seed_spread(both), max(a.k, b.k), max(a.raters, b.raters)
+    detectable = [detectable_points(found, n=n, k=k, raters=raters, tests=tests, categories=len(set(strata)),
+                                    seeds=seeds, seed_sd=0.0 if np.isnan(seed_sd) else seed_sd)
+                  for tests in (1, m)]
+    return {"n_prompts": n, "k": k, "raters": raters, "seeds": seeds, "sd_seed": seed_sd,
+            **{f"sd_{name}": value for name, value in found.items()},
+            "detectable": detectable[0], "detectable_family": detectable[1],
+            "reason": "no category has two prompts" if np.isnan(detectable[0]) else None}
+
+
+def seed_spread(both: Pair) -> float:
+    """Standard deviation between seeds of the mean difference, without what prompts put into it; NaN for one."""
+    whole = both.diffs[~np.isnan(both.diffs).any(axis=1)]
+    if whole.shape[1] < 2 or len(whole) < 2:
+        return NAN
+    split = parts(whole)
+    return float(np.sqrt(max(float(split.replicates - split.shared), 0.0) * whole.shape[1]))
+
+
+def components(a: Cells, b: Cells, strata: Labels | None = None) -> dict[str, float]:
+    """Standard deviations of the parts of a prompt's difference a - b, in points: prompt, sample, rater.
+
+    `prompt`: true differences between a category's prompts; `sample`: one sample of a prompt; `rater`: one
+    rating of a sample. By moments, each less what the parts below put into it, never below zero; the first
+    seed of each. NaN where there is nothing to estimate it from (one sample, one rater, one prompt). With one
+    sample a prompt, `prompt` contains the sample's.
+    """
+    sample, rater, noise = [], [], 0.0
+    for cells in (a, b):
+        ratings = cells.values[:, 0]  # (prompts, samples, raters)
+        within_rater = _variance(ratings, axis=2)
+        within_sample = _variance(nan_mean(ratings, axis=2), axis=1)
+        per_rating = within_rater / max(cells.raters, 1) if cells.raters > 1 else 0.0
+        rater.append(within_rater)
+        sample.append(max(within_sample - per_rating, 0.0))
+        noise += within_sample / max(cells.k, 1) if cells.k > 1 else 0.0
+    diffs, kept = complete(a.means[:, 0] - b.means[:, 0], strata)
+    indicators = design(kept, len(diffs))[0] if len(diffs) else np.empty((0, 0))
+    between = float(within_variance(diffs, indicators)) if len(diffs) > indicators.shape[1] else NAN
+    return {"prompt": float(np.sqrt(max(between - noise, 0.0))) if not np.isnan(between) else NAN,
+            "sample": float(np.sqrt(np.mean(sample))), "rater": float(np.sqrt(np.mean(rater)))}
+
+
+def _variance(values: Floats, axis: int) -> float:
+    """Mean over the rest of the unbiased variance along an axis; NaN where no two values meet."""
+    there = (~np.isnan(values)).sum(axis=axis)
+    centred = values - np.expand_dims(nan_mean(values, axis), axis)
+    squares = np.nansum(centred**2, axis=axis)
+    return float(squares[there > 1].sum() / (there[there > 1] - 1).sum()) if (there > 1).any() else NAN

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from tasks.stats.anova import COLUMNS, arm_by_size
+from tasks.stats.cells import Plan
+
+from .tables import scores
+
+PLAN = Plan("adherence")
+
+
+def test_against_statsmodels():
+    from statsmodels.stats.anova import AnovaRM
+
+    data = scores(rungs=("small", "middle", "large"))
+    table = arm_by_size(data, PLAN)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["source"].tolist() == ["arm", "size", "arm x size"]
+    means = data.groupby(["prompt_id", "dataset", "rung"])["score"].mean().reset_index()
+    reference = AnovaRM(means, "score", "prompt_id", within=["dataset", "rung"]).fit().anova_table
+    assert table["f"].to_numpy() == pytest.approx(reference["F Value"].to_numpy())
+    assert table["p_uncorrected"].to_numpy() == pytest.approx(reference["Pr > F"].to_numpy())
+    assert table["eps"].between(0.5, 1).all()
+    assert table["p"].to_numpy() == pytest.approx(stats.f.sf(
+        table["f"], table["df1"] * table["eps"], table["df2"] * table["eps"]))
+
+
+def test_a_prompt_with_a_gap_is_left_out():
+    data = scores(rungs=("small", "large"))
+    gap = (data["prompt_id"] == "c0p0") & (data["arm"] == "values") & (data["rung"] == "large")
+    data.loc[gap, "score"] = np.nan
+    assert arm_by_size(data, PLAN)[["n_prompts", "n_missing"]].to_numpy().tolist() == [[39, 1]] * 3
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda t: t[t["rung"] == "small"], "one rung"),
+    (lambda t: t[t["arm"] == "base"], "one arm"),
+    (lambda t: t[t["prompt_id"] == "c0p0"], "fewer than three prompts"),
+    (lambda t: t[~((t["arm"] == "base") & (t["rung"] == "small"))], "fewer than three prompts"),
+    (lambda t: t.assign(score=1.0), "do not vary"),
+    (lambda t: t.assign(score=t["arm"].map({"base": 0.1, "control": 0.2, "values": 0.3})), "do not vary"),
+])
+def test_refusals(change, reason):
+    table = arm_by_size(change(scores(rungs=("small", "large"))), PLAN)
+    assert table["p"].isna().all()
+    assert table["reason"].str.contains(reason).all()
+
+
+def test_three_prompts_two_and_none():
+    data = scores(rungs=("small", "large"), categories=1, per_category=2)
+    assert arm_by_size(data, PLAN)["reason"].str.contains("three").all()
+    data = scores(rungs=("small", "large"), categories=1, per_category=3)
+    assert arm_by_size(data, PLAN)["reason"].isna().all()
+    assert arm_by_size(data.iloc[:0], PLAN).empty
+    assert arm_by_size(data, Plan("adherence", rungs=("small",)))["reason"].tolist() == ["one rung"] * 3

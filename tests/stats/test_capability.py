@@ -1,0 +1,142 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.errors import InputError
+from tasks.stats.capability import Capability, above, capability, effective, judge, overall
+from tasks.stats.noninferiority import noninferiority_p, tango_interval
+
+
+def items(b, c, both, neither=0):
+    """0/1 items of base and tuned."""
+    return (np.repeat([0.0, 1, 1, 0], [b, c, both, neither]), np.repeat([1.0, 0, 1, 0], [b, c, both, neither]))
+
+
+@pytest.mark.parametrize(("counts", "margin", "verdict"), [
+    ((20, 20, 860, 100), 0.05, "no loss"),
+    ((5, 30, 865, 100), 0.05, "loss within margin"),
+    ((5, 200, 600, 195), 0.05, "loss"),
+    ((5, 8, 77, 10), 0.02, "inconclusive"),
+    ((20, 20, 240, 720), 0.05, "uninformative"),
+])
+def test_verdicts(counts, margin, verdict):
+    assert judge(*items(*counts), chance=0.25, margin=margin).verdict == verdict
+
+
+def test_figures():
+    found = judge(*items(12, 20, 300, 68), chance=0.25, margin=0.05)
+    assert (found.n, found.b, found.c, found.diff) == (400, 12, 20, -0.02)
+    assert found.p_noninferior == pytest.approx(noninferiority_p(12, 20, 400, 0.05))
+    assert (found.ci90_lo, found.ci90_hi) == pytest.approx(tango_interval(12, 20, 400, 0.9))
+    assert (found.accuracy_base, found.accuracy) == (0.8, 0.78)
+
+
+def test_missing_items_are_counted():
+    base, tuned = items(2, 2, 40)
+    base[0] = tuned[-1] = np.nan
+    found = judge(base, tuned, chance=0.25, margin=0.1)
+    assert (found.n, found.n_missing) == (42, 2)
+
+
+def test_identical_items_do_not_pass_by_being_few():
+    found = judge(np.ones(20), np.ones(20), chance=0.25, margin=0.01)
+    assert found.p_noninferior == pytest.approx(0.3265, abs=1e-4)
+    assert found.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("base", "clusters", "reason"), [
+    (np.array([]), None, "no item"), (np.full(3, np.nan), None, "no item"), (np.ones(4), np.zeros(4), "one passage"),
+])
+def test_refusals(base, clusters, reason):
+    found = judge(base, base, chance=0.25, margin=0.05, clusters=clusters)
+    assert found.verdict == "not computed"
+    assert reason in found.reason
+    assert np.isnan(found.p_noninferior)
+
+
+def test_only_zero_and_one_are_items():
+    with pytest.raises(ValueError, match="0 \\(wrong\\)"):
+        judge(np.array([0.5]), np.array([1.0]), chance=0.0, margin=0.1)
+
+
+def test_a_single_item_says_nothing():
+    assert judge(np.ones(1), np.zeros(1), chance=0.5, margin=0.1).verdict == "uninformative"
+
+
+def test_copied_items_add_nothing():
+    base, tuned = items(6, 10, 60, 24)
+    once = judge(base, tuned, chance=0.25, margin=0.1)
+    copies = judge(np.repeat(base, 3), np.repeat(tuned, 3), chance=0.25, margin=0.1,
+                   clusters=np.repeat(np.arange(100), 3))
+    assert copies.design_effect == pytest.approx(3, rel=0.02)
+    assert copies.p_noninferior == pytest.approx(once.p_noninferior, rel=0.1)
+    assert effective(np.ones(12), np.ones(12), np.repeat(np.arange(3), 4)) == (4, 3)
+
+
+def test_clusters_keep_the_level_where_items_alone_do_not():
+    rng, margin, plain, clustered, reps = np.random.default_rng(0), 0.1, 0, 0, 250
+    for _ in range(reps):
+        worse = rng.beta(0.4, 2.27, 30)  # a passage's share of items lost: mean .15, and .05 gained
+        d = rng.random((30, 8))
+        tuned = np.where(d < worse[:, None], 0.0, 1.0).ravel()
+        base = np.where(rng.random(240) < 0.05, 0.0, 1.0)
+        tuned = np.where(base == 0, 1.0, tuned)
+        true_loss = 0.95 * 0.4 / 2.67 - 0.05
+        groups = np.repeat(np.arange(30), 8)
+        plain += judge(base, tuned, chance=0.25, margin=true_loss).p_noninferior < 0.05
+        clustered += judge(base, tuned, chance=0.25, margin=true_loss, clusters=groups).p_noninferior < 0.05
+    assert plain / reps > 0.09
+    assert clustered / reps < 0.08
+    assert margin > true_loss
+
+
+def test_overall_needs_every_task():
+    assert overall(["no loss", "loss within margin"]) == "no loss"
+    assert overall(["no loss", "uninformative"]) == "cannot be said"
+    assert overall(["no loss", "loss", "inconclusive"]) == "loss"
+    assert overall([]) == "cannot be said"
+
+
+def test_above():
+    assert above(8, 10, 0.5) == pytest.approx(56 / 1024)
+    assert above(0.4, 0.4, 0.5) == 1
+
+
+def long(**columns):
+    rng = np.random.default_rng(0)
+    rows = [{"task": task, "rung": "small", "params": 1e8, "arm": arm, "dataset": arm, "item_id": i,
+             "correct": float(rng.random() < 0.7)} for task in ("arc", "boolq") for arm in ("base", "values", "control")
+            for i in range(60)]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def test_table_has_a_row_per_task_and_tuned_arm():
+    data = long()
+    table = capability(data, margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})
+    assert table[["task", "arm"]].to_numpy().tolist() == [["arc", "values"], ["arc", "control"], ["boolq", "values"],
+                                                          ["boolq", "control"]]
+    assert set(Capability.__dataclass_fields__) < set(table.columns)
+    wide = data[data.task == "arc"].pivot(index="item_id", columns="arm", values="correct")
+    expected = judge(wide["base"].to_numpy(), wide["values"].to_numpy(), chance=0.25, margin=0.05)
+    assert table.loc[0, "p_equivalent"] == pytest.approx(expected.p_equivalent)
+
+
+def test_table_with_passages_and_gaps():
+    data = long()
+    data["cluster"] = [f"p{i // 6}" for i in data["item_id"]]
+    data.loc[data["arm"] == "base", "correct"] = data.loc[data["arm"] == "base", "correct"].where(
+        data["item_id"] > 3)
+    data = data[~((data["task"] == "boolq") & (data["arm"] == "base"))]
+    table = capability(data, margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})
+    assert table.loc[0, ["n", "n_missing", "clusters"]].tolist() == [56, 4, 10]
+    assert table["verdict"].tolist()[2:] == ["not computed"] * 2
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda t: t.drop(columns="correct"), "no column correct"),
+    (lambda t: t.assign(task="piqa"), "no margin or chance level for task piqa"),
+    (lambda t: pd.concat([t, t]), "twice"),
+])
+def test_mistakes_are_named(change, message):
+    with pytest.raises(InputError, match=message):
+        capability(change(long()), margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})

@@ -1,0 +1,34 @@
+import pytest
+
+from tasks.stats import check, simulations, text_simulations
+from tasks.stats.references import Figure, references
+
+
+@pytest.mark.parametrize("figure", list(references()), ids=lambda figure: figure.name)
+def test_reference_values(figure):
+    assert figure.holds, figure
+
+
+@pytest.mark.parametrize("figures", [
+    lambda: simulations.family_wise(1500), lambda: simulations.coverage(2000, 800),
+    lambda: simulations.seed_spread(2000), lambda: simulations.rung_shocks(2000),
+    lambda: simulations.independent_ratings(200), lambda: text_simulations.equal_pieces(4000),
+    lambda: text_simulations.no_change(2, 40),
+])
+def test_simulations_in_short(figures):
+    for figure in figures():
+        assert figure.holds, figure
+
+
+def test_a_figure_outside_its_bound_is_a_failure(monkeypatch, capsys):
+    monkeypatch.setattr(check, "checks", lambda _quick: {
+        "one": lambda: iter([Figure("fine", 0.05, 0, 0.06), Figure("off", 0.07, 0, 0.06)]),
+        "two": lambda: iter([Figure("undefined", float("nan"), 0, 1)])})
+    assert check.main(["--quick"]) == 1
+    printed = capsys.readouterr().out
+    assert "1 of 3 figures hold" in printed
+    assert printed.count("OUTSIDE") == 2
+
+
+def test_every_title_has_a_check():
+    assert list(check.checks(True)) == list(check.checks(False))

@@ -1,0 +1,194 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.errors import InputError
+from tasks.stats.cells import Plan
+from tasks.stats.contrasts import COLUMNS, contrasts
+from tasks.stats.crossed import crossed_t
+from tasks.stats.families import benjamini_hochberg, holm
+from tasks.stats.paired import bayes_factor, sign_flip, stratified_t
+
+from .tables import SIZES, scores
+
+METHOD_COLUMNS = """metric, role, rung, params, contrast, category, estimand, n_prompts, n_missing, k, raters,
+    seeds, mean_a, mean_b, diff, se, test, stat, df, p, family, m, p_corr, ci_lo, ci_hi, ci_method, ps, d_z,
+    g_z, d_lo, d_hi, d_seed_style, p_signflip, bf10"""
+PLAN = Plan("adherence", "TOXICITY", permutations=999)
+
+
+def overall(table, **where):
+    table = table[table["category"] == "all"]
+    for name, value in where.items():
+        table = table[table[name] == value]
+    return table
+
+
+def row(table, **where):
+    found = overall(table, **where)
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_columns_are_those_of_the_method():
+    table = contrasts(scores(), PLAN)
+    assert list(table.columns) == [*METHOD_COLUMNS.replace(",", " ").split(), "reason"] == list(COLUMNS)
+
+
+def test_one_row_against_the_functions_it_is_made_of():
+    data = scores()
+    means = data.groupby(["dataset", "prompt_id"], sort=False)["score"].mean()
+    d = (means["values"] - means["control"]).to_numpy()
+    categories = np.repeat(np.arange(8), 5)
+    reference, found = stratified_t(d, categories), row(contrasts(data, PLAN), metric="adherence",
+                                                        contrast="values - control")
+    for name in ("se", "stat", "df", "p", "ci_lo", "ci_hi"):
+        assert found[name] == pytest.approx(getattr(reference, name))
+    assert found["diff"] == pytest.approx(d.mean()) == pytest.approx(found.mean_a - found.mean_b)
+    assert found.p_signflip == sign_flip(d, categories, permutations=999)
+    assert found.d_z == pytest.approx(d.mean() / d.std(ddof=1))
+    assert found.bf10 == pytest.approx(bayes_factor(found.d_z * np.sqrt(40), 40))
+    assert found.d_lo < found.d_z < found.d_hi
+    assert (found.n_prompts, found.n_missing, found.k, found.raters, found.seeds) == (40, 0, 3, 0, 1)
+    assert (found.estimand, found.test) == ("these checkpoints, prompts like these", "stratified paired t")
+    assert pd.isna(found.reason)
+
+
+def test_families_and_roles():
+    data = scores(metrics=("adherence", "TOXICITY", "INSULT", "THREAT"), rungs=("small", "large"))
+    table = contrasts(data, PLAN)
+    assert overall(table, role="primary")["m"].tolist() == [4] * 4
+    assert overall(table, role="secondary")["family"].unique().tolist() == ["secondary"]
+    assert overall(table, role="exploratory")["m"].tolist() == [8] * 8
+    control = overall(table, role="negative-control")
+    assert len(control) == 8
+    assert control[["family", "m", "p_corr"]].isna().all(axis=None)
+    categories = table[(table["metric"] == "adherence") & (table["role"] == "category")]
+    assert categories["df"].unique().tolist() == [4]
+    assert len(categories) == 8 * 2 * 3
+    assert categories.loc[categories["contrast"] != "control - base", "m"].unique().tolist() == [32]
+    assert table["rung"].drop_duplicates().tolist() == ["small", "large"]
+
+
+def test_each_family_has_its_correction():
+    data = scores(metrics=("adherence", "TOXICITY", "INSULT"), rungs=("small", "large"), noise=2.0,
+                  effects={"base": 0.0, "control": 0.0, "values": 0.5})
+    table = contrasts(data, PLAN)
+    for family, method in (("confirmatory", holm), ("secondary", holm), ("exploratory", benjamini_hochberg),
+                           ("categories: adherence", benjamini_hochberg)):
+        rows = table[table["family"] == family]
+        assert rows["p_corr"].to_numpy() == pytest.approx(method(rows["p"]))
+        assert (rows["p_corr"] != holm(rows["p"])).any() == (method is benjamini_hochberg)
+
+
+def test_a_planned_rung_without_scores_keeps_its_place():
+    table = contrasts(scores(), Plan("adherence", rungs=("small", "large", "huge"), permutations=99))
+    primary = overall(table, role="primary")
+    assert primary["m"].tolist() == [6] * 6
+    lost = primary[primary["rung"] != "small"]
+    assert lost["p"].isna().all()
+    assert lost["p_corr"].tolist() == [1] * 4
+    assert lost["reason"].unique().tolist() == ["no scores of values and control at this rung",
+                                                "no scores of values and base at this rung"]
+    assert lost["n_missing"].tolist() == [40] * 4
+
+
+def test_constant_scores_have_a_reason_and_no_p():
+    data = scores()
+    data["score"] = data["dataset"].map({"base": 1.0, "control": 1.0, "values": 3.0})
+    table = contrasts(data, PLAN)
+    found = row(table, metric="adherence", contrast="values - base")
+    assert found["diff"] == pytest.approx(2)
+    assert found.ps == pytest.approx(1)
+    assert found.reason == ("the differences do not vary within categories")
+    assert found[["p", "ci_lo", "d_z", "bf10"]].isna().all()
+    assert found.p_corr == 1
+    tied = row(table, metric="adherence", contrast="control - base")
+    assert (tied["diff"], tied.reason) == (0, "every difference is zero")
+    assert tied.ps == pytest.approx(0.5)
+
+
+def test_missing_scores_are_counted_not_zero():
+    data = scores()
+    gone = (data["prompt_id"] == "c0p0") & (data["arm"] == "values")
+    data.loc[gone, "score"] = np.nan
+    data.loc[(data["prompt_id"] == "c1p0") & (data["sample"] == 0), "score"] = np.nan
+    found = row(contrasts(data, PLAN), metric="adherence", contrast="values - base")
+    assert (found.n_prompts, found.n_missing, found.df) == (39, 1, 31)
+    without = contrasts(data[~gone], PLAN)
+    assert row(without, metric="adherence", contrast="values - base").p == pytest.approx(found.p)
+
+
+def test_an_arm_that_was_never_scored():
+    data = scores()
+    data.loc[data["arm"] == "control", "score"] = np.nan
+    found = row(contrasts(data, PLAN), metric="adherence", contrast="values - control")
+    assert (found.n_prompts, found.n_missing, found.reason) == (0, 40, "no scores of control at this rung")
+
+
+@pytest.mark.parametrize(("categories", "per_category"), [(1, 1), (2, 1), (1, 2)])
+def test_very_few_prompts(categories, per_category):
+    found = row(contrasts(scores(categories=categories, per_category=per_category), PLAN), metric="adherence",
+                contrast="values - base")
+    assert pd.isna(found.p) == (per_category == 1)
+    assert pd.isna(found.reason) == (per_category > 1)
+    assert found.n_prompts == categories * per_category
+
+
+def test_several_seeds_use_the_quasi_t_and_claim_the_dataset():
+    data = scores(seeds=3)
+    means = data.groupby(["arm", "prompt_id"], sort=False)["score"].mean()
+    d = np.stack([means[f"values{s}"] - means[f"control{s}"] for s in ("", "-2", "-3")], axis=1)
+    found = row(contrasts(data, PLAN), metric="adherence", contrast="values - control")
+    assert found.p == pytest.approx(crossed_t(d, np.repeat(np.arange(8), 5)).p)
+    assert (found.test, found.seeds, found.estimand) == ("quasi-t", 3, "the dataset, prompts like these")
+    assert found[["d_lo", "p_signflip", "bf10"]].isna().all()
+    two = row(contrasts(scores(seeds=2), PLAN), metric="adherence", contrast="values - control")
+    assert (two.test, two.estimand) == ("quasi-t", "these checkpoints, prompts like these")
+
+
+def test_raters_fixed_or_at_large():
+    data = scores(raters=3, samples=2)
+    fixed = row(contrasts(data, PLAN), metric="adherence", contrast="values - base")
+    assert (fixed.raters, fixed.k, fixed.test) == (3, 2, "stratified paired t")
+    random = Plan("adherence", permutations=99, raters="random")
+    found = row(contrasts(data, random), metric="adherence", contrast="values - base")
+    assert (found.test, found.estimand) == ("quasi-t", "these checkpoints, raters at large")
+    assert found["diff"] == pytest.approx(fixed["diff"])
+    both = row(contrasts(scores(raters=2, seeds=2), random), metric="adherence", contrast="values - base")
+    assert "not provided for" in both.reason
+
+
+def test_a_third_dataset_is_exploratory():
+    data = scores(effects={"base": 0.0, "control": 0.0, "values": 1.0, "values-n20": 0.5})
+    extra = overall(contrasts(data, PLAN), role="exploratory", metric="adherence")
+    assert extra["contrast"].tolist() == ["values-n20 - control", "values-n20 - base"]
+    assert overall(contrasts(data, PLAN), role="primary")["m"].tolist() == [2, 2]
+
+
+def test_names_do_not_matter():
+    data = scores()
+    renamed = data.assign(dataset=data["dataset"].map({"base": "b", "control": "k", "values": "v"}),
+                          prompt_id="q" + data["prompt_id"].str[::-1], category="z" + data["category"])
+    a = contrasts(data, PLAN)
+    b = contrasts(renamed.sample(frac=1, random_state=0),
+                  Plan("adherence", "TOXICITY", target="v", control="k", base="b", permutations=999))
+    assert overall(a)["p"].to_numpy() == pytest.approx(overall(b)["p"].to_numpy(), nan_ok=True)
+    assert contrasts(data, PLAN).equals(a)
+
+
+def test_rungs_come_by_size_and_keep_their_parameters():
+    table = overall(contrasts(scores(rungs=("large", "small")), PLAN), role="primary")
+    assert table["params"].drop_duplicates().tolist() == [SIZES["small"], SIZES["large"]]
+
+
+def test_an_empty_table_is_a_table_of_reasons():
+    table = contrasts(scores().iloc[:0], Plan("adherence", rungs=("small",)))
+    assert overall(table)["p"].isna().all()
+    assert overall(table)["reason"].notna().all()
+    assert contrasts(scores().iloc[:0], Plan("adherence")).empty
+
+
+def test_wrong_columns_are_refused():
+    with pytest.raises(InputError, match="no column score"):
+        contrasts(scores().drop(columns="score"), PLAN)

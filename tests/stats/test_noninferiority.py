@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from tasks.stats.noninferiority import equivalence_p, items_needed, noninferiority_p, tango_interval, tango_z
+
+ITEMS = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 60)).filter(lambda x: sum(x) > 0)
+
+
+def test_published_values():
+    assert tango_interval(40, 20, 160) == pytest.approx((0.0309, 0.2181), abs=5e-5)
+    assert tango_z(20, 20, 1000, -0.02) == pytest.approx(2.899, abs=5e-4)
+    assert noninferiority_p(0, 0, 20, 0.01) == pytest.approx(0.327, abs=5e-4)
+    assert [items_needed(0.1, m) for m in (0.05, 0.02)] == [343, 2141]
+
+
+def test_at_zero_it_is_mcnemar():
+    assert tango_z(12, 5, 100, 0.0) == pytest.approx((12 - 5) / np.sqrt(17))
+
+
+def test_q_maximises_the_likelihood():
+    b, c, n, delta = 12, 5, 60, -0.1
+    q = np.linspace(1e-6, (1 + delta) / 2 - 1e-6, 400_000) - min(delta, 0)
+    likelihood = b * np.log(q + delta) + c * np.log(q) + (n - b - c) * np.log(1 - 2 * q - delta)
+    best = q[likelihood.argmax()]
+    expected = (b - c - n * delta) / np.sqrt(n * (2 * best + delta * (1 - delta)))
+    assert tango_z(b, c, n, delta) == pytest.approx(expected, rel=1e-3)
+
+
+@given(ITEMS, st.floats(0.01, 0.4))
+def test_swapping_the_models_mirrors_everything(items, margin):
+    b, c, rest = items
+    n = b + c + rest
+    assert tango_z(b, c, n, margin) == pytest.approx(-tango_z(c, b, n, -margin), abs=1e-9)
+    lo, hi = tango_interval(b, c, n)
+    assert tango_interval(c, b, n) == pytest.approx((-hi, -lo), abs=1e-9)
+    assert -1 <= lo <= (b - c) / n <= hi <= 1
+    assert equivalence_p(b, c, n, margin) == pytest.approx(equivalence_p(c, b, n, margin))
+    assert equivalence_p(b, c, n, margin) >= noninferiority_p(b, c, n, margin)
+
+
+@given(ITEMS)
+def test_interval_and_test_agree(items):
+    b, c, rest = items
+    n = b + c + rest
+    lo, _ = tango_interval(b, c, n, confidence=0.9)
+    for margin in (0.02, 0.1, 0.3):
+        if abs(lo + margin) > 1e-6:
+            assert (noninferiority_p(b, c, n, margin) < 0.05) == (lo > -margin)
+
+
+def test_all_items_on_one_side():
+    assert tango_interval(0, 10, 10)[0] == -1
+    assert tango_interval(10, 0, 10)[1] == 1
+    assert tango_z(0, 0, 50, 0.0) == 0
+
+
+def test_a_finite_df_is_wider():
+    assert np.ptp(tango_interval(5, 9, 100, df=6)) > np.ptp(tango_interval(5, 9, 100))
+
+
+def test_keeps_its_level_at_the_margin():
+    rng, n, margin = np.random.default_rng(0), 300, 0.05
+    draws = rng.multinomial(n, [0.05, 0.10, 0.85], size=4000)
+    assert np.mean([noninferiority_p(b, c, n, margin) < 0.05 for b, c, _ in draws]) < 0.065
+
+
+def test_items_needed_have_their_power():
+    rng, n = np.random.default_rng(0), items_needed(0.1, 0.05)
+    draws = rng.multinomial(n, [0.05, 0.05, 0.90], size=3000)
+    assert 0.76 < np.mean([equivalence_p(b, c, n, 0.05) < 0.05 for b, c, _ in draws]) < 0.86
+    n = items_needed(0.1, 0.05, test="noninferiority")
+    draws = rng.multinomial(n, [0.05, 0.05, 0.90], size=3000)
+    assert 0.76 < np.mean([noninferiority_p(b, c, n, 0.05) < 0.05 for b, c, _ in draws]) < 0.86
+    assert n == int(np.ceil(0.1 * ((stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) / 0.05) ** 2))

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from tasks.stats.paired import (
+    bayes_factor,
+    bootstrap_interval,
+    sign_flip,
+    stratified_moments,
+    stratified_t,
+)
+
+CATEGORIES = np.repeat(np.arange(8), 5)
+DIFFS = arrays(np.float64, 40, elements=st.floats(-4, 4).map(lambda x: round(x, 3)))
+
+
+def normal(n=40, mean=0.0, seed=0):
+    return np.random.default_rng(seed).normal(mean, 1, n)
+
+
+def test_one_category_is_the_usual_paired_t():
+    d = normal(mean=0.3)
+    reference = stats.ttest_1samp(d, 0)
+    found = stratified_t(d)
+    assert (found.stat, found.p, found.df) == pytest.approx((reference.statistic, reference.pvalue, 39))
+    assert (found.ci_lo, found.ci_hi) == pytest.approx(tuple(reference.confidence_interval(0.95)))
+    assert found.test == found.ci_method == "paired t"
+
+
+def test_stratified_is_the_regression_on_centred_categories():
+    import statsmodels.api as sm
+
+    d, indicators = normal(mean=0.3), np.eye(8)[CATEGORIES]
+    contrast = sm.OLS(d, indicators).fit().t_test(np.full(8, 1 / 8))
+    found = stratified_t(d, CATEGORIES)
+    assert (found.stat, found.se, found.p) == pytest.approx(
+        (contrast.tvalue.item(), contrast.sd.item(), contrast.pvalue.item()))
+    assert found.df == 32
+    assert found.test == "stratified paired t"
+
+
+def test_unbalanced_categories_weigh_the_same():
+    import statsmodels.api as sm
+
+    d, kept = normal(mean=0.3), np.r_[0:13, 15:40]
+    indicators = np.eye(8)[CATEGORIES[kept]]
+    contrast = sm.OLS(d[kept], indicators).fit().t_test(np.full(8, 1 / 8))
+    gaps = d.copy()
+    gaps[13:15] = np.nan
+    found = stratified_t(gaps, CATEGORIES)
+    assert (found.estimate, found.se, found.p) == pytest.approx(
+        (contrast.effect.item(), contrast.sd.item(), contrast.pvalue.item()))
+    assert (found.n, found.n_missing, found.df) == (38, 2, 30)
+
+
+@pytest.mark.parametrize(("diffs", "strata", "reason"), [
+    (np.zeros(40), CATEGORIES, "every difference is zero"),
+    (np.full(40, 0.1), CATEGORIES, "do not vary"),
+    (CATEGORIES * 0.3, CATEGORIES, "do not vary"),
+    (np.full(40, np.nan), CATEGORIES, "no prompt"),
+    (np.array([]), None, "no prompt"),
+    (np.array([1.0]), None, "no category has two"),
+    (np.array([1.0, 2.0]), np.array([0, 1]), "no category has two"),
+])
+def test_refusals_say_why(diffs, strata, reason):
+    found = stratified_t(diffs, strata)
+    assert np.isnan([found.p, found.stat, found.ci_lo, found.ci_hi]).all()
+    assert reason in found.reason
+
+
+def test_rounding_is_not_variation():
+    d = np.array([0.1, 0.4 - 0.3, 1.1 - 1.0, 2.1 - 2.0])
+    assert len(set(d)) > 1
+    assert stratified_t(d).reason is not None
+    assert stratified_t(d).estimate == pytest.approx(0.1)
+
+
+def test_two_prompts_are_enough_in_one_category():
+    found = stratified_t(np.array([1.0, 2.0]))
+    assert (found.df, found.reason) == (1, None)
+    assert found.p == pytest.approx(stats.ttest_1samp([1, 2], 0).pvalue)
+
+
+@given(DIFFS)
+def test_sign_symmetry_and_invariance(d):
+    found, mirror = stratified_t(d, CATEGORIES), stratified_t(-d, CATEGORIES)
+    if found.reason:
+        assert mirror.reason
+        return
+    assert mirror.stat == pytest.approx(-found.stat)
+    assert (mirror.ci_lo, mirror.ci_hi) == pytest.approx((-found.ci_hi, -found.ci_lo))
+    order = np.random.default_rng(1).permutation(40)
+    renamed = np.array([f"name {7 - c}" for c in CATEGORIES])
+    again = stratified_t(3 * d[order], renamed[order])
+    assert (again.stat, again.estimate) == pytest.approx((found.stat, 3 * found.estimate), rel=1e-6)
+
+
+def test_vectorised_moments_are_those_of_each_row():
+    d = np.random.default_rng(0).normal(size=(3, 40))
+    estimates, errors, df = stratified_moments(d, CATEGORIES)
+    for row, estimate, error in zip(d, estimates, errors, strict=True):
+        found = stratified_t(row, CATEGORIES)
+        assert (found.estimate, found.se, found.df) == pytest.approx((estimate, error, df))
+
+
+def test_sign_flip_is_exact_when_small():
+    assert sign_flip(np.array([1.0, 2.0, 3.0])) == pytest.approx(2 / 8)
+    assert sign_flip(np.array([1.0, 1.0, -1.0])) == 1.0
+    d = normal(10, 0.5)
+    reference = stats.permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert sign_flip(d) == pytest.approx(reference.pvalue)
+
+
+def test_sign_flip_sampled_is_near_the_t_and_repeatable():
+    d = normal(mean=0.35, seed=2)
+    assert sign_flip(d, CATEGORIES, seed=5) == sign_flip(d, CATEGORIES, seed=5)
+    assert sign_flip(d) == pytest.approx(stratified_t(d).p, abs=0.01)
+    assert sign_flip(-d) == pytest.approx(sign_flip(d))
+
+
+def test_sign_flip_degenerate():
+    assert np.isnan(sign_flip(np.full(3, np.nan)))
+    assert sign_flip(np.zeros(40)) == 1.0
+    assert sign_flip(np.full(40, 0.2), permutations=999) == pytest.approx(1 / 1000)
+
+
+def test_rescaled_bootstrap_has_the_right_width_and_the_naive_is_narrow():
+    d = normal(seed=4)
+    width = {kind: np.ptp(bootstrap_interval(d, CATEGORIES, kind=kind)) for kind in ("rescaled", "naive")}
+    t = stratified_t(d, CATEGORIES)
+    assert width["rescaled"] == pytest.approx((t.ci_hi - t.ci_lo) * 1.96 / stats.t.ppf(0.975, 32), rel=0.08)
+    assert width["naive"] == pytest.approx(width["rescaled"] * np.sqrt(4 / 5), rel=0.08)
+    assert np.isnan(bootstrap_interval(np.array([1.0, 2.0]), np.array([0, 1]))).all()
+    assert np.isnan(bootstrap_interval(np.array([np.nan]))).all()
+
+
+def test_bayes_factor_reference_values():
+    assert bayes_factor(2.5, 40) == pytest.approx(2.635, abs=5e-4)
+    assert bayes_factor(0.0, 40) == pytest.approx(0.1706, abs=5e-5)
+    assert bayes_factor(-2.5, 40) == pytest.approx(bayes_factor(2.5, 40))
+    assert bayes_factor(2.5, 40, 1.0) < bayes_factor(2.5, 40, 0.707) < bayes_factor(2.5, 40, 0.5) * 1.1
+
+
+def test_bayes_factor_without_a_t_or_beyond_range():
+    assert np.isnan(bayes_factor(np.nan, 40))
+    assert np.isnan(bayes_factor(1.0, 1))
+    assert bayes_factor(1e12, 40) > 1e30

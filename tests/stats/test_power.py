@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from tasks.stats.power import detectable_curve, detectable_d, detectable_points, power_t
+
+
+def test_power_is_statsmodels():
+    from statsmodels.stats.power import TTestPower
+
+    for d, n in ((0.2, 20), (0.5, 40), (1.0, 8)):
+        assert power_t(d, n) == pytest.approx(TTestPower().power(d, n, 0.05))
+    assert power_t(0, 40) == pytest.approx(0.05)
+    assert power_t(500, 40) == 1
+
+
+def test_detectable_effects_of_the_method():
+    assert detectable_d(40) == pytest.approx(0.45, abs=0.005)
+    assert detectable_d(40, df=32, tests=6) == pytest.approx(0.58, abs=0.005)
+    assert power_t(detectable_d(25), 25) == pytest.approx(0.8)
+
+
+def test_without_a_degree_of_freedom_nothing_is_detectable():
+    curve = detectable_curve([1, 2, 8, 9, 40, 80], categories=8, tests=(1, 6))
+    assert curve["d_z"].isna().tolist() == [True, True, True, False, False, False] * 2
+    assert curve.loc[curve["tests"] == 6, "d_z"].iloc[-1] > curve.loc[curve["tests"] == 1, "d_z"].iloc[-1]
+
+
+def test_points_grow_with_noise_and_shrink_with_prompts():
+    sds = {"prompt": 0.5, "sample": 0.7, "rater": 0.5}
+    at = detectable_points(sds, n=40, k=3, raters=3)
+    spread = np.sqrt(0.25 + 2 * (0.49 + 0.25 / 3) / 3)
+    assert at == pytest.approx(detectable_d(40) * spread)
+    more_raters = at - detectable_points(sds, n=40, k=3, raters=6)
+    assert at - detectable_points(sds, n=80, k=3, raters=3) > 3 * more_raters > 0
+    assert detectable_points(sds, n=40, k=3, raters=3, seeds=3, seed_sd=0.3) > at
+    assert detectable_points({"prompt": 0.5, "sample": np.nan, "rater": np.nan}, n=40, k=1) == pytest.approx(
+        0.5 * detectable_d(40))

@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tasks.stats.cells import Plan
+from tasks.stats.crossed import quasi
+from tasks.stats.paired import stratified_moments, stratified_t
+from tasks.stats.trend import COLUMNS, slope, slope_parts, slope_weights, trend
+
+from .tables import scores
+
+THREE = ("small", "middle", "large")
+CATEGORIES = np.repeat(np.arange(8), 5)
+PLAN = Plan("adherence")
+
+
+def one(table, scale="raw", contrast="values - base"):
+    return table[(table["scale"] == scale) & (table["contrast"] == contrast)].iloc[0]
+
+
+def growing(**kw):
+    data = scores(rungs=THREE, **kw)
+    grown = data["dataset"] == "values"
+    data.loc[grown, "score"] += 0.5 * (np.log10(data.loc[grown, "params"]) - 9)
+    return data
+
+
+def test_weights_are_least_squares():
+    x, y = np.log10([1e8, 4e8, 1e10]), np.array([0.1, 0.7, 0.4])
+    assert slope_weights(x) @ y == pytest.approx(stats.linregress(x, y).slope)
+
+
+def test_one_seed_is_descriptive():
+    found = one(trend(growing(), PLAN))
+    assert found["descriptive"]
+    assert found["reason"] == "one seed: descriptive"
+    assert found[["p", "stat", "p_corr", "family"]].isna().all()
+    assert found["ci_lo"] < 0.5 < found["ci_hi"]
+    assert found["estimand"] == "slope per tenfold of parameters"
+
+
+def test_several_seeds_have_a_test():
+    table = trend(growing(seeds=3), PLAN)
+    assert list(table.columns) == list(COLUMNS)
+    found = one(table)
+    assert (found["test"], found["m"], found["n_rungs"], found["seeds"]) == ("quasi-t", 2, 3, 3)
+    assert found["p"] < 0.001
+    assert found["estimate"] == pytest.approx(0.5, abs=0.1)
+    assert one(table, "ps")["estimate"] > 0
+
+
+def test_two_rungs_are_a_difference_never_a_trend():
+    data = growing(seeds=2)
+    found = one(trend(data[data["rung"] != "middle"], PLAN))
+    assert found["estimand"] == "difference of effects, larger - smaller"
+    assert found["estimate"] == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda t: t[t["rung"] == "small"], "one rung"),
+    (lambda t: t.assign(params=1e9), "two rungs have the same number"),
+    (lambda t: t.assign(params=np.nan), "unknown"),
+    (lambda t: t.assign(params=0), "two rungs have the same number"),
+    (lambda t: t[t["dataset"] == "values"], "no rung has scores"),
+])
+def test_refusals(change, reason):
+    found = one(trend(change(growing()), PLAN))
+    assert reason in found["reason"]
+    assert pd.isna(found["p"])
+    assert found["estimand"] == "none"
+
+
+def test_model_families_are_not_mixed():
+    data = growing(seeds=2)
+    data["model_family"] = np.where(data["rung"] == "large", "other", "toy")
+    table = trend(data, PLAN)
+    assert set(table["model_family"]) == {"toy", "other"}
+    assert one(table[table["model_family"] == "other"])["reason"] == "one rung: no trend"
+    assert one(table[table["model_family"] == "toy"])["rungs"] == "small, middle"
+
+
+def test_constant_scores():
+    data = scores(rungs=THREE, seeds=2)
+    data["score"] = 1.0
+    found = one(trend(data, PLAN))
+    assert (found["estimate"], found["reason"]) == (0, "every difference is zero")
+    assert trend(data.iloc[:0], PLAN).empty
+
+
+def test_one_seed_slope_is_the_paired_t_of_slopes():
+    rng = np.random.default_rng(0)
+    rungs, w = [rng.normal(size=(40, 1)) for _ in range(3)], slope_weights(np.array([8.0, 9.0, 10.0]))
+    rungs[1][5] = np.nan
+    slopes = sum(c * r[:, 0] for c, r in zip(w, rungs, strict=True))
+    assert slope(rungs, w, CATEGORIES) == stratified_t(slopes, CATEGORIES)
+
+
+def test_prompts_with_a_gap_at_any_rung_are_left_out():
+    rng = np.random.default_rng(0)
+    rungs, w = [rng.normal(size=(40, 2)) for _ in range(3)], slope_weights(np.array([8.0, 9.0, 10.0]))
+    rungs[1][5, 0] = np.nan
+    found = slope(rungs, w, CATEGORIES)
+    assert (found.n, found.n_missing, found.reason) == (39, 1, None)
+    tiny = slope([r[:8:5] for r in rungs], w, np.array([0, 1]))
+    assert tiny.reason == "no category has two prompts" or tiny.n < 2
+
+
+def test_the_slope_variance_carries_the_seeds():
+    rng, w = np.random.default_rng(0), slope_weights(np.arange(3.0))
+    rungs = [rng.normal(0, 0.5, (2000, 40, 1)) + rng.normal(0, 0.15, (2000, 1, 3))
+             + rng.normal(0, 0.5, (2000, 40, 3)) for _ in range(3)]
+    estimate, se, df = quasi(slope_parts(rungs, w, CATEGORIES))
+    assert 0.03 < np.mean(2 * stats.t.sf(abs(estimate / se), df) < 0.05) < 0.06
+    plain = sum(c * r.mean(axis=-1) for c, r in zip(w, rungs, strict=True))
+    estimate, se, df = stratified_moments(plain, CATEGORIES)
+    assert np.mean(2 * stats.t.sf(abs(estimate / se), df) < 0.05) > 0.09
