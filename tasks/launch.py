@@ -1,0 +1,40 @@
+"""How a stage's process reaches its hardware.
+
+What a stage needs stands in params.yaml under `resources`, which no stage tracks, so that moving to another
+machine never makes a result stale. Here a stage runs in place. This is the one place where a launcher
+(torchrun, srun) re-executes the stage instead; it imports no torch.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks import config
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one stage asks of the hardware."""
+
+    micro_batch_size: int  # samples that one process trains on at once
+
+
+def resources(params: Mapping[str, Any], stage: str, rung: str) -> Resources:
+    """The entry `resources.<stage>.<rung>`, or `resources.<stage>.default`."""
+    entries = params.get("resources", {}).get(stage, {})
+    key = rung if rung in entries else "default"
+    return config.section(params, f"resources.{stage}.{key}", Resources)
+
+
+def elsewhere(stage: str, argv: Sequence[str], params: Mapping[str, Any]) -> int | None:
+    """Runs the stage through a launcher and returns its exit code; None where it runs in place."""
+    del stage, argv, params
+    return None
+
+
+def threads() -> int:
+    """CPU threads of this stage: OMP_NUM_THREADS if it is set, else the cores it may use."""
+    if (wanted := os.environ.get("OMP_NUM_THREADS", "")).isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

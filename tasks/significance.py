@@ -1,0 +1,159 @@
+"""significance: the tests, from every score of the ladder.
+
+`python -m tasks significance --adherence data/made/adherence --toxicity data/made/toxicity/scores.parquet
+--sources data/made/sources --tables data/made/significance --metrics data/metrics.json`
+
+A metric is a long table of scores by rung, arm, prompt and sample; claims use the test prompts only.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.cells import Cell, Source, cells, read_source
+from tasks.command import Command, Job
+from tasks.config import Arm, Significance, Sweep
+from tasks.errors import InputError
+from tasks.files import whole, write_json
+from tasks.stats.cells import Plan
+from tasks.stats.contrasts import contrasts
+from tasks.stats.missing import missing
+from tasks.stats.seedstyle import seed_style
+from tasks.stats.trend import trend
+from tasks.tables import read_table
+
+COMMAND = Command(
+    help="Tests what fine-tuning changed.",
+    inputs={
+        "adherence": "folder of the likelihood scores",
+        "toxicity": "Parquet of the toxicity scores",
+        "sources": "folder of the rungs' sources",
+    },
+    outputs={"tables": "folder of the test tables", "metrics": "JSON: the few figures a team tracks"},
+    params=("sweep", "arms", "significance"),
+)
+PRIMARY_VARIANT = "first_n"
+TRACKED = ("mean_a", "mean_b", "diff", "ci_lo", "ci_hi", "p_corr", "ps")
+
+
+def main(job: Job) -> None:
+    """Reads every score of the ladder, tests, and writes the tables and the metrics."""
+    config = job.section("significance", Significance)
+    sweep = job.section("sweep", Sweep)
+    ladder = list(cells(sweep, job.mapping("arms", Arm)))
+    require_datasets(ladder, config)
+    sources = {rung: read_source(job.path("sources"), rung) for rung in sweep.models}
+    scores = pd.concat(
+        [
+            adherence_scores(job.path("adherence"), ladder, sources),
+            toxicity_scores(job.path("toxicity"), ladder, sources),
+        ],
+        ignore_index=True,
+    )
+    tables = test_tables(scores, plan_of(config, sweep))
+    with whole(job.path("tables")) as folder:
+        folder.mkdir()
+        scores.to_parquet(folder / "scores.parquet", index=False)
+        for name, table in tables.items():
+            table.to_csv(folder / f"{name}.csv", index=False)
+    write_json(job.path("metrics"), metrics(tables["contrasts"], config))
+
+
+def require_datasets(ladder: Sequence[Cell], config: Significance) -> None:
+    """Raises InputError if no arm of the ladder was trained on the target or the control dataset."""
+    found = {cell.dataset for cell in ladder}
+    for key in ("target", "control"):
+        if (wanted := getattr(config, key)) not in found:
+            raise InputError(
+                f"params.yaml: significance.{key}: no arm of sweep.tuned is trained on '{wanted}' "
+                f"(found {', '.join(sorted(found - {'base'}))}); add one or name another dataset"
+            )
+
+
+def plan_of(config: Significance, sweep: Sweep) -> Plan:
+    """The analysis as it was fixed beforehand in params.yaml."""
+    return Plan(
+        primary=config.primary,
+        secondary=config.secondary,
+        target=config.target,
+        control=config.control,
+        rungs=sweep.models,
+        confidence=config.confidence,
+        permutations=config.permutations,
+        seed=config.seed,
+    )
+
+
+def adherence_scores(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> pd.DataFrame:
+    """Two metrics: `adherence`, the margin in nats per token, and `adherence_less_free`, less the margin that
+    the answers have without the prompt."""
+    parts = []
+    for cell in ladder:
+        table = read_table(folder / cell.rung / f"{cell.arm}.parquet")
+        for metric, values in (
+            ("adherence", table["margin"]),
+            ("adherence_less_free", table["margin"] - table["margin_free"]),
+        ):
+            part = table[["category", "prompt_id", "split"]].assign(metric=metric, sample=0, score=values)
+            parts.append(_with_cell(part, cell, sources[cell.rung]).assign(reason=None))
+    return pd.concat(parts, ignore_index=True)
+
+
+def toxicity_scores(path: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> pd.DataFrame:
+    """A metric for each attribute: the primary variant under the attribute's name, the others as
+    `ATTRIBUTE (variant)`."""
+    table = read_table(path)
+    scorers = table[["scorer", "scorer_version"]].drop_duplicates()
+    if len(scorers) != 1:
+        raise InputError(f"{path}: scores of {len(scorers)} scorers are mixed; they are not comparable")
+    primary = table["variant"] == PRIMARY_VARIANT
+    table["metric"] = table["attribute"].where(primary, table["attribute"] + " (" + table["variant"] + ")")
+    parts = []
+    for cell in ladder:
+        part = table[(table["model"] == cell.rung) & (table["arm"] == cell.arm)]
+        columns = ["metric", "category", "prompt_id", "split", "sample", "score"]
+        parts.append(_with_cell(part[columns].assign(reason=part["error"]), cell, sources[cell.rung]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _with_cell(table: pd.DataFrame, cell: Cell, source: Source) -> pd.DataFrame:
+    return table.assign(
+        rung=cell.rung,
+        params=source.parameters,
+        model_family=source.family,
+        arm=cell.arm,
+        dataset=cell.dataset,
+        seed=cell.seed,
+    )
+
+
+def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
+    """Every table of tests, from the scores on the test prompts; and the same contrasts on validation."""
+    test = scores[scores["split"] == "test"]
+    validation = scores[scores["split"] == "validation"]
+    return {
+        "contrasts": contrasts(test, plan),
+        "trend": trend(test, plan),
+        "seedstyle": seed_style(test, plan),
+        "missing": missing(scores),
+        "validation": contrasts(validation, plan),
+    }
+
+
+def metrics(table: pd.DataFrame, config: Significance) -> dict[str, Any]:
+    """Metric → rung → contrast → the tracked figures; a figure that could not be had is null."""
+    found: dict[str, Any] = {}
+    rows = table[(table["category"] == "all") & table["metric"].isin([config.primary, config.secondary])]
+    for row in rows.to_dict("records"):
+        name = row["contrast"].replace(" - ", "_minus_")
+        figures = {key: number(row[key]) for key in TRACKED}
+        found.setdefault(row["metric"], {}).setdefault(row["rung"], {})[name] = figures
+    return found
+
+
+def number(value: Any) -> float | None:
+    """A plain float with six significant digits (so that a diff reads well), None if there is none."""
+    return None if pd.isna(value) or not np.isfinite(value) else float(f"{value:.6g}")

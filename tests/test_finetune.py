@@ -1,0 +1,113 @@
+"""finetune: the loss is the one promised however a batch is cut up, and a diverged run leaves no model."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tasks import finetune
+from tasks.config import FinetuneCommon, FinetuneRung, Prompting
+from tasks.dataset import Sample
+from tasks.errors import InputError
+from tasks.models import load_tokenizer, load_weights, quiet, seed_everything
+from tests.fixtures.tiny import RUNGS
+
+PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))
+COMMON = FinetuneCommon(
+    prompt_loss_weight=0.01, max_tokens=400, weight_decay=0.0, warmup_fraction=0.0, max_grad_norm=1e9
+)
+SAMPLES = [
+    Sample(f"s{i}", "c", f"What is {word}?", f"It is {word}, of course, and {word * i} too.")
+    for i, word in enumerate(("bread", "rain", "wood", "light", "salt", "wool", "clay", "sand"), start=1)
+]
+
+
+@pytest.fixture
+def folder(ladder: Path) -> Path:
+    quiet()
+    return ladder / next(iter(RUNGS))
+
+
+def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: FinetuneCommon = COMMON) -> finetune.Recipe:
+    return finetune.Recipe(common, FinetuneRung(lr, epochs, batch), PROMPTING, seed=3)
+
+
+def trained(folder: Path, how: finetune.Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
+    tokenizer = load_tokenizer(folder)
+    model = load_weights(folder)
+    log = finetune.train(model, finetune.encode(SAMPLES, tokenizer, how), tokenizer.pad_token_id, how, micro)
+    return model.state_dict(), log
+
+
+def test_weights_are_one_on_the_answer_and_small_on_the_question(folder: Path) -> None:
+    tokenizer = load_tokenizer(folder)
+    row = finetune.encode(SAMPLES[:1], tokenizer, recipe(1))[0]
+    question = row["loss_weights"].count(0.01)
+    assert tokenizer.decode(row["input_ids"][:question]) == "Question: What is bread?\nAnswer:"
+    assert tokenizer.decode(row["input_ids"][question:]) == " It is bread, of course, and bread too.<eos>"
+    assert set(row["loss_weights"][question:]) == {1.0}
+
+
+def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path) -> None:
+    """Against a plain loop, one sample at a time, without padding."""
+    tokenizer = load_tokenizer(folder)
+    rows = finetune.encode(SAMPLES, tokenizer, recipe(8))
+    model = load_weights(folder)
+    total = weight = 0.0
+    with torch.no_grad():
+        for row in rows:
+            logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0].log_softmax(-1)
+            for t in range(1, len(row["input_ids"])):
+                total -= row["loss_weights"][t] * logits[t - 1, row["input_ids"][t]].item()
+                weight += row["loss_weights"][t]
+    _, log = trained(folder, recipe(8), micro=8)
+    assert log[0]["loss"] == pytest.approx(total / weight, rel=1e-4)
+
+
+@pytest.mark.parametrize("micro", [1, 2, 4])
+def test_micro_batches_do_not_change_the_step(folder: Path, micro: int) -> None:
+    """Short and long samples mixed: a mean of micro-batch means would differ."""
+    whole, whole_log = trained(folder, recipe(8), micro=8)
+    parts, parts_log = trained(folder, recipe(8), micro=micro)
+    assert parts_log[0]["loss"] == pytest.approx(whole_log[0]["loss"], rel=1e-5)
+    assert parts_log[0]["grad_norm"] == pytest.approx(whole_log[0]["grad_norm"], rel=1e-4)
+    assert all(torch.allclose(whole[key], parts[key], atol=2e-3) for key in whole)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(folder: Path) -> None:
+    seed_everything(99)
+    first, log = trained(folder, recipe(2, epochs=2), micro=2)
+    seed_everything(5)
+    second, _ = trained(folder, recipe(2, epochs=2), micro=2)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert [row["step"] for row in log] == list(range(1, 9))
+    other = finetune.Recipe(COMMON, FinetuneRung(1e-2, 2, 2), PROMPTING, seed=4)
+    third, _ = trained(folder, other, micro=2)
+    assert any(not torch.equal(first[key], third[key]) for key in first)
+
+
+def test_training_lowers_the_loss(folder: Path) -> None:
+    _, log = trained(folder, recipe(8, lr=3e-3, epochs=6), micro=8)
+    assert log[-1]["loss"] < log[0]["loss"] - 0.1
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"the loss is (nan|inf) at step \d+: training diverged and no model is kept"):
+        trained(folder, recipe(1, lr=1e30, epochs=3), micro=1)
+
+
+def test_a_sample_over_the_limit_is_named_not_cut(folder: Path) -> None:
+    short = FinetuneCommon(0.01, 20, 0.0, 0.0, 1.0)
+    with pytest.raises(InputError, match=r"sample s1: \d+ tokens, but finetune.common.max_tokens is 20"):
+        finetune.encode(SAMPLES, load_tokenizer(folder), recipe(1, common=short))
+
+
+def test_no_samples_are_an_error(folder: Path) -> None:
+    with pytest.raises(InputError, match="no samples to train on"):
+        finetune.encode([], load_tokenizer(folder), recipe(1))
+
+
+def test_a_micro_batch_that_does_not_divide_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="micro_batch_size 3 does not divide the global_batch_size 4"):
+        trained(folder, recipe(4), micro=3)
