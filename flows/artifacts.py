@@ -1,0 +1,89 @@
+"""What a sweep shows in Prefect beside states and logs: progress, tables, summaries, links.
+
+An artifact that cannot be made is a warning in the log, never a failed stage.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from flows.dag import Stage
+from flows.lines import Redactor
+from flows.meta import Meta
+
+_MOST_ROWS = 1000
+
+
+class Progress:
+    """One progress artifact for the whole sweep."""
+
+    def __init__(self, total: int, warn: Callable[[str], None]) -> None:
+        self._total = total
+        self._warn = warn
+        self._id: UUID | None = None
+        self._try(lambda: create_progress_artifact(0.0, key="sweep", description=f"0 of {total} stages"))
+
+    def show(self, ended: int) -> None:
+        """Show that `ended` stages have ended."""
+        known = self._id
+        if known is not None:
+            text = f"{ended} of {self._total} stages"
+            self._try(lambda: update_progress_artifact(known, 100.0 * ended / self._total, description=text))
+
+    def _try(self, call: Callable[[], object]) -> None:
+        try:
+            made = call()
+            self._id = made if isinstance(made, UUID) else self._id
+        except Exception as exc:
+            self._warn(f"the progress could not be shown: {exc}")
+
+
+def publish(root: Path, stage: Stage, meta: Meta, warn: Callable[[str], None]) -> None:
+    """Publish what the `meta` of a stage that has ended well asks for."""
+    redact = Redactor(os.environ)
+    calls = [
+        *((path, _publish_table) for path in meta.table),
+        *((path, _publish_summary) for path in meta.summary),
+        *((path, _publish_link) for path in meta.link),
+    ]
+    for path, make in calls:
+        try:
+            make(root / path, path, _key(stage.name, path), redact)
+        except Exception as exc:
+            warn(redact(f"{path} could not be published: {exc}"))
+
+
+def _publish_table(file: Path, path: str, key: str, redact: Redactor) -> None:
+    with file.open(encoding="utf-8", newline="") as text:
+        reader = csv.DictReader(text)
+        rows = [{key: redact(str(value)) for key, value in row.items()} for row in islice(reader, _MOST_ROWS)]
+        cut = next(reader, None) is not None
+    description = f"{path}, first {_MOST_ROWS} rows" if cut else path
+    create_table_artifact(rows, key=key, description=description)
+
+
+def _publish_summary(file: Path, path: str, key: str, redact: Redactor) -> None:
+    create_markdown_artifact(redact(file.read_text(encoding="utf-8")), key=key, description=path)
+
+
+def _publish_link(file: Path, path: str, key: str, _redact: Redactor) -> None:
+    if not file.exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    create_link_artifact(file.resolve().as_uri(), link_text=path, key=key, description=path)
+
+
+def _key(stage: str, path: str) -> str:
+    """Prefect's keys hold lower-case letters, digits and dashes: report + made/tests.csv -> report-tests-csv."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{stage}-{Path(path).name}".lower()).strip("-")

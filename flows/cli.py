@@ -1,0 +1,222 @@
+"""The command `palms`: run the experiment graph, check its input, list its models, show what is stale."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tasks.errors import InputError, PalmsError
+
+# Prefect and DVC take time to import: only the command that needs one pays for it.
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0, 1 when work failed, 2 for wrong input, 130 or 143 when stopped."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as exc:  # argparse has said what is wrong
+        return exc.code if isinstance(exc.code, int) else 2
+    try:
+        code: int = arguments.run(arguments)
+        return code
+    except PalmsError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        print("stopped by SIGINT", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `palms status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="palms",
+        description="Fine-tune language models on a small values dataset, and prove what it changed.",
+        epilog="Start with `palms check`, then `palms sweep`. Exit codes: 0 all is well, 1 work failed, "
+        "2 the input is wrong, 130 or 143 stopped.",
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    sweep = commands.add_parser("sweep", help="run every stage that is out of date", description=_SWEEP)
+    sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@a-values, or finetune for all")
+    sweep.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
+    sweep.set_defaults(run=_sweep)
+
+    check = commands.add_parser("check", help="check what people wrote in data/", description=_CHECK)
+    check.set_defaults(run=_check)
+
+    models = commands.add_parser("models", help="list the models of params.yaml", description=_MODELS)
+    models.set_defaults(run=_models)
+
+    status = commands.add_parser("status", help="show what is out of date, and why", description=_STATUS)
+    status.set_defaults(run=_status)
+    return parser
+
+
+_SWEEP = (
+    "Run the stages of dvc.yaml that are out of date, each as soon as what it needs is there. Finished "
+    "stages are never run again, so a stopped sweep goes on where it was. PALMS_SLOTS=gpu=2,cpu=4 sets how "
+    "many run at once; with PREFECT_API_URL it reports to that Prefect server."
+)
+_CHECK = "Check the values, prompts and probes in data/ for mistakes, in a second and without a model."
+_MODELS = "List the models of params.yaml; a star marks those that sweep.models chooses."
+_STATUS = "Show for each stage whether it is up to date, and what has changed if it is not."
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"palms {version('palms')}")
+        parser.exit()
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from flows import dag, meta, slots, tree_lock
+
+    root = _enter_root()
+    signal.signal(signal.SIGTERM, _terminated)
+    for note in tree_lock.tidy(root):
+        print(note)
+    # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
+    for stage in dag.select(dag.read(root), arguments.targets):
+        meta.Meta.of(stage)
+    slots.Slots.of_this_machine(os.environ)
+    return _run_flow(root, arguments.targets, verbose=arguments.verbose)
+
+
+def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    from flows import server
+    from flows.stopping import Stop
+
+    print("starting …", flush=True)
+    with server.api(root):
+        from flows.sweep import sweep
+
+        _print_progress(verbose=verbose)
+        Stop.hard_exit = 9.0
+        state = sweep(targets=targets or None, return_state=True)
+    return _exit_code(state)
+
+
+def _exit_code(state: Any) -> int:
+    from flows.stopping import EXIT_CODES
+    from flows.sweep import INPUT_ERROR
+
+    if state.is_completed():
+        return 0
+    if state.is_cancelled():
+        return EXIT_CODES.get(state.message, 1)
+    if state.is_crashed():
+        print(f"error: the flow ended unexpectedly: {state.message}", file=sys.stderr)
+    return 2 if state.name == INPUT_ERROR else 1
+
+
+def _terminated(_signum: int, _frame: FrameType | None) -> None:
+    print("stopped by SIGTERM", file=sys.stderr)
+    sys.exit(143)
+
+
+def _print_progress(*, verbose: bool) -> None:
+    """The console shows the sweep's own lines, and Prefect's only where they warn; Prefect keeps them all."""
+
+    def ours(record: logging.LogRecord) -> bool:
+        of_a_stage = record.name.startswith("prefect.task_runs") and record.module == "execute"
+        return hasattr(record, "palms") or (verbose and of_a_stage)
+
+    def theirs(record: logging.LogRecord) -> bool:
+        of_runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+        return record.levelno >= logging.WARNING and not of_runs
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(theirs)
+    plain = logging.StreamHandler(sys.stdout)
+    plain.addFilter(ours)
+    plain.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger("prefect").addHandler(plain)
+
+
+def _check(_arguments: argparse.Namespace) -> int:
+    root = _enter_root()
+    from tasks.check import check_tree
+
+    return check_tree(root)
+
+
+def _models(_arguments: argparse.Namespace) -> int:
+    params = _read_params(_enter_root())
+    catalogue, chosen = params.get("models"), (params.get("sweep") or {}).get("models") or []
+    if not isinstance(catalogue, Mapping) or not isinstance(chosen, list):
+        raise InputError("params.yaml: expected an entry per model in `models` and a list in `sweep.models`")
+    width = max((len(str(name)) for name in catalogue), default=0)
+    for name, entry in catalogue.items():
+        print(f"{'*' if name in chosen else ' '} {name!s:<{width}}  {_source(entry)}".rstrip())
+    if unknown := [str(name) for name in chosen if name not in catalogue]:
+        raise InputError(f"params.yaml: sweep.models names {', '.join(unknown)}, which `models` lacks")
+    return 0
+
+
+def _source(entry: Any) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    known = [str(entry[key]) for key in ("source", "id", "path", "revision") if entry.get(key)]
+    return "  ".join(known) or ", ".join(f"{key}: {value}" for key, value in entry.items())
+
+
+def _read_params(root: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("params.yaml is missing beside dvc.yaml") from None
+    except yaml.YAMLError as exc:
+        raise InputError(f"params.yaml: {' '.join(str(exc).split())}") from None
+    if not isinstance(params, Mapping):
+        raise InputError("params.yaml: expected keys and values")
+    return params
+
+
+def _status(_arguments: argparse.Namespace) -> int:
+    from flows import dag, tree_lock
+
+    root = _enter_root()
+    if (holder := tree_lock.running(root)) is not None:
+        print(f"a sweep is running: {holder}")
+        return 0
+    stages = dag.read(root)
+    changes = dag.changes(root)
+    width = max((len(stage.name) for stage in stages), default=0)
+    for stage in stages:
+        why = "; ".join(changes.get(stage.name, [])) or "up to date"
+        print(f"{stage.name:<{width}}  {why}")
+    stale = sum(stage.name in changes for stage in stages)
+    print(f"{stale} of {len(stages)} stages are out of date" if stale else "all stages are up to date")
+    return 0
+
+
+def _enter_root() -> Path:
+    from flows.dag import find_root
+
+    root = find_root(Path.cwd())
+    os.chdir(root)
+    return root
+
+
+if __name__ == "__main__":
+    sys.exit(main())

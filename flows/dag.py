@@ -1,0 +1,192 @@
+"""DVC's own graph, read into plain values; nothing else in this package knows DVC's internals.
+
+    stages = dag.read(root)              # every stage of dvc.yaml, upstreams first
+    stages = dag.select(stages, ["report"])
+    dag.changes(root)                    # {"report": ["input all.txt was modified"], …}
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import InputError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage as dvc.yaml has it, with matrix and parameters filled in.
+
+    `name` is what DVC calls it on the command line (`finetune@a-values`), `group` the part before the `@`.
+    """
+
+    name: str
+    group: str
+    upstreams: tuple[str, ...] = ()
+    cmd: str = ""
+    desc: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_root(start: Path) -> Path:
+    """The working tree that holds `start`: the nearest folder with a dvc.yaml and a .dvc folder.
+
+    Raises InputError where there is none.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
+            return folder
+    raise InputError(
+        "not in a PALMS working tree: neither this folder nor one above it holds dvc.yaml and .dvc/; "
+        "change to your clone, or run `git init && dvc init` beside dvc.yaml"
+    )
+
+
+def read(root: Path) -> tuple[Stage, ...]:
+    """Every stage below `root` that has a command, each after its upstreams, otherwise by dvc.yaml's order.
+
+    Raises InputError, in one line, for whatever DVC finds wrong in dvc.yaml or params.yaml, and for a
+    parameter that a stage tracks but params.yaml lacks (a rung of `sweep.models` that `models` has not).
+    """
+    with _as_input_errors(), _repo(root) as repo:
+        index = repo.index
+        graph = index.graph
+        found = [stage for stage in index.stages if stage.cmd]
+        _require_params(found)
+        stages = {
+            _name(stage): Stage(
+                name=_name(stage),
+                group=_name(stage).split("@")[0],
+                upstreams=tuple(sorted(_name(up) for up in graph.successors(stage) if up.cmd)),
+                cmd=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
+                desc=stage.desc or "",
+                meta=dict(stage.meta or {}),
+            )
+            for stage in found
+        }
+    return tuple(_upstreams_first(stages))
+
+
+def select(stages: Iterable[Stage], targets: Iterable[str]) -> tuple[Stage, ...]:
+    """The stages named by `targets` (`finetune@a-values`, or `finetune` for all of them) and their upstreams.
+
+    No target means all. Raises InputError for a name that no stage has.
+    """
+    by_name = {stage.name: stage for stage in stages}
+    wanted = [name for target in targets for name in _matching(target, by_name)] or list(by_name)
+    kept: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name not in kept:
+            kept.add(name)
+            wanted.extend(by_name[name].upstreams)
+    return tuple(stage for stage in by_name.values() if stage.name in kept)
+
+
+def changes(root: Path) -> dict[str, list[str]]:
+    """What `dvc status` finds out of date: stage -> reasons in words. An up-to-date stage is not in it."""
+    with _as_input_errors(), _repo(root) as repo:
+        names = {stage.addressing: _name(stage) for stage in repo.index.stages}
+        status: dict[str, list[Any]] = repo.status()
+    return {
+        names.get(address, address): [text for reason in reasons for text in _in_words(reason)]
+        for address, reasons in status.items()
+    }
+
+
+@contextmanager
+def _repo(root: Path) -> Iterator[Any]:
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        yield repo
+
+
+@contextmanager
+def _as_input_errors() -> Iterator[None]:
+    """DVC's complaints as one line; its own exceptions carry the cause in attributes, lines and chains."""
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except DvcException as exc:
+        text = str(exc)
+        cause = exc.__cause__
+        if cause is not None and str(cause) not in text:
+            text += f": {cause}"
+        raise InputError(" ".join(text.split())) from None
+
+
+def _name(stage: Any) -> str:
+    """What DVC calls a stage in the root folder; its own `addressing` depends on the current one."""
+    file, name = str(stage.path_in_repo), getattr(stage, "name", None)
+    if not name:  # a .dvc file
+        return file
+    return str(name) if file == "dvc.yaml" else f"{file}:{name}"
+
+
+def _require_params(stages: Iterable[Any]) -> None:
+    """DVC draws a graph with parameters that do not exist, and fails only when their stage runs."""
+    from dvc.dependency.param import ParamsDependency
+    from dvc.utils.serialize import load_path
+
+    files: dict[str, Any] = {}
+    for stage in stages:
+        for dep in stage.deps:
+            if not isinstance(dep, ParamsDependency):
+                continue
+            if dep.fs_path not in files:
+                files[dep.fs_path] = load_path(dep.fs_path, dep.fs) if dep.fs.exists(dep.fs_path) else {}
+            for key in dep.params:
+                _require_key(files[dep.fs_path], key, dep.def_path, _name(stage))
+
+
+def _require_key(values: Any, key: str, file: str, stage: str) -> None:
+    above = values
+    for depth, part in enumerate(key.split("[")[0].split(".")):  # a list index is DVC's to check
+        if not isinstance(above, Mapping) or part not in above:
+            where = ".".join(key.split(".")[:depth])
+            known = ", ".join(map(str, above)) if isinstance(above, Mapping) else "no keys"
+            place = f"'{where}' has {known}" if where else f"it has {known}"
+            raise InputError(f"{file}: no '{key}', which stage {stage} reads; {place}")
+        above = above[part]
+
+
+def _upstreams_first(stages: Mapping[str, Stage]) -> Iterator[Stage]:
+    waiting = dict(stages)
+    while waiting:
+        ready = [stage for stage in waiting.values() if not any(up in waiting for up in stage.upstreams)]
+        for stage in ready:
+            del waiting[stage.name]
+        yield from ready
+
+
+def _matching(target: str, stages: Mapping[str, Stage]) -> list[str]:
+    names = [stage.name for stage in stages.values() if target in (stage.name, stage.group)]
+    if not names:
+        known = dict.fromkeys([*stages, *(stage.group for stage in stages.values())])
+        near = get_close_matches(target, known, n=3) or list(dict.fromkeys(s.group for s in stages.values()))
+        raise InputError(f"no stage is called '{target}' in dvc.yaml; there is {', '.join(near)}")
+    return names
+
+
+def _in_words(reason: Any) -> Iterator[str]:
+    """`{"changed deps": {"a.txt": "modified"}}` -> "input a.txt was modified"; DVC also has plain strings."""
+    if not isinstance(reason, Mapping):
+        yield str(reason)
+        return
+    kinds = {"changed deps": "input", "changed outs": "output"}
+    for kind, items in reason.items():
+        for path, what in items.items():
+            if isinstance(what, Mapping):  # a parameter file: {"train.lr": "modified"}
+                yield from (f"{path}: {key} {_was(state)}" for key, state in what.items())
+            else:
+                yield f"{kinds.get(kind, kind)} {path} {_was(what)}"
+
+
+def _was(state: Any) -> str:
+    texts = {"deleted": "is missing", "new": "is new", "not in cache": "is not in the cache"}
+    return texts.get(str(state), f"was {state}")

@@ -1,0 +1,163 @@
+"""The stage processes of one sweep: started, listened to, and ended to the last one."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flows.lines import Redactor, Splitter
+from flows.processes import (
+    CANCEL_TIME,
+    GRACE,
+    PARENT,
+    STAGE_MARK,
+    TREE_MARK,
+    kill,
+    launcher_cancel,
+    marked,
+)
+from flows.run_stage import Verdict, chunks
+from flows.stopping import Stop
+
+Outcome = Literal["done", "cached", "failed", "stopped", "not run"]
+_LAST_LINES = 20
+_CHILD_TIME = GRACE + CANCEL_TIME + 1.5  # seconds that a stage's process needs at most to end its own
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a stage ended: `seconds` of work, exit code 0 to 2, its `error:` line and last lines."""
+
+    outcome: Outcome
+    seconds: float = 0.0
+    code: int = 0
+    error: str = ""
+    last_lines: tuple[str, ...] = ()
+
+
+class Execution:
+    """Runs stages in `root`, from several threads, until it is stopped."""
+
+    def __init__(self, root: Path, stop: Stop) -> None:
+        self._root = root
+        self._stop = stop
+        self._redact = Redactor(os.environ)
+        self._live: dict[str, tuple[str, subprocess.Popen[bytes]]] = {}  # run id -> stage, process
+        self._guard = threading.Lock()  # no process starts once the stop has looked at those that live
+
+    def run(self, stage: str, env: Mapping[str, str], log: Callable[[str], None]) -> Result:
+        """Run `stage` to its end with `env` added to its environment; `log` gets each line it prints."""
+        began = time.monotonic()
+        run_id = uuid.uuid4().hex
+        with self._guard:
+            if self._stop.reason:
+                return Result("stopped")
+            child = self._start(stage, run_id, env)
+            self._live[run_id] = stage, child
+        try:
+            verdict, lines = self._listen(stage, child, log)
+            code = child.wait()
+        finally:
+            with self._guard:
+                del self._live[run_id]
+        if code < 0:  # killed, so that it could not end what it had started
+            _kill_stage(run_id, stage, child.pid)
+        return self._result(verdict, lines, code, time.monotonic() - began)
+
+    def end_all(self) -> None:
+        """End every process of every stage: within about eight seconds nothing is left."""
+        with self._guard:
+            live = dict(self._live)
+        for _, child in live.values():
+            child.terminate()
+        deadline = time.monotonic() + _CHILD_TIME
+        for run_id, (stage, child) in live.items():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, deadline - time.monotonic()))
+            if child.poll() is None or marked(STAGE_MARK, run_id):
+                _kill_stage(run_id, stage, child.pid)
+
+    def _start(self, stage: str, run_id: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.run_stage", stage],
+            cwd=self._root,
+            env={**stage_env(os.environ, env), STAGE_MARK: run_id, TREE_MARK: str(self._root)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal is for the flow, which ends the stages in order
+        )
+
+    def _listen(
+        self, stage: str, child: subprocess.Popen[bytes], log: Callable[[str], None]
+    ) -> tuple[Verdict, list[str]]:
+        """What DVC said, and for a failure the stage's `error:` line ("" if none), then its last lines."""
+        assert child.stdout is not None
+        verdict, splitter = Verdict(stage), Splitter()
+        error = ""
+        last: deque[str] = deque(maxlen=_LAST_LINES)
+
+        def take(lines: list[str]) -> None:
+            nonlocal error
+            for raw in lines:
+                verdict.hear(raw)
+                line = self._redact(raw)
+                error = line if line.startswith("error: ") else error
+                last.append(line)
+                log(line)
+
+        with child.stdout as pipe:
+            for chunk in chunks(pipe.fileno(), lambda: child.poll() is not None):
+                take(splitter.feed(chunk))
+        take(splitter.rest())
+        return verdict, [error, *last]
+
+    def _result(self, verdict: Verdict, lines: list[str], code: int, seconds: float) -> Result:
+        if code == 0:
+            return Result("cached" if verdict.outcome == "cached" else "done", seconds)
+        if self._stop.reason:
+            return Result("stopped", seconds)
+        error, *last = lines
+        error = error or _reason(verdict, code, last)
+        return Result("failed", seconds, 2 if code == 2 else 1, error, tuple(last))
+
+
+def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a stage: what the user set wins over `extra` and our defaults, but for the GPU."""
+    env = {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **extra, **environ}
+    if "CUDA_VISIBLE_DEVICES" in extra:
+        env["CUDA_VISIBLE_DEVICES"] = extra["CUDA_VISIBLE_DEVICES"]
+    folder = str(Path(sys.executable).parent)  # a `python` in a cmd is this one, activated or not
+    env["PATH"] = os.pathsep.join([folder, environ.get("PATH", os.defpath)])
+    env[PARENT] = str(os.getpid())
+    return env
+
+
+def _reason(verdict: Verdict, code: int, last: list[str]) -> str:
+    """In a line, why a stage without an `error:` line of its own failed."""
+    killed = -code if code < 0 else -(verdict.command_code or 0)
+    if killed > 0:
+        name = signal.Signals(killed).name if killed in set(signal.Signals) else f"signal {killed}"
+        hint = "; was there memory enough?" if killed == signal.SIGKILL else ""
+        return f"killed by {name}{hint}"
+    if verdict.command_code is not None:
+        return f"its command exited with {verdict.command_code}"
+    said = [line for line in last if line.startswith("ERROR: ")]
+    return re.sub(r"^ERROR: (failed to reproduce '[^']*': )?", "", said[-1]) if said else f"exit code {code}"
+
+
+def _kill_stage(run_id: str, stage: str, group: int) -> None:
+    launcher_cancel(stage)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+    kill(lambda: marked(STAGE_MARK, run_id))

@@ -1,0 +1,69 @@
+"""What a sweep tells at its end, as text."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from flows.dag import Stage
+from flows.execute import Result
+from flows.meta import Meta
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def in_words(result: Result) -> str:
+    """How a stage ended, for its line in the progress."""
+    match result.outcome:
+        case "done":
+            return f"done in {duration(result.seconds)}"
+        case "failed":
+            return f"failed: {result.error}"
+        case "not run":
+            return f"not run: {result.error}"
+        case other:
+            return other
+
+
+def totals(ended: Mapping[str, Result], seconds: float) -> str:
+    """`13 stages in 62 s: 5 done, 8 cached`."""
+    counts = Counter(result.outcome for result in ended.values())
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items())
+    noun = "stage" if len(ended) == 1 else "stages"
+    return f"{len(ended)} {noun} in {duration(seconds)}: {parts or 'none'}"
+
+
+def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
+    """Of each failed stage its error, then its last lines; then what was not run."""
+    failed = {name: ended[name] for name in stages if name in ended and ended[name].outcome == "failed"}
+    heads = [f"{name}: {result.error}" for name, result in failed.items()]
+    blocks = [
+        "\n".join([f"the last lines of {name}:", *(f"  {line}" for line in result.last_lines)])
+        for name, result in failed.items()
+        if result.last_lines
+    ]
+    not_run = [name for name in stages if name in ended and ended[name].outcome == "not run"]
+    tail = [f"not run, for want of these: {', '.join(not_run)}"] if not_run else []
+    return "\n".join([*heads, *blocks, *tail])
+
+
+def ending(root: Path, metas: Iterable[Meta]) -> str:
+    """The summaries that stages name in their meta, and where the linked files lie."""
+    metas = list(metas)
+    texts = [_text(root / path) for meta in metas for path in meta.summary]
+    links = [path for meta in metas for path in meta.link if (root / path).exists()]
+    return "\n".join([*filter(None, texts), *links])
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip()
+    except OSError as exc:
+        return f"{file.name} cannot be read: {exc.strerror}"

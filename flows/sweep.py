@@ -1,0 +1,262 @@
+"""The Prefect flow: every stage of dvc.yaml as a task, started once its upstreams have ended.
+
+It decides when and where. What is stale DVC decides, stage by stage, so Prefect's own caching is off; names,
+edges, tags, retries and results to show all come from dvc.yaml.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+from uuid import UUID
+
+from prefect import flow, get_run_logger
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.settings import get_current_settings
+from prefect.states import Cancelled, Completed, Crashed, Failed
+from prefect.tasks import Task
+from prefect.utilities.annotations import allow_failure
+from prefect.utilities.urls import url_for
+
+from flows import dag, outcome, server, tree_lock
+from flows.artifacts import Progress, publish
+from flows.dag import Stage
+from flows.execute import Execution, Result
+from flows.meta import Meta
+from flows.slots import Slot, Slots
+from flows.stopping import Stop, on_cancellation, on_signals
+from tasks.errors import InputError
+
+INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
+SAY = {"palms": True}  # marks the log records that the command line prints
+_SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
+
+
+@flow(name="sweep", persist_result=False)
+def sweep(targets: list[str] | None = None) -> State[Any]:
+    """Run the stages of the working tree's dvc.yaml, or `targets` and their upstreams, each when it can.
+
+    Ends Completed; Failed, naming the stages (named InputError where the user can mend it); or Cancelled,
+    with the reason, if it is stopped.
+    """
+    logger = get_run_logger()
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    run = context.flow_run
+    events: SimpleQueue[str | None] = SimpleQueue()  # unlike Queue it may be filled by a signal handler
+    stop = Stop(lambda: events.put(None))
+    api = _api_name()
+
+    def say(text: str) -> None:
+        for line in text.splitlines():
+            logger.info(line, extra=SAY)
+
+    try:
+        root = dag.find_root(Path.cwd())
+        with (
+            on_signals(stop),
+            on_cancellation(stop, run.id),
+            tree_lock.hold(root, run.name, str(run.id), api) as (record, dead),
+        ):
+            if dead is not None and dead.api == api:
+                _mark_crashed(dead)
+            stages = dag.select(dag.read(root), targets or [])
+            url = url_for(run) if api != server.EPHEMERAL else None
+            say(f"flow run '{run.name}', {len(stages)} stages{f', {url}' if url else ''}")
+            return _Sweep(root, stages, stop, events, say, record).run()
+    except InputError as exc:
+        say(f"error: {exc}")
+        return Failed(name=INPUT_ERROR, message=str(exc))
+
+
+class _Sweep:
+    """One walk over the graph. Only the flow's own thread changes it; tasks report through `events`."""
+
+    def __init__(
+        self,
+        root: Path,
+        stages: tuple[Stage, ...],
+        stop: Stop,
+        events: SimpleQueue[str | None],
+        say: Callable[[str], None],
+        record: Callable[[str], None],
+    ) -> None:
+        self._root = root
+        self._stop = stop
+        self._events = events
+        self._say = say
+        self._record = record
+        self._stages = {stage.name: stage for stage in stages}
+        self._meta = {stage.name: Meta.of(stage) for stage in stages}
+        self._slots = Slots.of_this_machine(os.environ)
+        self._execution = Execution(root, stop)
+        self._waiting = list(stages)
+        self._running: dict[str, Slot | None] = {}
+        self._futures: dict[str, PrefectFuture[Any]] = {}
+        self._results: dict[str, Result] = {}
+        self._ended: dict[str, Result] = {}
+        self._attempts: dict[str, int] = {}
+
+    def run(self) -> State[Any]:
+        """Walk until every stage has ended or the stop comes; returns the flow run's final state."""
+        began = time.monotonic()
+        progress = Progress(len(self._stages), self._say)
+        try:
+            while (self._waiting or self._running) and not self._stop.reason:
+                self._submit_ready()
+                name = self._next_event()
+                if name is not None:
+                    self._end(name)
+                    progress.show(len(self._ended))
+        except BaseException:
+            self._stop.request("stopped by an error of the flow")
+            raise
+        finally:
+            if self._stop.reason:
+                self._halt()
+        self._say(outcome.totals(self._ended, time.monotonic() - began))
+        if self._stop.reason:
+            return Cancelled(message=self._stop.reason)
+        return self._final()
+
+    def _final(self) -> State[Any]:
+        failed = [name for name, result in self._ended.items() if result.outcome == "failed"]
+        if failed:
+            self._say(outcome.failures(self._stages, self._ended))
+            wrong_input = any(self._ended[name].code == 2 for name in failed)
+            return Failed(name=INPUT_ERROR if wrong_input else "Failed", message=f"failed: {', '.join(failed)}")
+        self._say(outcome.ending(self._root, self._meta.values()))
+        return Completed(message=f"{len(self._ended)} stages")
+
+    def _next_event(self) -> str | None:
+        try:
+            return self._events.get(timeout=1.0)
+        except Empty:
+            return None
+
+    def _submit_ready(self) -> None:
+        for stage in list(self._waiting):
+            if not all(up in self._ended for up in stage.upstreams):
+                continue
+            missing = any(self._ended[up].outcome in ("failed", "not run") for up in stage.upstreams)
+            slot = None if missing else self._slots.take(self._meta[stage.name].slot)
+            if slot is None and not missing:
+                continue
+            self._waiting.remove(stage)
+            self._running[stage.name] = slot
+            self._submit(stage, slot)
+
+    def _submit(self, stage: Stage, slot: Slot | None) -> None:
+        """Hand the stage to Prefect: with its slot, or without one as a stage that cannot be run."""
+        meta = self._meta[stage.name]
+        task: Task[[], State[Any]] = Task(
+            (lambda: self._attempt(stage, slot)) if slot else (lambda: self._not_run(stage)),
+            name=stage.name,
+            task_run_name=lambda: stage.name,
+            description=stage.desc or None,
+            tags=[stage.group, *meta.tags],
+            retries=meta.retries if slot else 0,
+            retry_condition_fn=lambda *_: self._results[stage.name].code != 2,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+        # All have ended; this draws the edges in Prefect, which takes no edge from a stage that was not run.
+        ends = [up for up in stage.upstreams if self._ended[up].outcome != "not run"]
+        edges: list[Any] = [allow_failure(self._futures[up]) for up in ends]
+        future = task.submit(wait_for=edges, return_state=False)
+        self._futures[stage.name] = future
+        future.add_done_callback(lambda _: self._events.put(stage.name))
+
+    def _attempt(self, stage: Stage, slot: Slot) -> State[Any]:
+        """In the task's thread: run the stage once; returns the task run's state."""
+        logger, meta = get_run_logger(), self._meta[stage.name]
+        attempt = self._attempts[stage.name] = self._attempts.get(stage.name, 0) + 1
+        if attempt == 1:
+            self._say(f"{self._count()} {stage.name} started")
+        else:
+            self._say(f"{self._count()} {stage.name} failed; try {attempt} of {meta.retries + 1} follows")
+            self._stop.wait(meta.retry_delay_seconds)  # Prefect's own delay cannot be interrupted
+        result = self._execution.run(stage.name, slot.env, logger.info)
+        self._results[stage.name] = result
+        if result.outcome in ("done", "cached"):
+            publish(self._root, stage, meta, logger.warning)
+        return _state(result, self._stop)
+
+    def _not_run(self, stage: Stage) -> State[Any]:
+        verbs = {"failed": "failed", "not run": "was not run"}
+        ends = {up: self._ended[up].outcome for up in stage.upstreams}
+        how = ", ".join(f"{up} {verbs[end]}" for up, end in ends.items() if end in verbs)
+        self._results[stage.name] = Result("not run", error=how)
+        return Cancelled(name="NotRun", message=f"not run: {how}")
+
+    def _end(self, name: str) -> None:
+        slot = self._running.pop(name)
+        if slot is not None:
+            self._slots.give_back(slot)
+        result = self._results.get(name)
+        if result is None:  # Prefect ended the task before its function ran
+            result = Result("failed", code=1, error=str(self._futures[name].state.message))
+        self._ended[name] = result
+        self._say(f"{self._count()} {name} {outcome.in_words(result)}{self._left()}")
+        self._record(f"{len(self._ended)}/{len(self._stages)}")
+
+    def _halt(self) -> None:
+        """End every process, then let Prefect record it."""
+        left = f"ending {len(self._running)} stages, {len(self._waiting)} are not started"
+        self._say(f"{self._stop.reason}: {left}")
+        self._execution.end_all()
+        deadline = time.monotonic() + _SETTLE
+        while self._running and time.monotonic() < deadline:
+            name = self._next_event()
+            if name is not None:
+                self._end(name)
+
+    def _count(self) -> str:
+        total = len(self._stages)
+        return f"[{len(self._ended):>{len(str(total))}}/{total}]"
+
+    def _left(self) -> str:
+        left = len(self._stages) - len(self._ended)
+        return f", {left} left" if left else ""
+
+
+def _state(result: Result, stop: Stop) -> State[Any]:
+    match result.outcome:
+        case "done":
+            return Completed(message=outcome.in_words(result))
+        case "cached":
+            return Completed(name="Cached", message="DVC found it up to date or restored it")
+        case "stopped":
+            return Cancelled(message=stop.reason)
+        case _:
+            return Failed(message=result.error)
+
+
+def _api_name() -> str:
+    url = get_current_settings().api.url
+    return server.EPHEMERAL if url == server.ours else str(url)
+
+
+def _mark_crashed(dead: tree_lock.Holder) -> None:
+    """Say of a run whose process was killed what it could not say itself; Prefect shows it running for ever."""
+    state: State[Any] = Crashed(message="its process was killed; found by the next sweep")
+    run_id = UUID(dead.flow_run_id)
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_run(run_id).state
+            if found is None or not found.is_final():
+                client.set_flow_run_state(run_id, state, force=True)
+            of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+            for task_run in client.read_task_runs(flow_run_filter=of_run):
+                if task_run.state is None or not task_run.state.is_final():
+                    client.set_task_run_state(task_run.id, state, force=True)
+    except Exception as exc:
+        get_run_logger().warning(f"flow run '{dead.flow_run}' could not be marked as crashed: {exc}")

@@ -1,0 +1,224 @@
+"""One sweep per working tree, and what a sweep that died has left in it.
+
+`.dvc/tmp/palms.lock` is held by the running sweep (the kernel frees it however that ends) and
+`.dvc/tmp/palms.json` says who that is; it outlives a sweep that was killed, and so tells the next one.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from flows.processes import TREE_MARK, kill, marked
+from tasks.errors import InputError
+
+_LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The sweep that holds a tree: process id, flow run, start (local time), and how far it is (`7/13`)."""
+
+    pid: int
+    flow_run: str
+    flow_run_id: str
+    api: str
+    started: str
+    progress: str = ""
+
+    def __str__(self) -> str:
+        far = f", {self.progress} stages" if self.progress else ""
+        return f"flow run '{self.flow_run}', process {self.pid}, started {self.started}{far}"
+
+
+_UNKNOWN = Holder(0, "unknown", "", "", "unknown")
+
+
+def running(root: Path) -> Holder | None:
+    """The sweep that works in `root` now, or None."""
+    lock = _lock(root)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return _read(root) or _UNKNOWN
+    lock.release()
+    return None
+
+
+def tidy(root: Path) -> list[str]:
+    """Clean `root` of what dead sweeps left; returns what there is to tell about it.
+
+    Raises InputError, naming the holder, where a sweep works in it now.
+    """
+    with _locked(root):
+        return _tidy(root)
+
+
+@contextmanager
+def hold(
+    root: Path, flow_run: str, flow_run_id: str, api: str
+) -> Iterator[tuple[Callable[[str], None], Holder | None]]:
+    """Hold `root`, tidied, for one sweep.
+
+    Yields a function that records the progress, and the holder that died without a word, if one did.
+    Raises InputError where another sweep holds it.
+    """
+    with _locked(root):
+        dead = _read(root)
+        started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+
+        def record(progress: str) -> None:
+            _write(root, Holder(os.getpid(), flow_run, flow_run_id, api, started, progress))
+
+        record("")
+        _tidy(root)
+        try:
+            yield record, dead
+        finally:
+            _note(root).unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    lock = _lock(root)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        holder = _read(root) or _UNKNOWN
+        raise InputError(
+            f"a sweep already works in this tree: {holder}; wait for it, stop it (`kill {holder.pid}`), "
+            "or work in another clone"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tidy(root: Path) -> list[str]:
+    end_leftovers(root)
+    clear_rwlock(root)
+    clear_hardlink_lock(root)
+    aside = set_damaged_lock_aside(root)
+    return [f"dvc.lock was cut off by a kill and now lies in {aside.relative_to(root)}"] if aside else []
+
+
+def end_leftovers(root: Path) -> None:
+    """Wait for the stages of a killed sweep in `root` to end, then end them: two of a kind would collide."""
+    deadline = time.monotonic() + _LEFTOVERS
+    while marked(TREE_MARK, str(root)):
+        if time.monotonic() > deadline:
+            kill(lambda: marked(TREE_MARK, str(root)))
+            return
+        time.sleep(0.2)
+
+
+def clear_rwlock(root: Path) -> None:
+    """Drop the entries of DVC's path locks whose process is gone or is another one by now.
+
+    DVC looks at the process id alone: once that is reused, it blocks the stage for good.
+    """
+    path = root / ".dvc" / "tmp" / "rwlock"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        written = path.stat().st_mtime
+        kept: dict[str, Any] = {
+            "write": {name: info for name, info in entries.get("write", {}).items() if _alive(info, written)},
+            "read": {
+                name: left
+                for name, infos in entries.get("read", {}).items()
+                if (left := [info for info in infos if _alive(info, written)])
+            },
+        }
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError, TypeError, KeyError):
+        path.unlink(missing_ok=True)  # cut off by a kill: DVC refuses to go on with it, and it holds nothing
+        return
+    if kept != entries:
+        path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def clear_hardlink_lock(root: Path) -> None:
+    """Remove a repository lock that a dead process of this host left (`core.hardlink_lock`; never expires).
+
+    DVC's ordinary lock is freed by the kernel, and a file of that name means nothing.
+    """
+    path = root / ".dvc" / "tmp" / "lock"
+    with contextlib.suppress(OSError, ValueError):
+        _, host, pid, _ = path.read_text(encoding="utf-8").strip().rsplit("|", 3)
+        if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
+            path.unlink()
+
+
+def set_damaged_lock_aside(root: Path) -> Path | None:
+    """Move a dvc.lock that a kill cut off to .dvc/tmp; returns where it went, or None where it was whole.
+
+    DVC writes it in place. Without it, finished stages come back from the run-cache.
+    """
+    import yaml
+
+    loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
+    path = root / "dvc.lock"
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "<<<<<<<" in text:
+        raise InputError("dvc.lock holds a merge conflict; resolve it (`git checkout --ours dvc.lock`)")
+    try:
+        content = yaml.load(text, Loader=loader)
+        stages = content.get("stages") or {}
+        if "schema" in content and all(entry.get("cmd") for entry in stages.values()):
+            return None
+    except (yaml.YAMLError, AttributeError, TypeError):
+        pass
+    aside = root / ".dvc" / "tmp" / f"dvc.lock.damaged-{int(time.time())}"
+    shutil.move(path, aside)
+    return aside
+
+
+def _alive(info: dict[str, Any], written: float) -> bool:
+    """Whether the process of a lock entry, written before time `written`, still is the one that wrote it."""
+    try:
+        process = psutil.Process(int(info["pid"]))
+        arguments = str(info["cmd"]).split(" ", 1)[1:]  # the first word is DVC's path, however it was started
+        same = not arguments or " ".join(process.cmdline()).endswith(arguments[0])
+        return same and process.create_time() <= written + 1
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return False
+
+
+def _lock(root: Path) -> FileLock:
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(str(folder / "palms.lock"))
+
+
+def _note(root: Path) -> Path:
+    return root / ".dvc" / "tmp" / "palms.json"
+
+
+def _read(root: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(_note(root).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(root: Path, holder: Holder) -> None:
+    draft = _note(root).with_suffix(".tmp")
+    draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+    draft.replace(_note(root))

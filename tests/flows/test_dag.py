@@ -1,0 +1,130 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flow_trees import Tree
+
+from flows import dag
+from tasks.errors import InputError
+
+PARAMS = """
+sweep: {models: [small, large], arms: [base, values]}
+models: {small: {source: hub/small}, large: {source: hub/large}}
+"""
+GRAPH = """
+stages:
+  report:
+    cmd: cat made/small made/large > report.txt
+    deps: [made]
+    outs: [report.txt]
+  finetune:
+    desc: Fine-tune a rung on an arm
+    meta: {slot: gpu, tags: [model]}
+    matrix: {model: "${sweep.models}", arm: "${sweep.arms}"}
+    cmd: mkdir -p tuned && cp made/${item.model} tuned/${item.model}-${item.arm}
+    deps: ["made/${item.model}"]
+    outs: ["tuned/${item.model}-${item.arm}"]
+  fetch:
+    matrix: {model: "${sweep.models}"}
+    cmd: mkdir -p made && echo ${item.model} > made/${item.model}
+    params: ["models.${item.model}"]
+    outs: ["made/${item.model}"]
+"""
+
+
+@pytest.fixture(scope="module")
+def tree(new_tree: Callable[..., Tree]) -> Tree:
+    return new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
+
+
+@pytest.fixture
+def changed(new_tree: Callable[..., Tree]) -> Callable[..., Path]:
+    """A tree in which one text of dvc.yaml or params.yaml is another."""
+
+    def make(old: str, new: str) -> Path:
+        assert old in GRAPH + PARAMS
+        files = {"dvc.yaml": GRAPH.replace(old, new), "params.yaml": PARAMS.replace(old, new)}
+        return new_tree(files).root
+
+    return make
+
+
+def test_reads_matrix_fan_out_and_fan_in(tree: Tree) -> None:
+    stages = {stage.name: stage for stage in dag.read(tree.root)}
+    assert set(stages) == {
+        "fetch@small",
+        "fetch@large",
+        "finetune@small-base",
+        "finetune@small-values",
+        "finetune@large-base",
+        "finetune@large-values",
+        "report",
+    }
+    tuned = stages["finetune@large-values"]
+    assert tuned.upstreams == ("fetch@large",)
+    assert (tuned.group, tuned.desc) == ("finetune", "Fine-tune a rung on an arm")
+    assert tuned.meta == {"slot": "gpu", "tags": ["model"]}
+    assert tuned.cmd == "mkdir -p tuned && cp made/large tuned/large-values"
+    assert stages["report"].upstreams == ("fetch@large", "fetch@small")  # it depends on the folder
+
+
+def test_upstreams_come_first(tree: Tree) -> None:
+    names = [stage.name for stage in dag.read(tree.root)]
+    for stage in dag.read(tree.root):
+        assert all(names.index(up) < names.index(stage.name) for up in stage.upstreams)
+
+
+def test_selects_a_target_with_its_upstreams(tree: Tree) -> None:
+    stages = dag.read(tree.root)
+    assert [s.name for s in dag.select(stages, ["finetune@small-base"])] == ["fetch@small", "finetune@small-base"]
+    assert {s.name for s in dag.select(stages, ["finetune"])} == {s.name for s in stages} - {"report"}
+    assert dag.select(stages, []) == stages
+
+
+def test_unknown_target_names_its_neighbours(tree: Tree) -> None:
+    with pytest.raises(InputError, match=r"no stage is called 'finetun'.*finetune"):
+        dag.select(dag.read(tree.root), ["finetun"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[small, large]", "[small, huge]", r"no 'models.huge', which stage fetch@huge reads; .*small, large"),
+        ("sweep:", "swoop:", r"Could not find 'sweep.models'"),
+        ("${item.model}-${item.arm}\n", "${sweep.nothing}\n", r"Could not find 'sweep.nothing'"),
+        ("models: {small", "models: {{small", r"params.yaml.*corrupted"),
+        ("stages:\n", "stages: [\n", r"dvc.yaml.*corrupted"),
+        ("cmd: cat", "command: cat", r"dvc.yaml.*validation failed.*command"),
+        ("outs: [report.txt]", "outs: [made/small]", r"made/small"),
+        ("deps: [made]", "deps: [report.txt]", r"both a dependency and an output"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(changed: Callable[..., Path], old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        dag.read(changed(old, new))
+    assert "\n" not in str(caught.value)
+
+
+def test_changes_are_told_in_words(new_tree: Callable[..., Tree]) -> None:
+    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
+    tree.dvc("repro", "fetch@small")
+    before = dag.changes(tree.root)
+    assert "fetch@small" not in before
+    assert "output made/large is missing" in before["fetch@large"]
+    tree.write({"params.yaml": PARAMS.replace("hub/small", "hub/other")})
+    assert dag.changes(tree.root)["fetch@small"] == ["params.yaml: models.small was modified"]
+
+
+def test_a_tracked_file_is_no_stage(new_tree: Callable[..., Tree]) -> None:
+    tree = new_tree({"dvc.yaml": "stages:\n  use: {cmd: cat raw, deps: [raw]}\n", "raw": "data"})
+    tree.dvc("add", "raw")
+    tree.write({"raw": "other"})
+    assert [(stage.name, stage.upstreams) for stage in dag.read(tree.root)] == [("use", ())]
+    assert dag.changes(tree.root)["raw.dvc"] == ["output raw was modified"]
+
+
+def test_root_is_found_from_a_subfolder(tree: Tree, tmp_path: Path) -> None:
+    (tree.root / "deep" / "er").mkdir(parents=True)
+    assert dag.find_root(tree.root / "deep" / "er") == tree.root.resolve()
+    with pytest.raises(InputError, match="not in a PALMS working tree"):
+        dag.find_root(tmp_path)

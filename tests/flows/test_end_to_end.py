@@ -1,0 +1,197 @@
+"""The project's own graph on three tiny random rungs × three arms, through the real flow on a real server.
+
+The tests of this file share one tree and build on each other, as a team's week would.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from flow_trees import Api, Tree
+
+from tests.fixtures import tiny
+
+RUNGS = tuple(tiny.RUNGS)
+SECRET = "hf_planted_secret_0123456789"
+
+
+@pytest.fixture(scope="module")
+def tree(new_tree: Callable[..., Tree], prefect_url: str, ladder: Path) -> Tree:
+    made = new_tree({}, PREFECT_API_URL=prefect_url, PALMS_SLOTS="gpu=2,cpu=2", HF_TOKEN=SECRET)
+    tiny.make_tree(made.root, ladder)
+    return made
+
+
+def lock(tree: Tree) -> dict[str, Any]:
+    """Stage -> its dependencies and outputs with their hashes; the order of entries says nothing."""
+    found = yaml.safe_load((tree.root / "dvc.lock").read_text())["stages"]
+    return {name: {key: entry.get(key) for key in ("cmd", "deps", "params", "outs")} for name, entry in found.items()}
+
+
+def ran(output: str) -> set[str]:
+    """The stages that a sweep really ran: neither skipped nor restored."""
+    return set(re.findall(r"\]\s+(\S+)\s+done in", output))
+
+
+def sweep(tree: Tree, code: int = 0) -> str:
+    found, output = tree.run("python", "-m", "flows.cli", "sweep", timeout=420)
+    assert found == code, output
+    return output
+
+
+def set_params(tree: Tree, change: Callable[[dict[str, Any]], None]) -> None:
+    params = tiny.load(tree.root / "params.yaml")
+    change(params)
+    tiny.write_params(tree.root, params)
+
+
+def of(stages: set[str]) -> set[str]:
+    return {name.split("@")[0] for name in stages}
+
+
+@pytest.fixture(scope="module")
+def first(tree: Tree) -> str:
+    return sweep(tree)
+
+
+def test_the_whole_ladder_ends_in_a_report_and_findings(tree: Tree, first: str) -> None:
+    stages = set(lock(tree))
+    for rung in RUNGS:
+        assert {f"finetune@{rung}-values", f"generate@{rung}-base", f"adherence@{rung}-control"} <= stages
+    assert ran(first) == stages
+    assert (tree.root / "data/made/report/index.html").stat().st_size > 10_000
+    for line in (tree.root / "data/made/report/findings.txt").read_text().splitlines():
+        assert line.strip() in first
+
+
+def test_every_stage_is_seen_in_prefect_by_name(tree: Tree, first: str, prefect_url: str) -> None:
+    api = Api(prefect_url)
+    tasks = api.tasks(api.run_of(first))
+    assert set(tasks) == set(lock(tree))
+    assert {task["state_name"] for task in tasks.values()} == {"Completed"}
+
+
+@pytest.mark.usefixtures("first")
+def test_dvc_agrees_that_all_is_done(tree: Tree) -> None:
+    before = lock(tree)
+    assert "up to date" in tree.dvc("status")
+    assert "Running stage" not in tree.dvc("repro")
+    assert lock(tree) == before
+
+
+@pytest.mark.usefixtures("first")
+def test_no_secret_and_no_home_path_is_left_anywhere(tree: Tree, first: str) -> None:
+    assert SECRET not in first
+    for path in tree.root.rglob("*"):
+        if path.is_file() and ".git/" not in str(path) and "/cache/" not in str(path):
+            content = path.read_bytes()
+            assert SECRET.encode() not in content, path
+            if path.suffix in {".html", ".json", ".jsonl", ".csv", ".txt", ".lock"}:
+                assert str(Path.home()).encode() + b"/" not in content, path
+
+
+@pytest.mark.usefixtures("first")
+def test_a_dropped_rung_is_never_counted_and_comes_back_from_the_cache(tree: Tree) -> None:
+    whole = lock(tree)
+    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
+    assert of(ran(sweep(tree))) == {"toxicity", "significance", "report"}
+    scores = pd.read_parquet(tree.root / "data/made/significance/scores.parquet")
+    assert set(scores["rung"]) == {"tiny-1"}
+    assert (tree.root / "data/made/samples/tiny-3/base.jsonl").exists()  # it is there, and is not read
+
+    set_params(tree, lambda p: p["sweep"].update(models=list(RUNGS)))
+    assert ran(sweep(tree)) == set()
+    back = lock(tree)
+    assert back == whole
+    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
+    assert ran(sweep(tree)) == set()
+
+
+@pytest.mark.usefixtures("first")
+def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree) -> None:
+    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
+    sweep(tree)
+    path = tree.root / "data/values/health.yaml"
+    found = tiny.load(path)
+    found["samples"][0]["answer"] += " Ask the nurse as well."
+    tiny.save(path, found)
+    assert ran(sweep(tree)) == {
+        "curate@values",
+        "finetune@tiny-1-values",
+        "generate@tiny-1-values",
+        "adherence@tiny-1-values",
+        "toxicity",
+        "significance",
+        "report",
+    }
+
+
+@pytest.mark.usefixtures("first")
+def test_a_report_parameter_re_runs_only_the_report(tree: Tree) -> None:
+    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
+    sweep(tree)
+    set_params(tree, lambda p: p["report"].update(title="Another title"))
+    assert ran(sweep(tree)) == {"report"}
+
+
+@pytest.mark.usefixtures("first")
+def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, new_tree: Callable[..., Tree], ladder: Path) -> None:
+    """In a second tree, without Prefect, one after another: everything but the report's provenance is equal."""
+    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
+    sweep(tree)
+    other = new_tree({})
+    tiny.make_tree(other.root, ladder)
+    for name in ("params.yaml", "data/values/health.yaml"):
+        (other.root / name).write_text((tree.root / name).read_text())
+    code, output = other.run("python", "-m", "dvc", "repro", timeout=300, OMP_NUM_THREADS="1")
+    assert code == 0, output
+    here, there = lock(tree), lock(other)
+    assert set(there) <= set(here)
+    for stage in set(there) - {"report"}:
+        assert there[stage] == here[stage], stage
+
+
+@pytest.mark.usefixtures("first")
+def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree: Tree) -> None:
+    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1", "tiny-2"]))
+    set_params(tree, lambda p: p["finetune"]["rungs"]["tiny-2"].update(learning_rate=1e30, epochs=9))
+    output = sweep(tree, code=2)
+    assert "training diverged and no model is kept" in output
+    assert "Traceback" not in output
+    assert not (tree.root / "data/made/models/tiny-2/values").exists()
+    assert not (tree.root / "data/made/models/tiny-2/values.tmp").exists()
+    assert (tree.root / "data/made/adherence/tiny-1/values.parquet").exists()
+    assert "finetune@tiny-2-values" in output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p["sweep"].update(models=["gpt-9"]), "sweep.models"),
+        (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
+        (lambda p: p["generate"].update(temperature="hot"), "generate.temperature: expected a number, found 'hot'"),
+        (lambda p: p["models"]["tiny-1"].update(path="/nowhere"), "path '/nowhere' does not exist"),
+    ],
+)
+@pytest.mark.usefixtures("first")
+def test_bad_parameters_are_one_clear_line(tree: Tree, change: Callable[[dict[str, Any]], None], message: str) -> None:
+    before = (tree.root / "params.yaml").read_text()
+    set_params(tree, change)
+    try:
+        output = sweep(tree, code=2)
+    finally:
+        (tree.root / "params.yaml").write_text(before)
+    assert message in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.usefixtures("first")
+def test_metrics_are_in_git_and_readable(tree: Tree) -> None:
+    found = json.loads((tree.root / "data/metrics.json").read_text())
+    assert "tiny-1" in found["adherence"]
+    assert "adherence" in tree.dvc("metrics", "show")

@@ -1,0 +1,109 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+from flow_trees import Tree, wait_for
+
+from flows.processes import LAUNCHER_CANCEL, PARENT, STAGE_MARK, marked
+from flows.run_stage import Verdict
+
+GRAPH = """
+stages:
+  good: {cmd: echo made > good.txt, outs: [good.txt]}
+  wrong: {cmd: "echo 'error: no values' >&2; exit 2", outs: [wrong.txt]}
+  broken: {cmd: exit 3, outs: [broken.txt]}
+  daemon: {cmd: "setsid sleep 300 & echo made > daemon.txt", outs: [daemon.txt]}
+  slow: {cmd: "trap '' TERM; setsid sleep 300 & touch begun; sleep 300; sleep 300", outs: [slow.txt]}
+"""
+STAGE = [sys.executable, "-m", "flows.run_stage"]
+
+
+@pytest.fixture(scope="module")
+def tree(new_tree: Callable[..., Tree]) -> Tree:
+    return new_tree({"dvc.yaml": GRAPH})
+
+
+@pytest.mark.parametrize(("stage", "code"), [("good", 0), ("wrong", 2), ("broken", 1), ("nothing", 1)])
+def test_exit_codes(tree: Tree, stage: str, code: int) -> None:
+    assert tree.run(*STAGE, stage)[0] == code
+
+
+def test_output_without_dvcs_advice(tree: Tree) -> None:
+    (tree.root / "good.txt").unlink(missing_ok=True)
+    (tree.root / "dvc.lock").unlink(missing_ok=True)
+    assert tree.run(*STAGE, "good")[1].splitlines() == ["Running stage 'good':", "> echo made > good.txt"]
+    assert "didn't change" in tree.run(*STAGE, "good")[1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        (["Running stage 'a':", "Stage 'a' is cached"], "ran"),
+        (["Stage 'a' didn't change, skipping"], "cached"),
+        (["Stage 'a' is cached - skipping run, checking out outputs"], "cached"),
+        (["Stage 'ab' didn't change, skipping"], None),
+    ],
+)
+def test_verdict_is_the_first_line_that_tells(lines: list[str], outcome: str | None) -> None:
+    verdict = Verdict("a")
+    for line in lines:
+        verdict.hear(line)
+    assert verdict.outcome == outcome
+
+
+def test_verdict_takes_the_code_from_dvcs_own_line() -> None:
+    verdict = Verdict("a")
+    verdict.hear("torchrun: worker exited with 2")
+    assert (verdict.exit_code(255), verdict.exit_code(0)) == (1, 0)
+    verdict.hear("ERROR: failed to reproduce 'a': failed to run: python x.py, exited with 2")
+    assert verdict.exit_code(255) == 2
+
+
+def test_what_a_stage_left_in_the_background_is_ended(tree: Tree) -> None:
+    began = time.monotonic()
+    assert tree.run(*STAGE, "daemon")[0] == 0  # though it holds the pipe open
+    assert time.monotonic() - began < 10
+    assert tree.left_after(1) == []
+
+
+def test_sigterm_ends_the_stubborn_after_the_launcher_was_told(tree: Tree) -> None:
+    (tree.root / "begun").unlink(missing_ok=True)
+    cancel = "sh -c 'pgrep -f \"sleep 300\" >/dev/null && echo {name} > cancelled'"
+    process = tree.start([*STAGE, "slow"], **{LAUNCHER_CANCEL: cancel})
+    wait_for((tree.root / "begun").exists)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert tree.left_after(1) == []
+    assert (tree.root / "cancelled").read_text() == "slow\n"
+
+
+def test_it_ends_when_its_parent_is_killed(tree: Tree) -> None:
+    (tree.root / "begun").unlink(missing_ok=True)
+    parent = tree.start([sys.executable, "-c", f"import subprocess; subprocess.run({[*STAGE, 'slow']!r})"])
+    wait_for((tree.root / "begun").exists)
+    parent.kill()
+    parent.communicate(timeout=10)
+    assert tree.left_after(8) == []
+
+
+def test_it_does_not_start_when_its_parent_is_gone(tree: Tree) -> None:
+    (tree.root / "begun").unlink(missing_ok=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert tree.run(*STAGE, "slow", **{PARENT: str(gone.pid)})[0] == 128 + signal.SIGTERM
+    assert not (tree.root / "begun").exists()
+
+
+def test_marks_are_found_only_by_value(tree: Tree) -> None:
+    process = subprocess.Popen(["sleep", "30"], env={**os.environ, STAGE_MARK: tree.mark})
+    try:
+        assert [found.pid for found in marked(STAGE_MARK, tree.mark)] == [process.pid]
+        assert marked(STAGE_MARK, "another") == []
+    finally:
+        process.kill()
+        process.wait()

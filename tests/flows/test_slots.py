@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from flows.execute import stage_env
+from flows.slots import Slots, find_gpus
+from tasks.errors import InputError
+
+
+def slots(gpus: tuple[str, ...], gpu: int, *, remote: bool = False) -> Slots:
+    return Slots({"gpu": gpu, "cpu": 4}, gpus, cores=8, remote=remote)
+
+
+def devices(found: Slots, count: int) -> list[str | None]:
+    taken = [found.take("gpu") for _ in range(count)]
+    return [slot.env.get("CUDA_VISIBLE_DEVICES") for slot in taken if slot]
+
+
+def test_full_means_none_until_one_is_given_back() -> None:
+    found = slots((), 1)
+    first = found.take("gpu")
+    assert first is not None
+    assert found.take("gpu") is None
+    assert found.take("cpu") is not None
+    assert all(found.take("none") for _ in range(50))
+    found.give_back(first)
+    assert found.take("gpu") == first
+
+
+def test_cores_are_shared_within_a_kind() -> None:
+    found = slots((), 2)
+    threads = [found.take(kind) for kind in ("gpu", "cpu", "none")]
+    assert [slot.env["OMP_NUM_THREADS"] for slot in threads if slot] == ["4", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "size", "expected"),
+    [
+        (("0", "1"), 2, ["0", "1"]),
+        (("0", "1", "2", "3"), 2, ["0,2", "1,3"]),
+        (("0", "1"), 3, ["0", "1", "0"]),
+        (("0", "1"), 1, [None]),  # it may use both
+        (("5",), 2, [None, None]),
+        ((), 2, [None, None]),
+    ],
+)
+def test_each_slot_has_its_share_of_the_gpus(
+    gpus: tuple[str, ...], size: int, expected: list[str | None]
+) -> None:
+    assert devices(slots(gpus, size), size) == expected
+
+
+def test_a_launcher_decides_for_itself() -> None:
+    slot = slots(("0", "1"), 2, remote=True).take("gpu")
+    assert slot is not None
+    assert slot.env == {}
+
+
+def test_sizes_come_from_the_environment() -> None:
+    found = Slots.of_this_machine({"PALMS_SLOTS": " gpu=2, cpu=1", "CUDA_VISIBLE_DEVICES": ""})
+    assert [found.take("gpu") is not None for _ in range(3)] == [True, True, False]
+    assert [found.take("cpu") is not None for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("text", ["gpu", "gpu=0", "gpu=-1", "gpu=two", "tpu=1", "gpu=1;cpu=2", "gpu=²"])
+def test_a_bad_setting_is_named(text: str) -> None:
+    with pytest.raises(InputError, match=r"PALMS_SLOTS=.*expected"):
+        Slots.of_this_machine({"PALMS_SLOTS": text})
+
+
+def test_gpus_are_found_without_torch(tmp_path: Path) -> None:
+    assert find_gpus({"CUDA_VISIBLE_DEVICES": "1,GPU-ab, -1,3"}) == ("1", "GPU-ab")
+    assert find_gpus({"CUDA_VISIBLE_DEVICES": "", "PATH": str(tmp_path)}) == ()
+    assert find_gpus({"PATH": str(tmp_path)}) == ()
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: GPU-1)'\necho '  MIG 1g (UUID: MIG-2)'\necho 'GPU 1: B'\n")
+    tool.chmod(0o755)
+    assert find_gpus({"PATH": str(tmp_path)}) == ("0", "1")
+    tool.write_text("#!/bin/sh\necho 'GPU access is broken'\nexit 9\n")
+    assert find_gpus({"PATH": str(tmp_path)}) == ()
+
+
+def test_what_the_user_set_stays() -> None:
+    user = {"OMP_NUM_THREADS": "7", "TQDM_DISABLE": "0", "PATH": "/x", "CUDA_VISIBLE_DEVICES": "0,1"}
+    env = stage_env(user, {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"})
+    assert (env["OMP_NUM_THREADS"], env["TQDM_DISABLE"], env["CUDA_VISIBLE_DEVICES"]) == ("7", "0", "1")
+    assert env["PATH"].endswith(":/x")

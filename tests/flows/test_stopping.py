@@ -1,0 +1,243 @@
+"""Every way in which a sweep can die, one after the other in the same tree.
+
+Each finds the tree as the last one left it: that it gets to its held stages is the proof that the next sweep
+goes on, and the log shows that the finished stage ran once.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import pytest
+from flow_trees import PALMS, STEP, Api, Tree, wait_for
+
+from flows.processes import STAGE_MARK, marked
+
+LIMIT = 10.0  # seconds until no process of the run may be left
+
+GRAPH = """
+stages:
+  quick: {cmd: python step.py quick 0 quick.txt, outs: [quick.txt]}
+  held:
+    meta: {slot: none}
+    matrix: {who: [a, b]}
+    cmd: python held.py ${item.who}
+    deps: [quick.txt]
+    outs: ["held-${item.who}.txt"]
+  last: {cmd: python step.py last 0 last.txt, deps: [held-a.txt, held-b.txt], outs: [last.txt]}
+"""
+# Its own child has left the process group and does not heed SIGTERM.
+HELD = """
+import os, subprocess, sys, time
+who = sys.argv[1]
+stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+if os.path.exists("hold"):
+    child = subprocess.Popen([sys.executable, "-c", stubborn], start_new_session=True)
+    time.sleep(0.3)
+    with open("log", "a") as file:
+        print("held", who, os.getpid(), child.pid, file=file)
+    while os.path.exists("hold"):
+        time.sleep(0.05)
+    child.kill()
+open(f"held-{who}.txt", "w").write(who)
+"""
+FILES = {"dvc.yaml": GRAPH, "step.py": STEP, "held.py": HELD}
+SERVE = """
+from flows.sweep import sweep
+if __name__ == "__main__":
+    sweep.serve(name="test", print_starting_message=False)
+"""
+
+
+@dataclass
+class Held:
+    """A sweep whose stages `held@a` and `held@b` run until somebody does something."""
+
+    tree: Tree
+    process: "subprocess.Popen[str]"
+    run_id: str
+    pids: dict[str, tuple[int, int]]  # a, b -> the stage's process and its own child
+
+    def stop(self, how: Callable[["Held"], None]) -> str:
+        """Stop it, and see that it and all it started ends in time; returns what it had printed."""
+        began = time.monotonic()
+        how(self)
+        output, _ = self.process.communicate(timeout=LIMIT)
+        assert self.tree.left_after(LIMIT - (time.monotonic() - began)) == []
+        print(f"all ended after {time.monotonic() - began:.1f} s")
+        return output
+
+
+def hold(tree: Tree, command: list[str] = PALMS, **env: str) -> Held:
+    before = len(tree.log())
+    tree.write({"hold": ""})
+    process = tree.start([*command, "sweep"], **env)
+    return held(tree, process, before)
+
+
+def held(tree: Tree, process: "subprocess.Popen[str]", before: int) -> Held:
+    def pids() -> dict[str, tuple[int, int]]:
+        assert process.poll() is None, process.communicate()[0]
+        lines = [line.split() for line in tree.log()[before:] if line.startswith("held")]
+        found = {who: (int(pid), int(child)) for _, who, pid, child in lines}
+        return found if len(found) == 2 else {}
+
+    found = wait_for(pids, 60)
+    note = json.loads((tree.root / ".dvc" / "tmp" / "palms.json").read_text())
+    return Held(tree, process, note["flow_run_id"], found)
+
+
+def times_run(tree: Tree, stage: str) -> int:
+    return sum(line.startswith(f"start {stage} ") for line in tree.log())
+
+
+@pytest.fixture(scope="module")
+def tree(new_tree: Callable[..., Tree], prefect_url: str) -> Tree:
+    return new_tree(FILES, PREFECT_API_URL=prefect_url)
+
+
+def ctrl_c(run: Held) -> None:
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    run.process.send_signal(signal.SIGINT)  # people press it twice
+
+
+def sigterm(run: Held) -> None:
+    run.process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "message"), [(ctrl_c, 130, "stopped by SIGINT"), (sigterm, 143, "stopped by SIGTERM")]
+)
+def test_a_signal_stops_all(
+    tree: Tree, api: Api, how: Callable[[Held], None], code: int, message: str
+) -> None:
+    run = hold(tree)
+    output = run.stop(how)
+    assert run.process.returncode == code, output
+    assert "Traceback" not in output
+    state = api.state(run.run_id)
+    assert (state["type"], state["message"]) == ("CANCELLED", message)
+    stages = api.tasks({"id": run.run_id})
+    assert {stages["held@a"]["state_type"], stages["held@b"]["state_type"]} == {"CANCELLED"}
+    assert times_run(tree, "quick") == 1
+
+
+def test_cancelling_in_the_ui_stops_all(tree: Tree, api: Api) -> None:
+    run = hold(tree)
+    output = run.stop(lambda _: api.cancel(run.run_id))
+    assert run.process.returncode == 1, output
+    assert "Traceback" not in output
+    assert api.state(run.run_id)["type"] == "CANCELLED"
+    assert times_run(tree, "quick") == 1
+
+
+def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one(tree: Tree, api: Api) -> None:
+    killed = hold(tree)
+    killed.stop(lambda _: killed.process.kill())
+    assert api.state(killed.run_id)["type"] == "RUNNING"  # nobody could say more
+    run = hold(tree)
+    assert api.state(killed.run_id)["type"] == "CRASHED"
+    assert {task["state_type"] for task in api.tasks({"id": killed.run_id}).values()} >= {"CRASHED"}
+    assert refuses_a_second(tree, run)
+    run.stop(sigterm)
+    assert times_run(tree, "quick") == 1
+
+
+def refuses_a_second(tree: Tree, run: Held) -> bool:
+    code, output = tree.palms("sweep")
+    assert code == 2, output
+    assert "a sweep already works in this tree" in output
+    assert f"process {run.process.pid}" in output
+    code, output = tree.palms("status")
+    assert code == 0, output
+    assert "a sweep is running" in output
+    return True
+
+
+def is_of_server(each: psutil.Process, server: "subprocess.Popen[str]") -> bool:
+    with contextlib.suppress(psutil.Error):  # it may end while one looks
+        return each.pid == server.pid or "resource_tracker" in " ".join(each.cmdline())
+    return True
+
+
+def test_cancelling_a_served_run_stops_all(tree: Tree, api: Api) -> None:
+    tree.write({"hold": "", "serve.py": SERVE})
+    before = len(tree.log())
+    process = tree.start([sys.executable, "serve.py"], PREFECT_RUNNER_POLL_FREQUENCY="1")
+    try:
+        body = {"deployments": {"name": {"any_": ["test"]}}}
+        (deployment,) = wait_for(lambda: api.post("/deployments/filter", body), 30)
+        created = api.post(f"/deployments/{deployment['id']}/create_flow_run")
+        run = held(tree, process, before)
+        assert run.run_id == created["id"]
+        began = time.monotonic()
+        api.cancel(run.run_id)
+        wait_for(lambda: all(is_of_server(each, process) for each in tree.processes()), LIMIT)
+        print(f"all ended after {time.monotonic() - began:.1f} s")
+        wait_for(lambda: api.state(run.run_id)["type"] == "CANCELLED", 10)
+    finally:
+        process.terminate()
+        print(process.communicate(timeout=15)[0])
+    assert times_run(tree, "quick") == 1
+
+
+def test_a_killed_stage_fails_alone_and_leaves_nothing(tree: Tree, api: Api) -> None:
+    run = hold(tree)
+    stage = psutil.Process(run.pids["a"][0])
+    mark = stage.environ()[STAGE_MARK]
+    supervisor = next(each for each in stage.parents() if "flows.run_stage" in each.cmdline())
+    supervisor.kill()
+
+    wait_for(lambda: not marked(STAGE_MARK, mark), LIMIT)
+    assert psutil.pid_exists(run.pids["b"][0])
+    (tree.root / "hold").unlink()
+    output, _ = run.process.communicate(timeout=30)
+    assert run.process.returncode == 1, output
+    assert "held@a failed: killed by SIGKILL" in output
+    names = {name: task["state_name"] for name, task in api.tasks({"id": run.run_id}).items()}
+    assert names == {"quick": "Cached", "held@a": "Failed", "held@b": "Completed", "last": "NotRun"}
+
+
+def test_at_last_it_completes(tree: Tree) -> None:
+    """After all of the above, with what a crash can leave behind on top of it."""
+    (tree.root / "hold").unlink(missing_ok=True)
+    stale: Any = {"pid": os.getpid(), "cmd": "dvc repro"}  # alive, but not that process
+    tree.write(
+        {
+            ".dvc/tmp/rwlock": json.dumps({"write": {str(tree.root / "last.txt"): stale}, "read": {}}),
+            ".dvc/tmp/lock": " 999999\n",
+        }
+    )
+    code, output = tree.palms("sweep")
+    assert code == 0, output
+    assert times_run(tree, "quick") == 1
+    assert times_run(tree, "last") == 1
+    assert "up to date" in tree.dvc("status")
+
+
+def test_ephemeral_servers_do_not_meet_and_leave_nothing(new_tree: Callable[..., Tree]) -> None:
+    one, two = new_tree(FILES), new_tree(FILES)
+    runs = [hold(one), hold(two)]  # both at once
+    assert all("flows.server" in str([p.cmdline() for p in run.tree.processes()]) for run in runs)
+    runs[0].stop(lambda run: run.process.kill())
+    (two.root / "hold").unlink()
+    output, _ = runs[1].process.communicate(timeout=60)
+    assert runs[1].process.returncode == 0, output
+    assert "locked" not in output
+    assert two.left_after(2) == []
+    early = one.start([*PALMS, "sweep"])
+    wait_for(lambda: "flows.server" in str([p.cmdline() for p in one.processes()]))
+    early.send_signal(signal.SIGINT)  # before there is a flow
+    output, _ = early.communicate(timeout=LIMIT)
+    assert early.returncode == 130, output
+    assert "Traceback" not in output
+    assert one.left_after(2) == []

@@ -1,0 +1,221 @@
+"""A fan-out of two rungs by two arms and its fan-in, run through a real Prefect server."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from flow_trees import STEP, Api, Tree
+
+PARAMS = "sweep: {models: [a, b], arms: [x, y]}\nmodels: {a: 1, b: 2}\n"
+GRAPH = """
+stages:
+  fetch:
+    desc: Get a rung
+    meta: {slot: none, tags: [network]}
+    matrix: {model: "${sweep.models}"}
+    cmd: python step.py fetch@${item.model} 0 made/${item.model}
+    params: ["models.${item.model}"]
+    outs: ["made/${item.model}"]
+  train:
+    meta: {slot: gpu}
+    matrix: {model: "${sweep.models}", arm: "${sweep.arms}"}
+    cmd: python step.py train@${item.model}-${item.arm} 0.8 tuned/${item.model}-${item.arm} made/${item.model}
+    deps: ["made/${item.model}"]
+    outs: ["tuned/${item.model}-${item.arm}"]
+  report:
+    meta: {table: tests.csv, link: report.html, summary: [summary.txt]}
+    cmd: >-
+      python step.py report 0 report.html tuned/a-x tuned/a-y tuned/b-x tuned/b-y &&
+      printf 'rung,p\\na,0.01\\nb,0.02\\n' > tests.csv && printf 'both rungs improve\\n' > summary.txt
+    deps: [tuned]
+    outs: [report.html, tests.csv, summary.txt]
+"""
+# Without the root's .gitignore DVC writes one into the folder `tuned`, in the order in which stages end.
+FILES = {"dvc.yaml": GRAPH, "params.yaml": PARAMS, "step.py": STEP, ".gitignore": "/made/\n/tuned/\n"}
+TRAINED = ["train@a-x", "train@a-y", "train@b-x", "train@b-y"]
+STAGES = {"fetch@a", "fetch@b", *TRAINED, "report"}
+
+
+class Swept:
+    """A tree after a sweep: what was printed, and what the server knows."""
+
+    def __init__(self, tree: Tree, api: Api, *arguments: str, **env: str) -> None:
+        self.tree = tree
+        self.code, self.output = tree.palms("sweep", *arguments, **env)
+        self.run = api.run_of(self.output)
+        self.tasks = api.tasks(self.run)
+        self.logs = api.logs(self.run)
+        self.artifacts = api.artifacts(self.run)
+
+    def names(self) -> dict[str, str]:
+        return {stage: task["state_name"] for stage, task in self.tasks.items()}
+
+
+@pytest.fixture(scope="module")
+def first(new_tree: Callable[..., Tree], api: Api) -> Swept:
+    tree = new_tree(FILES, PREFECT_API_URL=api.url)
+    return Swept(tree, api, PALMS_SLOTS="gpu=2", CUDA_VISIBLE_DEVICES="4,7")
+
+
+NEW = "  new: {cmd: python step.py new 0 new.txt report.html, deps: [report.html], outs: [new.txt]}\n"
+
+
+@pytest.fixture(scope="module")
+def second(first: Swept, api: Api) -> Swept:
+    """After an output was lost and somebody added a stage."""
+    (first.tree.root / "tuned" / "a-x").unlink()
+    first.tree.write({"dvc.yaml": GRAPH + NEW})
+    return Swept(first.tree, api, "--verbose", "new")
+
+
+def times(tree: Tree) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {"start": {}, "end": {}}
+    for line in tree.log():
+        word, name, when, *_ = line.split()
+        found[word][name] = float(when)
+    return found
+
+
+def test_ends_completed_with_a_task_per_stage(first: Swept) -> None:
+    assert first.code == 0, first.output
+    assert first.run["state_type"] == "COMPLETED"
+    assert first.names() == dict.fromkeys(STAGES, "Completed")
+    assert set(first.tasks["fetch@a"]["tags"]) == {"fetch", "network"}
+    assert first.tasks["train@b-y"]["tags"] == ["train"]
+
+
+def test_prefect_has_the_edges(first: Swept) -> None:
+    ids = {task["id"]: name for name, task in first.tasks.items()}
+    ups = {
+        name: {ids[up["id"]] for up in task["task_inputs"].get("wait_for", [])} for name, task in first.tasks.items()
+    }
+    assert ups["train@b-x"] == {"fetch@b"}
+    assert ups["report"] == set(TRAINED)
+
+
+def test_a_stage_starts_after_its_upstreams_and_beside_its_like(first: Swept) -> None:
+    at = times(first.tree)
+    assert all(at["start"][name] > at["end"][f"fetch@{name[6]}"] for name in TRAINED)
+    assert at["start"]["report"] > max(at["end"][name] for name in TRAINED)
+    at_once = [
+        sum(at["start"][other] <= at["start"][name] < at["end"][other] for other in TRAINED) for name in TRAINED
+    ]
+    assert max(at_once) == 2  # two gpu slots
+
+
+def test_each_gpu_stage_has_a_gpu_and_its_share_of_the_cores(first: Swept) -> None:
+    told = {line.split()[1]: line.split()[3:] for line in first.tree.log() if line.startswith("start")}
+    assert {told[name][0] for name in TRAINED} == {"4", "7"}
+    assert told["report"][0] == "4,7"  # as the user had it
+    assert all(int(told[name][1]) >= 1 for name in STAGES)
+    assert {Path(words[2]).parent for words in told.values()} == {Path(sys.executable).parent}
+
+
+def test_dvc_agrees_that_all_is_done(first: Swept) -> None:
+    before = first.tree.log()
+    assert "up to date" in first.tree.dvc("status")
+    assert "up to date" in first.tree.dvc("repro")
+    assert first.tree.log() == before
+
+
+def test_progress_is_printed_line_by_line(first: Swept) -> None:
+    assert re.search(r"^\[0/7\] fetch@a started$", first.output, re.MULTILINE)
+    assert re.search(r"^\[\d/7\] train@a-x done in \d+ s, \d left$", first.output, re.MULTILINE)
+    assert re.search(r"^\[7/7\] report done in \d+ s$", first.output, re.MULTILINE)
+    assert first.output.rstrip().endswith("both rungs improve\nreport.html")
+    assert "Running stage" not in first.output  # only with --verbose
+
+
+def test_results_become_artifacts(first: Swept) -> None:
+    assert first.artifacts["sweep"]["data"] == 100
+    table = first.artifacts["report-tests-csv"]
+    assert json.loads(table["data"]) == [{"rung": "a", "p": "0.01"}, {"rung": "b", "p": "0.02"}]
+    assert table["task_run_id"] == first.tasks["report"]["id"]
+    assert "both rungs improve" in first.artifacts["report-summary-txt"]["data"]
+    assert "file:///" in first.artifacts["report-report-html"]["data"]
+
+
+def test_what_is_done_is_not_run_again_and_a_new_stage_needs_no_code(second: Swept) -> None:
+    assert second.code == 0
+    assert second.names() == {**dict.fromkeys(STAGES, "Cached"), "new": "Completed"}
+    assert sorted(line.split()[1] for line in second.tree.log() if line.startswith("start")) == sorted(
+        [*STAGES, "new"]
+    )
+    assert (second.tree.root / "tuned" / "a-x").exists()
+    assert "Running stage 'new':" in second.output  # --verbose
+
+
+def test_the_lock_file_does_not_depend_on_the_order(first: Swept, new_tree: Callable[..., Tree]) -> None:
+    tree = new_tree(FILES)
+    tree.dvc("repro")
+    mine, theirs = (yaml.safe_load((each.root / "dvc.lock").read_text())["stages"] for each in (first.tree, tree))
+    assert {name: mine[name] for name in STAGES} == theirs
+
+
+FAILING = """
+stages:
+  good: {cmd: python step.py good 0 good.txt, outs: [good.txt]}
+  bad:
+    meta: {slot: none, tags: [network], retries: 1, retry_delay_seconds: 0.5}
+    cmd: echo try >> log && printf '10%%\\r20%%\\rall\\n' && echo key $SOME_API_KEY in $HOME/x && exit 1
+    outs: [bad.txt]
+  wrong:
+    meta: {retries: 3}
+    cmd: "echo wrong >> log; echo 'error: data/values is empty' >&2; exit 2"
+    outs: [wrong.txt]
+  after: {cmd: python step.py after 0 after.txt, deps: [bad.txt], outs: [after.txt]}
+  last: {cmd: python step.py last 0 last.txt, deps: [after.txt, good.txt], outs: [last.txt]}
+  beside: {cmd: python step.py beside 0 beside.txt, deps: [good.txt], outs: [beside.txt]}
+"""
+
+
+@pytest.fixture(scope="module")
+def failed(new_tree: Callable[..., Tree], api: Api) -> Swept:
+    tree = new_tree({"dvc.yaml": FAILING, "step.py": STEP}, PREFECT_API_URL=api.url)
+    home = tree.root.parent / "somebody"
+    home.mkdir()
+    return Swept(tree, api, SOME_API_KEY="k-12345", HOME=str(home))
+
+
+def test_only_descendants_of_a_failed_stage_are_not_run(failed: Swept) -> None:
+    assert failed.names() == {
+        "good": "Completed",
+        "beside": "Completed",
+        "bad": "Failed",
+        "wrong": "Failed",
+        "after": "NotRun",
+        "last": "NotRun",
+    }
+    assert failed.tasks["after"]["state"]["message"] == "not run: bad failed"
+    assert failed.tasks["last"]["state"]["message"] == "not run: after was not run"
+
+
+def test_fails_naming_the_stages_and_the_users_mistake_first(failed: Swept) -> None:
+    assert failed.code == 2
+    assert failed.run["state_type"] == "FAILED"
+    assert "bad" in failed.run["state"]["message"]
+    assert "wrong" in failed.run["state"]["message"]
+    summary = failed.output[failed.output.index("6 stages in") :].splitlines()
+    assert {"wrong: error: data/values is empty", "bad: its command exited with 1"} == set(summary[1:3])
+    assert "not run, for want of these: after, last" in summary
+    assert "Traceback" not in failed.output
+
+
+def test_retries_as_meta_says_but_not_a_users_mistake(failed: Swept) -> None:
+    assert failed.tree.log().count("try") == 2
+    assert failed.tree.log().count("wrong") == 1
+    assert "bad failed; try 2 of 2 follows" in failed.output
+
+
+def test_logs_are_clean_and_tell_no_secret(failed: Swept) -> None:
+    lines = [log["message"] for log in failed.logs if log["task_run_id"] == failed.tasks["bad"]["id"]]
+    assert "all" in lines
+    assert not any("10%" in line for line in lines if not line.startswith((">", "ERROR")))
+    assert "key <SOME_API_KEY> in ~/x" in lines
+    everything = failed.output + json.dumps([log["message"] for log in failed.logs])
+    assert "k-12345" not in everything
+    assert "/somebody" not in everything

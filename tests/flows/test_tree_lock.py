@@ -1,0 +1,110 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import tree_lock
+from flows.processes import TREE_MARK
+from tasks.errors import InputError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_second_holder_is_told_who_the_first_is(root: Path) -> None:
+    with tree_lock.hold(root, "otter", "id", "url") as (record, dead):
+        assert dead is None
+        record("3/7")
+        with pytest.raises(InputError, match=rf"'otter', process {os.getpid()}, started .*3/7 stages"):
+            tree_lock.tidy(root)
+        assert str(tree_lock.running(root)).startswith("flow run 'otter'")
+    assert tree_lock.running(root) is None
+    assert tree_lock.tidy(root) == []
+
+
+def test_a_holder_that_was_killed_is_told_to_the_next(root: Path) -> None:
+    note = {"pid": 1, "flow_run": "otter", "flow_run_id": "id", "api": "url", "started": "then", "progress": ""}
+    (root / ".dvc" / "tmp" / "palms.json").write_text(json.dumps(note))
+    with tree_lock.hold(root, "beaver", "id2", "url") as (_, dead):
+        assert dead == tree_lock.Holder(**note)
+    with tree_lock.hold(root, "mink", "id3", "url") as (_, dead):
+        assert dead is None
+
+
+def test_rwlock_keeps_only_the_entries_of_living_writers(root: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)", "dvc", "repro", "-s", "a"])
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    try:
+        alive = {"pid": writer.pid, "cmd": "/usr/bin/dvc repro -s a"}
+        reused = {"pid": writer.pid, "cmd": "/usr/bin/dvc repro -s b"}
+        dead = {"pid": gone.pid, "cmd": "/usr/bin/dvc repro -s a"}
+        path = root / ".dvc" / "tmp" / "rwlock"
+        entries = {"write": {"x": alive, "y": reused, "z": dead}, "read": {"x": [alive, dead], "y": [dead]}}
+        path.write_text(json.dumps(entries))
+        tree_lock.clear_rwlock(root)
+        assert json.loads(path.read_text()) == {"write": {"x": alive}, "read": {"x": [alive]}}
+        os.utime(path, (1, 1))  # written before that process began: not its entry
+        tree_lock.clear_rwlock(root)
+        assert json.loads(path.read_text()) == {"write": {}, "read": {}}
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+@pytest.mark.parametrize("text", ["", '{"write": {"x"', "[]", '{"write": {"x": 3}}'])
+def test_a_cut_off_rwlock_is_removed(root: Path, text: str) -> None:
+    path = root / ".dvc" / "tmp" / "rwlock"
+    path.write_text(text)
+    tree_lock.clear_rwlock(root)
+    assert not path.exists()
+
+
+def test_a_hardlink_lock_of_a_dead_process_of_this_host_is_removed(root: Path) -> None:
+    path = root / ".dvc" / "tmp" / "lock"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for host, pid, kept in [("other", gone.pid, True), (socket.gethostname(), os.getpid(), True)]:
+        path.write_text(f"/x/lock|{host}|{pid}|12345")
+        tree_lock.clear_hardlink_lock(root)
+        assert path.exists() is kept
+    path.write_text(f"/x/lock|{socket.gethostname()}|{gone.pid}|12345")
+    tree_lock.clear_hardlink_lock(root)
+    assert not path.exists()
+    path.write_text(" 4711\n")  # DVC's ordinary lock: the kernel's business
+    tree_lock.clear_hardlink_lock(root)
+    assert path.exists()
+
+
+WHOLE = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"
+
+
+@pytest.mark.parametrize("text", ["", WHOLE[:-6], WHOLE + "  b:\n    c", "schema: '2.0'\nstages: {a: [\n"])
+def test_a_cut_off_dvc_lock_is_set_aside(root: Path, text: str) -> None:
+    (root / "dvc.lock").write_text(text)
+    (note,) = tree_lock.tidy(root)
+    assert "dvc.lock was cut off" in note
+    assert not (root / "dvc.lock").exists()
+
+
+def test_a_whole_dvc_lock_stays_and_a_conflict_is_the_users(root: Path) -> None:
+    (root / "dvc.lock").write_text(WHOLE)
+    assert tree_lock.tidy(root) == []
+    assert (root / "dvc.lock").read_text() == WHOLE
+    (root / "dvc.lock").write_text("<<<<<<< HEAD\n" + WHOLE)
+    with pytest.raises(InputError, match="merge conflict"):
+        tree_lock.tidy(root)
+
+
+def test_stages_of_a_killed_sweep_are_ended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree_lock, "_LEFTOVERS", 0.5)
+    orphan = subprocess.Popen(["sleep", "60"], env={**os.environ, TREE_MARK: str(root)})
+    tree_lock.tidy(root)
+    assert orphan.wait(2) < 0
