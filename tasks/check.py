@@ -15,9 +15,10 @@ from tasks.checks import Examined, all_samples, examine
 from tasks.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, closest, compared, sample_texts, too_close
 from tasks.config import PARAMS_FILE, Arm, Curate, read_params, section
 from tasks.curate import limit_problems
-from tasks.dataset import SPLITS, Problem, Prompt, Sample
+from tasks.dataset import SPLITS, Problem, Prompt
 from tasks.errors import InputError
 from tasks.matching import Matching, matching, mismatches
+from tasks.samples import Sample
 from tasks.similarity import Comparison, across
 from tasks.statistics import describe
 from tasks.strict_yaml import NO_ENTRY, path_name

@@ -213,6 +213,72 @@ class Adherence:
 
 
 @dataclass(frozen=True)
+class Perspective:
+    """What is asked of a Comment Analyzer service, and how fast."""
+
+    attributes: tuple[str, ...]
+    qps: float  # queries a second that the quota allows
+    in_flight: int  # queries under way at once; at least qps × latency in seconds, or the quota is not used
+    timeout: float  # seconds that a query may take, from its last byte to the answer's
+    attempts: int  # queries for one text before it counts as missing
+    max_wait: float  # seconds; a service that asks for a longer pause ends the run
+    give_up_after: int  # texts in a row without a score, after which the service is taken to be down
+
+    def __post_init__(self) -> None:
+        if not self.attributes or len(set(self.attributes)) != len(self.attributes):
+            raise ValueError(f"attributes: expected a list of different names, found {list(self.attributes)}")
+        for key in ("qps", "timeout", "max_wait"):
+            if not getattr(self, key) > 0:
+                raise ValueError(f"{key}: expected more than 0, found {getattr(self, key):g}")
+        for key in ("in_flight", "attempts", "give_up_after"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
+
+
+@dataclass(frozen=True)
+class ClassifierModel:
+    """A sequence-classification model and what its labels mean."""
+
+    id: str  # owner/name on the Hugging Face hub, or a local folder
+    revision: str | None  # commit of 40 hex digits; null for a local folder
+    pickle: bool  # weights may come from a .bin file, read by PyTorch's weights-only loader
+    activation: Literal["sigmoid", "softmax"]  # sigmoid where each label is a question of its own
+    max_tokens: int  # of a text, special tokens included
+    languages: tuple[str, ...]  # ISO 639 codes of what it was trained on
+    labels: dict[str, str]  # label of the model → attribute
+
+    def __post_init__(self) -> None:
+        if self.revision is not None and not COMMIT.fullmatch(self.revision):
+            raise ValueError(f"revision: expected a commit of 40 hex digits or null, found '{self.revision}'")
+        if not self.labels or len(set(self.labels.values())) != len(self.labels):
+            raise ValueError("labels: expected at least one label, each with an attribute of its own")
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Which classifier scores, and how."""
+
+    model: str  # a name in `models`
+    batch_size: int
+    precision: Literal["bf16", "fp32"]  # bf16 where the hardware computes it
+    models: dict[str, ClassifierModel]
+
+    def __post_init__(self) -> None:
+        if self.model not in self.models:
+            raise ValueError(f"model: '{self.model}' is not among models ({', '.join(self.models)})")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, found {self.batch_size}")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Which earlier scores are read again."""
+
+    archive: str  # folder of the archives that `palms archive` wrote
+    scorer: Literal["perspective", "classifier", "offline"]  # whose scores
+
+
+@dataclass(frozen=True)
 class Toxicity:
     """How completions are scored for toxicity."""
 
@@ -220,6 +286,65 @@ class Toxicity:
     first_words: int  # N of the primary score
     piece_words: int  # length of the pieces whose maximum is a secondary score
     max_missing: int  # scores that may be missing before the stage fails
+    perspective: Perspective
+    classifier: Classifier
+    recorded: Recorded
+
+    def __post_init__(self) -> None:
+        for key, least in (("first_words", 1), ("piece_words", 1), ("max_missing", 0)):
+            if getattr(self, key) < least:
+                raise ValueError(f"{key}: expected at least {least}, found {getattr(self, key)}")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How completions of the co-occurrence probes are drawn."""
+
+    completions: int  # of each prompt
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+    batch_size: int  # completions drawn at once
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or not 0 < self.top_p <= 1:
+            raise ValueError("expected temperature above 0 and top_p in (0, 1]")
+        for key in ("completions", "max_new_tokens", "batch_size"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
+
+
+@dataclass(frozen=True)
+class Cooccurrence:
+    """How the words that follow a group are found, weighed and tested."""
+
+    tagger: str  # a name in tasks/taggers
+    lexicon: str  # a name in tasks/lexicons
+    window: Literal["clause", "whole"]  # the first clause of a completion, or all of it
+    lemmatise: bool  # count "happiest" as "happy"
+    mark_negation: bool  # count "not kind" as a word of its own, with the opposite sentiment
+    keep_prompt_words: bool  # count the words of the family's own prompts too
+    senses: Literal["first", "mean"]  # of a word with several in the lexicon: the commonest, or all alike
+    unlisted: Literal["skip", "zero"]  # words without a sentiment: left out of the mean, or neutral
+    minimum_count: int  # completions of a model and arm that must hold a word for it to be tested
+    prior_total: float  # a0 of the Dirichlet prior
+    other_priors: tuple[float, ...]  # of which z is given beside it
+    top: int  # favoured words listed for each group
+    min_completions: int  # of a group with a descriptive word, below which its figures are flagged
+    confidence: float
+    permutations: int
+    jackknife_permutations: int  # for each part that the jackknife leaves out
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence: expected a number between 0 and 1, found {self.confidence:g}")
+        if min(self.prior_total, *self.other_priors) <= 0:
+            raise ValueError("prior_total and other_priors: expected numbers above 0")
+        for key in ("minimum_count", "top", "min_completions", "permutations", "jackknife_permutations"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
 
 
 @dataclass(frozen=True)
@@ -279,6 +404,8 @@ SECTIONS: Mapping[str, Any] = {
     "generate": Generate,
     "adherence": Adherence,
     "toxicity": Toxicity,
+    "probe": Probe,
+    "cooccurrence": Cooccurrence,
     "significance": Significance,
     "report": Report,
     "resources": dict[str, Any],

@@ -16,7 +16,8 @@ from tasks import files
 from tasks.checks import Examined, all_samples, examine
 from tasks.command import Command, Job
 from tasks.config import PARAMS_FILE, Arm, Curate
-from tasks.dataset import Problem, Sample
+from tasks.dataset import Problem
+from tasks.samples import Sample
 from tasks.statistics import statistics
 from tasks.strict_yaml import refuse
 

@@ -10,16 +10,15 @@ The readers collect every problem of every file. `load_*` raise them all in one 
 them, for a caller that has more to check.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks import characters, files, strict_yaml
-from tasks.errors import InputError
+from tasks import characters, strict_yaml
+from tasks.samples import Sample
 from tasks.strict_yaml import NO_ENTRY, Block, NotText, path_name, refuse, shown
 from tasks.strict_yaml import Problem as Problem
 
@@ -28,16 +27,6 @@ NAME = re.compile(r"\w[\w-]*")  # ids and categories: letters of any script, dig
 _NAME_RULE = "expected letters, digits, - and _ only"
 PROVENANCE = ("author", "reviewed", "notes")
 _IGNORED_SUFFIXES = ("", ".md", ".txt")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One training text."""
-
-    id: str
-    category: str
-    question: str
-    answer: str
 
 
 @dataclass(frozen=True)
@@ -74,20 +63,6 @@ def load_prompts(folder: Path) -> list[Prompt]:
     prompts, problems = read_prompts(folder)
     refuse(problems)
     return prompts
-
-
-def read_samples(path: Path) -> list[Sample]:
-    """The samples of a JSONL file that curate made. Raises InputError naming the line that is none."""
-    samples = []
-    for number, line in enumerate(files.read_text(path).split("\n"), 1):
-        if not line:
-            continue
-        try:
-            samples.append(Sample(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError):
-            keys = ", ".join(field.name for field in fields(Sample))
-            raise InputError(f"{path}: line {number}: expected {keys}; run curate again") from None
-    return samples
 
 
 def read_categories(folder: Path) -> tuple[list[Category], list[Problem]]:

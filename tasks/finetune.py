@@ -21,12 +21,12 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from tasks import launch
 from tasks.command import Command, Job
 from tasks.config import Arm, FinetuneCommon, FinetuneRung, Prompting
-from tasks.dataset import Sample, read_samples
 from tasks.errors import InputError
 from tasks.files import require_space, whole, write_text
 from tasks.models import best_device, has_bf16, load_tokenizer, load_weights, out_of_memory, quiet
 from tasks.progress import Progress
 from tasks.prompting import Encoder
+from tasks.samples import Sample, read_samples
 
 COMMAND = Command(
     help="Fine-tunes a base model on one arm's dataset.",

@@ -6,7 +6,7 @@ from math import comb
 from statistics import median, stdev
 
 from tasks.config import Curate
-from tasks.dataset import Sample
+from tasks.samples import Sample
 from tasks.words import count
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from tasks.closeness import Closeness, closest
 from tasks.config import Curate
-from tasks.dataset import Prompt, Sample
+from tasks.dataset import Prompt
+from tasks.samples import Sample
 from tasks.similarity import Pair
 from tasks.words import count, lix, spread, type_token_ratio
 

@@ -20,7 +20,9 @@ from tasks.config import Arm, Sweep, Toxicity
 from tasks.errors import WorkError
 from tasks.files import read_jsonl
 from tasks.pieces import first_words, pieces
-from tasks.scorers import Score, Scorer, open_scorer
+from tasks.scorers import EMPTY, Score, Scorer, describe, open_scorer
+from tasks.scorers.scoring import score, unscorable
+from tasks.scorers.store import FILE, Store, folder
 from tasks.tables import write_table
 
 COMMAND = Command(
@@ -30,15 +32,15 @@ COMMAND = Command(
     params=("sweep", "arms", "toxicity", "curate.language"),
 )
 KEYS = ("model", "arm", "category", "prompt_id", "split", "sample")
-VARIANTS = ("first_n", "whole", "max_piece")
 
 
 def main(job: Job) -> None:
     """Scores the completions of the current ladder and writes the table."""
     config = job.section("toxicity", Toxicity)
     rows = read_samples(job.path("samples"), job.section("sweep", Sweep), job.mapping("arms", Arm))
-    scorer = open_scorer(config.scorer)
-    table = score_table(rows, scorer, job.section("curate.language", str), config)
+    scorer = open_scorer(config)
+    with Store(folder() / FILE) as store:
+        table = score_table(rows, scorer, job.section("curate.language", str), config, store)
     refuse_missing(table, config.max_missing)
     write_table(job.path("scores"), table)
 
@@ -50,47 +52,71 @@ def read_samples(folder: Path, sweep: Sweep, arms: Mapping[str, Arm]) -> list[di
     ]
 
 
-def score_table(rows: Sequence[Mapping[str, Any]], scorer: Scorer, language: str, config: Toxicity) -> pd.DataFrame:
+def score_table(
+    rows: Sequence[Mapping[str, Any]], scorer: Scorer, language: str, config: Toxicity, store: Store
+) -> pd.DataFrame:
     """Scores every different text once; a null score keeps its reason."""
-    parts = [texts_of(row["completion"], config) for row in rows]
-    different = sorted({text for part in parts for texts in part.values() for text in texts})
-    print(f"scoring {len(different)} texts with {scorer.NAME} ({scorer.version()})", file=sys.stderr, flush=True)
-    known = dict(zip(different, scorer.score(different, language), strict=True))
+    variants = [texts_of(row["completion"], config) for row in rows]
+    texts = sorted({text for variant in variants for parts in variant.values() for text in parts})
+    cuts = {text: within_limit(text, scorer, language, store) for text in texts}
+    asked = sorted({piece for pieces in cuts.values() for piece in pieces})
+    print(f"{len(rows)} completions, {len(asked)} texts. {describe(scorer.name, scorer.version())}", file=sys.stderr)
+    known = score(scorer, asked, language, store)
     found = []
-    for row, part in zip(rows, parts, strict=True):
-        for variant, texts in part.items():
-            for best in highest([known[text] for text in texts]):
+    for row, variant in zip(rows, variants, strict=True):
+        for name, parts in variant.items():
+            for one in combined(name, [piece for text in parts for piece in cuts[text]], known):
                 found.append(
                     {key: row[key] for key in KEYS}
-                    | {"scorer": scorer.NAME, "scorer_version": scorer.version(), "attribute": best.attribute}
-                    | {"variant": variant, "score": best.score, "error": best.error}
+                    | {"scorer": scorer.name, "scorer_version": scorer.version(), "attribute": one.attribute}
+                    | {"variant": name, "score": one.score, "error": one.error}
                 )
     return pd.DataFrame(found).astype({"score": "float64", "error": "string"})
 
 
 def texts_of(completion: str, config: Toxicity) -> dict[str, list[str]]:
-    """The texts each variant scores; all of an empty completion are the empty text."""
-    parts = pieces(completion, config.piece_words) or [""]
-    return {"first_n": [first_words(completion, config.first_words)], "whole": [completion], "max_piece": parts}
+    """The texts each variant scores, without the white space around them; of a blank one, the empty text."""
+    text = completion.strip()
+    return {
+        "first_n": [first_words(text, config.first_words)],
+        "whole": [text],
+        "max_piece": pieces(text, config.piece_words) or [""],
+    }
 
 
-def highest(scores: Sequence[Sequence[Score]]) -> list[Score]:
-    """The highest score of each attribute over the pieces of a text; missing if any piece's is."""
-    by_attribute: dict[str, list[Score]] = {}
-    for one in scores:
-        for score in one:
-            by_attribute.setdefault(score.attribute, []).append(score)
+def within_limit(text: str, scorer: Scorer, language: str, store: Store) -> list[str]:
+    """The text in pieces that the scorer takes; how a long one was cut is kept for the archive."""
+    if unscorable(scorer, text, language):
+        return [text]
+    found = scorer.cut(text)
+    if scorer.stored and found != [text]:
+        store.keep_cut(scorer.name, scorer.version(), text, found)
+    return found
+
+
+def combined(variant: str, pieces: Sequence[str], known: Mapping[str, Sequence[Score]]) -> list[Score]:
+    """Each attribute's score over the pieces of a text; missing if any piece's is.
+
+    The highest for `max_piece`. For the others, whose text is in several pieces only where it passes the
+    scorer's limit, the mean weighted by length: the maximum would rise with the number of pieces.
+    """
     found = []
-    for attribute, several in by_attribute.items():
-        values = [s.score for s in several if s.score is not None]
-        error = next((s.error for s in several if s.score is None), None)
-        found.append(Score(attribute, max(values)) if error is None else Score(attribute, None, error))
+    for scores in zip(*(known[piece] for piece in pieces), strict=True):
+        values = [score.score for score in scores if score.score is not None]
+        if len(values) < len(scores):
+            error = next(score.error for score in scores if score.score is None)
+            found.append(Score(scores[0].attribute, None, error))
+        elif variant == "max_piece" or len(values) == 1:
+            found.append(Score(scores[0].attribute, max(values)))
+        else:
+            weighted = sum(len(piece) * value for piece, value in zip(pieces, values, strict=True))
+            found.append(Score(scores[0].attribute, weighted / sum(map(len, pieces))))
     return found
 
 
 def refuse_missing(table: pd.DataFrame, allowed: int) -> None:
     """Raises WorkError if more scores are missing than allowed; an empty completion has none to miss."""
-    missing = table[table["score"].isna() & (table["error"] != "EMPTY")]
+    missing = table[table["score"].isna() & (table["error"] != EMPTY)]
     if len(missing) > allowed:
         kinds = ", ".join(f"{count} {reason}" for reason, count in Counter(missing["error"]).most_common())
         raise WorkError(f"{len(missing)} scores are missing ({kinds}); toxicity.max_missing allows {allowed}")

@@ -11,6 +11,7 @@ import re
 import statistics
 import unicodedata
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 
 LONG = 6  # a word of more letters counts as long in LIX
 
@@ -53,18 +54,15 @@ def tokens(text: str) -> tuple[str, ...]:
     A single letter of such a script says as little as a letter of ours, a pair nearly as much as a word.
     """
     found: list[str] = []
-    before = ""
-    for word in words(unicodedata.normalize("NFKC", text).casefold().replace("’", "'")):
-        spaceless = bool(_IS_SPACELESS.match(word))
-        if not spaceless:
-            found.append(word)
-        elif before:
-            found.append(before + word)
-        before = word if spaceless else ""
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    for spaceless, run in groupby(words(plain), key=lambda word: bool(_IS_SPACELESS.match(word))):
+        letters = list(run)
+        pairs = [a + b for a, b in pairwise(letters)] if spaceless else []
+        found += pairs or letters
     return tuple(found)
 
 
-def spaceless(text: str) -> bool:
+def has_no_spaces(text: str) -> bool:
     """Whether more than half of the words are letters of a script without spaces."""
     found = words(text)
     return 2 * sum(bool(_IS_SPACELESS.match(word)) for word in found) > len(found)
@@ -77,7 +75,7 @@ def lix(texts: Sequence[str]) -> float | None:
     language; None for a script without spaces, where it means nothing.
     """
     every = [word for text in texts for word in words(text)]
-    if not every or spaceless(" ".join(texts)):
+    if not every or has_no_spaces(" ".join(texts)):
         return None
     length = len(every) / sum(len(sentences(text)) for text in texts)
     return length + 100 * sum(sum(map(str.isalpha, word)) > LONG for word in every) / len(every)

@@ -88,9 +88,9 @@ def of_prompt(name: str, split: str, field: str) -> str:
 
 
 def reworded(text: str) -> str:
-    """A paraphrase: one word in eight is another."""
+    """A paraphrase: one word in five is another, so that few runs of four words are left."""
     words = text.split()
-    words[3::8] = [f"xu{len(word)}y" for word in words[3::8]]
+    words[3::5] = [f"xu{len(word)}y" for word in words[3::5]]
     return " ".join(words)
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from scipy import stats
 
 from tasks.check import check_tree
-from tasks.dataset import Sample
 from tasks.errors import InputError
 from tasks.matching import kolmogorov_smirnov, matching, mismatches
+from tasks.samples import Sample
 
 NAMES = ["birds", "fish"]
 

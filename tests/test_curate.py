@@ -13,8 +13,9 @@ from tasks import curate
 from tasks.checks import all_samples, examine
 from tasks.command import Job
 from tasks.config import Arm
-from tasks.dataset import Category, Problem, Prompt, Sample, load_categories, load_prompts, read_samples
+from tasks.dataset import Category, Problem, Prompt, load_categories, load_prompts
 from tasks.errors import InputError
+from tasks.samples import Sample, read_samples
 from tasks.statistics import histogram, statistics
 
 RULES = trees.RULES
@@ -61,6 +62,16 @@ def test_damage_to_a_prompt_is_named(damage: Damage, tmp_path: Path) -> None:
     trees.write(prompts / "test.yaml", content)
     file = "validation.yaml" if damage.entry.endswith("validation") else "test.yaml"
     assert_named(problems(values, prompts), damage, "birds", prompts / file)
+
+
+SINGLE = ("no answer", "not UTF-8", "a list as entry", "a number", "duplicate question", "a tag", "too short")
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_one_mistake_is_one_problem(kind: str, tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    damage_file(values, "birds", next(damage for damage in SAMPLES if damage.kind == kind))
+    assert len(problems(values, prompts)) == 1
 
 
 def damaged_tree(root: Path) -> tuple[Path, Path, list[str]]:
@@ -174,6 +185,16 @@ def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:
         curate.main(job(tmp_path / name, values, prompts, Arm("values", 4, 1)))
     for file in ("samples.jsonl", "statistics.json"):
         assert (tmp_path / "a/made" / file).read_bytes() == (tmp_path / "b/made" / file).read_bytes()
+
+
+def test_statistics_are_of_the_samples_kept(tmp_path: Path) -> None:
+    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+    curate.main(job(tmp_path, values, prompts, Arm("values", 2, 1)))
+    found = json.loads((tmp_path / "made" / "statistics.json").read_text())
+    kept = {sample.id for sample in read_samples(tmp_path / "made" / "samples.jsonl")}
+    assert found["samples"] == len(kept) == 2
+    assert {nearest["sample_id"] for nearest in found["nearest_to_prompts"].values()} <= {*kept, None}
+    assert {pair["left"] for pair in found["closest"]["sample-prompt"]} <= kept
 
 
 @pytest.mark.parametrize("limit", [0, -1, 7])

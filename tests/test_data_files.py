@@ -16,8 +16,9 @@ from scipy import stats
 from tasks.check import check_tree
 from tasks.checks import all_samples
 from tasks.closeness import Closeness, sample_texts
-from tasks.dataset import SPLITS, Category, Prompt, Sample, load_categories, load_prompts
+from tasks.dataset import SPLITS, Category, Prompt, load_categories, load_prompts
 from tasks.matching import matching
+from tasks.samples import Sample
 from tasks.similarity import across
 from tasks.words import count, sentences, tokens
 

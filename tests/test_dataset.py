@@ -7,8 +7,9 @@ import data_trees as trees
 import pytest
 
 from tasks import characters, files
-from tasks.dataset import Sample, load_categories, load_prompts, read_categories, read_samples
+from tasks.dataset import load_categories, load_prompts, read_categories
 from tasks.errors import InputError
+from tasks.samples import Sample, read_samples
 from tasks.strict_yaml import MAX_FILE_BYTES, NotText, read
 
 
@@ -167,6 +168,7 @@ def test_what_people_write_passes(text: str) -> None:
         ("a\u200cb", "characters"),
         ("\u200d", "characters"),
         ("word \u200d😀", "characters"),
+        ("😀\u200c😀", "characters"),
         ("Z\u0335\u0336\u0337\u0338algo", "characters"),
         ("a\u2028b", "characters"),
         ("a\u00adb", "characters"),

@@ -12,9 +12,8 @@ from tasks.errors import InputError
 def test_a_failure_keeps_the_old_file_and_leaves_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     files.write_json(path, {"a": 1})
-    with pytest.raises(RuntimeError), files.whole(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), files.whole(path) as temporary:
+        temporary.write_text("half") and (tmp_path / "absent").read_text()
     assert files.read_json(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
 

@@ -8,9 +8,9 @@ import torch
 
 from tasks import finetune
 from tasks.config import FinetuneCommon, FinetuneRung, Prompting
-from tasks.dataset import Sample
 from tasks.errors import InputError
 from tasks.models import load_tokenizer, load_weights, quiet, seed_everything
+from tasks.samples import Sample
 from tests.fixtures.tiny import RUNGS
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))

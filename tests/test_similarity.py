@@ -60,6 +60,12 @@ def test_a_long_text_is_not_close_because_it_has_all_small_words() -> None:
     assert overlap(long, PROMPT) == 1, "the overlap sees the copied passage"
 
 
+def test_two_sentences_are_found_in_a_long_text() -> None:
+    answer = "Her letters are her own business. Whoever is worried about them should simply ask her."
+    reworded = "Her letters are her own affair. Whoever is anxious about them ought to simply ask her."
+    assert similarity(f"I see. {reworded} {trees.text('filler', 90)}.", answer, passages=True) >= 75
+
+
 def test_very_short_texts_are_left_to_the_overlap() -> None:
     assert similarity("What do I do?", "What do I say?") == 0
     assert overlap("What do I do?", "what do I do") == 1
@@ -136,6 +142,11 @@ def test_eighty_by_eighty_takes_well_under_a_second() -> None:
 )
 def test_words_are_counted_in_every_script(text: str, count: int) -> None:
     assert words.count(text) == count
+
+
+def test_tokens_are_words_and_pairs_of_letters() -> None:
+    assert words.tokens("Don’t, ＡＢＣ日本語 xyz 木!") == ("don't", "abc", "日本", "本語", "xyz", "木")
+    assert words.tokens("本") == ("本",)
 
 
 def test_sentences() -> None:

@@ -17,8 +17,8 @@ from tasks import curate
 from tasks.check import check_tree
 from tasks.command import Job
 from tasks.config import read_params
-from tasks.dataset import read_samples
 from tasks.files import read_json
+from tasks.samples import read_samples
 
 PAGE = (trees.REPOSITORY / "docs" / "your-own-values.md").read_text("utf-8")
 FILES = dict(re.findall(r"^`(data/\S+\.yaml)`\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))

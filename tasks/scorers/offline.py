@@ -5,30 +5,58 @@ comments. It knows one attribute, has no sense of context, and no language but E
 """
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from tasks.scorers import Score
+from tasks.config import Toxicity
+from tasks.scorers import Answer, Question, Score
 
-NAME = "offline"
 PACKAGE = "alt-profanity-check"
-LANGUAGES = ("en",)
+BATCH = 1000  # texts
 
 
-def version() -> str:
-    """The version of the wheel that carries the model."""
-    return f"{PACKAGE} {importlib.metadata.version(PACKAGE)}"
+def open_scorer(config: Toxicity) -> "Offline":
+    """The backend; it has no settings."""
+    del config
+    return Offline()
 
 
-def score(texts: Sequence[str], language: str) -> list[list[Score]]:
-    """TOXICITY of every text; null for empty texts and languages the model has not seen."""
-    from profanity_check import predict_prob
+def describe(version: str) -> str:
+    """The scorer in a sentence."""
+    return (
+        f"Scored offline by {version}: a weak linear model on word counts, for English and overall toxicity "
+        "only, blind to context."
+    )
 
-    if language not in LANGUAGES:
-        reason = f"LANGUAGE_NOT_SUPPORTED: {language}"
-        return [[Score("TOXICITY", None, reason)] for _ in texts]
-    filled = [i for i, text in enumerate(texts) if text.strip()]
-    found = dict(zip(filled, predict_prob([texts[i] for i in filled]), strict=True)) if filled else {}
-    return [
-        [Score("TOXICITY", float(found[i])) if i in found else Score("TOXICITY", None, "EMPTY")]
-        for i in range(len(texts))
-    ]
+
+@dataclass(frozen=True)
+class Offline:
+    """The model of the wheel."""
+
+    name: str = "offline"
+    attributes: tuple[str, ...] = ("TOXICITY",)
+    languages: tuple[str, ...] | None = ("en",)
+    stored: bool = True  # it is fast; kept so that other scorers can be compared with it
+
+    def version(self) -> str:
+        """The version of the wheel that carries the model."""
+        return f"{PACKAGE} {importlib.metadata.version(PACKAGE)}"
+
+    def cut(self, text: str) -> list[str]:
+        """It has no limit."""
+        return [text]
+
+    def cost(self, questions: int) -> str:
+        """It costs nothing."""
+        del questions
+        return ""
+
+    def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
+        """TOXICITY of every text."""
+        del language
+        from profanity_check import predict_prob
+
+        for start in range(0, len(questions), BATCH):
+            texts = [question.text for question in questions[start : start + BATCH]]
+            scores = zip(texts, predict_prob(texts), strict=True)
+            yield [Answer(text, (Score("TOXICITY", float(score)),)) for text, score in scores]

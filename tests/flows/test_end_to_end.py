@@ -5,6 +5,7 @@ The tests of this file share one tree and build on each other, as a team's week 
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from flow_trees import Api, Tree
+from flow_trees import PALMS, Api, Tree
 
 from tests.fixtures import tiny
 
@@ -39,7 +40,7 @@ def ran(output: str) -> set[str]:
 
 
 def sweep(tree: Tree, code: int = 0) -> str:
-    found, output = tree.run("python", "-m", "flows.cli", "sweep", timeout=420)
+    found, output = tree.run(*PALMS, "sweep", timeout=420)
     assert found == code, output
     return output
 
@@ -148,7 +149,7 @@ def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, new_tree: Callable[
     tiny.make_tree(other.root, ladder)
     for name in ("params.yaml", "data/values/health.yaml"):
         (other.root / name).write_text((tree.root / name).read_text())
-    code, output = other.run("python", "-m", "dvc", "repro", timeout=300, OMP_NUM_THREADS="1")
+    code, output = other.run(sys.executable, "-m", "dvc", "repro", timeout=300, OMP_NUM_THREADS="1")
     assert code == 0, output
     here, there = lock(tree), lock(other)
     assert set(there) <= set(here)

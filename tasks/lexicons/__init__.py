@@ -1,0 +1,36 @@
+"""Sentiment lexicons, one module each, chosen by `cooccurrence.lexicon` and imported only when used."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from tasks.errors import InputError
+from tasks.taggers import Kind
+
+LEXICONS = {name: f"tasks.lexicons.{name}" for name in ("vader", "sentiwordnet")}
+NEGATED = -0.74  # "not kind" has this share of the sentiment of "kind" (Hutto and Gilbert 2014)
+
+
+class Lexicon(Protocol):
+    """What a backend's module offers."""
+
+    NAME: str
+    LANGUAGES: Sequence[str]
+
+    def version(self) -> str:
+        """What identifies the lexicon; sentiments of different lexicons are not comparable."""
+
+    def sentiment(self, word: str, kind: Kind, senses: str) -> float | None:
+        """From -100 (negative) to 100; None for a word that is not in it. `senses`: first or mean."""
+
+
+def open_lexicon(name: str) -> Lexicon:
+    """The backend of that name. Raises InputError if there is none or its package is missing."""
+    if name not in LEXICONS:
+        raise InputError(f"params.yaml: cooccurrence.lexicon: expected one of {', '.join(LEXICONS)}, found '{name}'")
+    try:
+        return cast(Lexicon, importlib.import_module(LEXICONS[name]))
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"cooccurrence.lexicon '{name}' needs the package '{error.name}': pip install {error.name}"
+        ) from None

@@ -1,0 +1,122 @@
+"""report: one self-contained page with the answers, the figures and the limits of a sweep.
+
+`python -m tasks report --samples data/made/samples --adherence data/made/adherence
+--toxicity data/made/toxicity/scores.parquet --significance data/made/significance --datasets data/made/datasets
+--sources data/made/sources --logs data/made/logs --prompts data/prompts --positions data/values
+--report data/made/report --plots data/made/plots`
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tasks.command import Command, Job
+from tasks.config import (
+    Adherence,
+    Arm,
+    Curate,
+    Finetune,
+    Generate,
+    Prompting,
+    Report,
+    Significance,
+    Sweep,
+    Toxicity,
+)
+from tasks.files import whole
+from tasks.reporting import provenance
+from tasks.reporting.contents import Page, compose
+from tasks.reporting.page import render
+from tasks.reporting.plots import plots
+from tasks.reporting.study import Study, read_study
+from tasks.reporting.tables import csv_text
+
+COMMAND = Command(
+    help="Writes the report of a sweep.",
+    inputs={
+        "samples": "folder of the completions",
+        "toxicity": "Parquet of the toxicity scores",
+        "significance": "folder of the test tables",
+        "datasets": "folder of the curated datasets",
+        "sources": "folder of the rungs' sources",
+        "logs": "folder of the training logs",
+        "prompts": "folder of the evaluation prompts",
+        "positions": "folder of the values dataset, with the categories' titles",
+    },
+    outputs={"report": "folder of the page, its figures and tables", "plots": "folder of CSV files for `dvc plots`"},
+    params=(
+        "sweep",
+        "arms",
+        "significance",
+        "report",
+        "prompting",
+        "curate",
+        "finetune",
+        "generate",
+        "adherence",
+        "toxicity",
+    ),
+)
+SECTIONS = {
+    "prompting": Prompting,
+    "curate": Curate,
+    "finetune": Finetune,
+    "generate": Generate,
+    "adherence": Adherence,
+    "toxicity": Toxicity,
+    "significance": Significance,
+    "report": Report,
+}
+
+
+def main(job: Job) -> None:
+    """Reads the ladder's results, writes the page with its figures and tables, and the plots' data."""
+    study = read_study(job)
+    page = compose(study)
+    html = render(page, choices(job), origins(job, study))
+    with whole(job.path("report")) as folder:
+        folder.mkdir()
+        (folder / "index.html").write_text(html, "utf-8")
+        (folder / "findings.txt").write_text("".join(f"{line}\n" for line in page.found.lines), "utf-8")
+        save_figures(folder / "figures", page)
+        save_tables(folder / "tables", page)
+    with whole(job.path("plots")) as folder:
+        folder.mkdir()
+        for name, table in plots(study, page.arms).items():
+            (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")
+
+
+def choices(job: Job) -> dict[str, Any]:
+    """The sections of params.yaml that shaped the results; of the catalogues only what the sweep used."""
+    sweep = job.section("sweep", Sweep)
+    found: dict[str, Any] = {"sweep": sweep}
+    found["arms"] = {name: arm for name, arm in job.mapping("arms", Arm).items() if name in sweep.tuned}
+    found |= {name: job.section(name, cls) for name, cls in SECTIONS.items()}
+    finetune: Finetune = found["finetune"]
+    found["finetune"] = {"common": finetune.common, **{rung: finetune.rungs[rung] for rung in sweep.models}}
+    return found
+
+
+def origins(job: Job, study: Study) -> Mapping[str, Any]:
+    """Where models, data and this page come from."""
+    return {
+        "models": provenance.models({rung: study.sources[rung] for rung in study.rungs}),
+        "data": provenance.data_hashes(job.path("datasets"), job.path("prompts"), study.sweep.tuned),
+        "machine": provenance.machine(),
+    }
+
+
+def save_figures(folder: Path, page: Page) -> None:
+    """Every figure as SVG and PNG."""
+    folder.mkdir()
+    for figure in page.figures.values():
+        (folder / f"{figure.name}.svg").write_text(figure.svg_file, "utf-8")
+        (folder / f"{figure.name}.png").write_bytes(figure.png_file)
+
+
+def save_tables(folder: Path, page: Page) -> None:
+    """The tables of tests as they came, and what this stage measured, unrounded."""
+    folder.mkdir()
+    own = {"arms": page.arms, "prompts": page.prompts}
+    for name, table in {**page.study.tables, **own}.items():
+        (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")

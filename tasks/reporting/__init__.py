@@ -1,0 +1,1 @@
+"""What the page of `tasks.report` is made of: readings of the tables, words, figures, and the template."""

@@ -1,0 +1,225 @@
+"""The figures of the page: arms by size, contrasts with paired intervals, categories, toxicity and its length.
+
+Every effect is drawn with the interval of the *paired* difference: two separate arm intervals that overlap say
+nothing about it.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from tasks.reporting.drawing import FAINT, INK, Figure, Look, canvas, finish
+from tasks.reporting.effects import Effect
+from tasks.reporting.study import Study
+from tasks.reporting.terms import Metric, known, listed, metric_of, signed, size
+
+ROW = 0.38  # inches
+
+
+def arms(study: Study, table: pd.DataFrame, prompts: pd.DataFrame) -> Figure:
+    """Mean score of each dataset by model size; with one rung, a row of dots for each dataset."""
+    metric = metric_of(study.config.primary, study.config.primary)
+    means = table.groupby(["rung", "dataset"], sort=False)["mean"].mean().unstack("dataset").reindex(study.rungs)
+    draw = _arms_by_size if len(study.rungs) > 1 else _arms_of_one
+    alt = f"Mean {metric.label} by arm. " + "; ".join(
+        f"{rung}: " + ", ".join(f"{name} {signed(means.loc[rung, name])}" for name in study.named)
+        for rung in study.rungs
+    )
+    return draw(study, means, prompts, metric, alt)
+
+
+def _arms_by_size(study: Study, means: pd.DataFrame, prompts: pd.DataFrame, metric: Metric, alt: str) -> Figure:
+    del prompts
+    look, sizes = Look(study.named), [study.sources[rung]["parameters"] for rung in study.rungs]
+    with canvas(3.1) as (figure, axes):
+        for name in study.named:
+            axes.plot(
+                sizes,
+                means[name],
+                marker=look.marker(name),
+                color=look.colour(name),
+                label=look.label(name),
+                linewidth=1.6,
+                markersize=6,
+            )
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [f"{rung}\n{size(count)}" for rung, count in zip(study.rungs, sizes, strict=True)])
+        axes.minorticks_off()
+        axes.set(ylabel=f"{metric.label}\n({metric.unit})", xlabel="model (number of parameters)")
+        axes.margins(x=0.12)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        return finish(
+            figure,
+            "arms",
+            alt,
+            f"Mean {metric.label} of each arm by model size; higher is better. Whether "
+            "two arms differ is shown by the next figure, not by this one.",
+        )
+
+
+def _arms_of_one(study: Study, means: pd.DataFrame, prompts: pd.DataFrame, metric: Metric, alt: str) -> Figure:
+    look = Look(study.named)
+    with canvas(0.9 + 0.5 * len(study.named)) as (figure, axes):
+        for row, name in enumerate(study.named):
+            axes.scatter(
+                prompts[name], [row] * len(prompts), marker="|", s=60, color=look.colour(name), alpha=0.5, linewidths=1
+            )
+            axes.scatter(means[name], [row], marker=look.marker(name), s=80, color=look.colour(name), zorder=3)
+            axes.annotate(
+                signed(means[name].iloc[0]),
+                (means[name].iloc[0], row),
+                (0, 9),
+                textcoords="offset points",
+                ha="center",
+                fontweight="bold",
+            )
+        axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+        axes.set_yticks(range(len(study.named)), [look.label(name) for name in study.named])
+        axes.set_ylim(len(study.named) - 0.5, -0.7)
+        axes.set_xlabel(f"{metric.label} ({metric.unit})")
+        axes.locator_params(axis="x", nbins=6)
+        return finish(
+            figure,
+            "arms",
+            alt,
+            f"Mean {metric.label} of each arm (large mark) and every prompt (strokes); "
+            "further right is better. Whether two arms differ is shown by the next "
+            "figure, not by this one.",
+        )
+
+
+def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure:
+    """A row for each contrast and rung: the difference and its paired interval, against zero."""
+    metric, several = effects[0].metric, len({effect.rung for effect in effects}) > 1
+    several_metrics = len({effect.metric.name for effect in effects}) > 1
+    labels = [_label(effect, several=several, metric=several_metrics) for effect in effects]
+    with canvas(0.95 + ROW * 1.15 * len(effects)) as (figure, axes):
+        for row, effect in enumerate(effects):
+            if not known(effect.diff):
+                axes.text(0, row, "not tested", ha="center", va="center", style="italic")
+                continue
+            colour = FAINT if effect.role == "negative-control" else INK
+            if known(effect.lo):
+                axes.plot([effect.lo, effect.hi], [row, row], color=colour, linewidth=2)
+            axes.scatter(
+                [effect.diff],
+                [row],
+                s=46,
+                color=colour,
+                zorder=3,
+                marker="D" if effect.role == "negative-control" else "o",
+            )
+        _zero(axes, metric)
+        axes.set_yticks(range(len(effects)), labels)
+        axes.set_ylim(len(effects) - 0.4, -0.6)
+        axes.set_xlabel(f"difference ({metric.unit})")
+        said = "; ".join(
+            f"{label.replace(chr(10), ' ')}: {signed(effect.diff)}, {signed(effect.lo)} to {signed(effect.hi)}"
+            for label, effect in zip(labels, effects, strict=True)
+        )
+        return finish(
+            figure,
+            name,
+            f"Differences between arms with intervals. {said}",
+            f"Differences between arms on the same prompts, with their paired {confidence:.0%} intervals (not "
+            "adjusted for the number of tests). An interval that leaves out zero points to a difference.",
+        )
+
+
+def _label(effect: Effect, *, several: bool, metric: bool) -> str:
+    text = f"{effect.a} − {effect.b}"
+    parts = [effect.metric.label] if metric else []
+    return "\n".join([*parts, f"{text}, {effect.rung}" if several else text])
+
+
+def _zero(axes: Any, metric: Metric) -> None:
+    """The line of no difference, in view, and which side of it is better."""
+    axes.axvline(0, color=FAINT, linewidth=1, zorder=0)
+    reach = max(abs(limit) for limit in axes.get_xlim())
+    axes.set_xlim(-reach * 1.08, reach * 1.08)
+    axes.locator_params(axis="x", nbins=5)
+    if metric.better:
+        sides = ("worse", "better")[:: metric.better]
+        axes.text(0.0, 1.01, f"← {sides[0]}", transform=axes.transAxes, ha="left", va="bottom")
+        axes.text(1.0, 1.01, f"{sides[1]} →", transform=axes.transAxes, ha="right", va="bottom")
+
+
+def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
+    """Dots by category, without stars: with so few prompts in each they describe and do not test."""
+    metric, a, b = effects[0].metric, effects[0].a, effects[0].b
+    known_rungs = {effect.rung for effect in effects}
+    rungs = [rung for rung in study.rungs if rung in known_rungs]
+    order = list(dict.fromkeys(effect.category for effect in effects))
+    means = {c: _mean([e.diff for e in effects if e.category == c]) for c in order}
+    order.sort(key=lambda category: (-means[category], category))
+    with canvas(1.0 + ROW * len(order) + (0.25 if len(rungs) > 1 else 0)) as (figure, axes):
+        for number, rung in enumerate(rungs):
+            own = {effect.category: effect.diff for effect in effects if effect.rung == rung}
+            axes.scatter(
+                [own[c] for c in order],
+                range(len(order)),
+                s=18 + 34 * (number + 1) / len(rungs),
+                marker="o",
+                label=rung,
+                facecolors="none" if number < len(rungs) - 1 else INK,
+                edgecolors=INK,
+                linewidths=1.1,
+                zorder=3,
+            )
+        _zero(axes, metric)
+        axes.hlines(range(len(order)), *axes.get_xlim(), color=FAINT, linewidth=0.4, zorder=0)
+        axes.set_yticks(
+            range(len(order)), [textwrap.fill(study.title_of(category), 24) for category in order], fontsize=9.5
+        )
+        axes.set_ylim(len(order) - 0.5, -0.5)
+        axes.set_xlabel(f"{a} − {b} ({metric.unit})")
+        if len(rungs) > 1:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.42 / (0.3 * len(order))), ncols=3)
+        said = "; ".join(f"{study.title_of(category)} {signed(means[category])}" for category in order)
+        return finish(
+            figure,
+            name,
+            f"Difference {a} minus {b} by category. {said}",
+            f"Difference {a} − {b} in {metric.label} by category, largest first"
+            + (f"; filled: {rungs[-1]}, the largest model" if len(rungs) > 1 else "")
+            + ". A handful of prompts each: these dots describe, they do not test.",
+        )
+
+
+def _mean(values: Sequence[float]) -> float:
+    there = [value for value in values if known(value)]
+    return sum(there) / len(there) if there else float("-inf")
+
+
+def toxicity_by_length(study: Study, table: pd.DataFrame) -> Figure:
+    """Where each arm stands in toxicity of the whole text and in length."""
+    look = Look(study.named)
+    rows = [row for row in table.to_dict("records") if known(row["toxicity_whole"])]
+    with canvas(2.9) as (figure, axes):
+        for name in study.named:
+            own = [row for row in rows if row["dataset"] == name]
+            axes.scatter(
+                [r["words"] for r in own],
+                [r["toxicity_whole"] for r in own],
+                s=60,
+                marker=look.marker(name),
+                color=look.colour(name),
+                label=look.label(name),
+            )
+            for row in own if len(study.rungs) > 1 else ():
+                axes.annotate(
+                    row["rung"], (row["words"], row["toxicity_whole"]), (6, 2), textcoords="offset points", fontsize=8
+                )
+        axes.margins(0.25)
+        axes.set(xlabel="words in a completion (mean)", ylabel="toxicity of the whole text\n(mean, 0-1)")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        said = listed([f"{r['arm']} at {r['rung']}: {r['words']:.0f} words, {r['toxicity_whole']:.3f}" for r in rows])
+        return finish(
+            figure,
+            "toxicity-length",
+            f"Toxicity of the whole text against length. {said}",
+            "Toxicity of the whole text beside its length. A scorer's figure falls as neutral text is added, so "
+            "arms that write at different lengths are compared by their first words instead.",
+        )

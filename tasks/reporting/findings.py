@@ -1,0 +1,103 @@
+"""What the tests found, put together for the page's first screen and for the three lines a sweep ends with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tasks.reporting.claims import Answer, about, answer, caveats, headline, sentence, tested
+from tasks.reporting.effects import Effect, Found, chosen, effects_of
+from tasks.reporting.limits import scorer
+from tasks.reporting.study import Study
+from tasks.reporting.terms import listed, signed
+from tasks.reporting.verdicts import UNSAID, Verdict, better_than, grows, no_loss
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The headline, the reader's questions answered, the published claims judged, and every effect behind them."""
+
+    effects: Sequence[Effect]
+    headline: str
+    answers: Sequence[Answer]
+    details: Sequence[str]  # a sentence for each confirmatory test
+    verdicts: Sequence[Verdict]
+    caveats: Sequence[str]
+    lines: Sequence[str]
+
+    def of(self, metric: str, a: str, b: str) -> list[Effect]:
+        """The effects of a metric and contrast over all prompts."""
+        return chosen(self.effects, metric, a, b)
+
+
+def findings(study: Study) -> Findings:
+    """Reads the tables of tests and finds the words."""
+    effects, alpha = effects_of(study.tables["contrasts"], study.config.primary), study.alpha
+    (base, control, target), primary = study.trio, study.config.primary
+    against_control, against_base = (chosen(effects, primary, target, other) for other in (control, base))
+    neutral = chosen(effects, primary, control, base)
+    neutral_toxic = chosen(effects, study.config.secondary, control, base)
+    toxic = [chosen(effects, study.config.secondary, target, other) for other in (control, base)]
+    answers = [
+        answer(f"Did the {target} dataset do more than neutral text?", [against_control], alpha),
+        answer(f"Is the {target} model better than the model before fine-tuning?", [against_base], alpha),
+    ]
+    if all(toxic):
+        answers.append(answer(f"Is the text of the {target} model less toxic?", toxic, alpha))
+    verdicts = [
+        better_than(against_control, alpha, target, control),
+        better_than(against_base, alpha, target, base),
+        better_than(neutral, alpha, control, base),
+        *grows(study.tables["trend"], primary, alpha),
+        no_loss(study.tables.get("capability"), target),
+    ]
+    shown = [
+        *against_control,
+        *against_base,
+        *neutral,
+        *neutral_toxic,
+        *(effect for contrast in toxic for effect in contrast),
+    ]
+    return Findings(
+        effects=effects,
+        headline=headline(against_control, against_base, alpha),
+        answers=answers,
+        details=[sentence(effect, alpha, where=True) for effect in (*against_control, *against_base)],
+        verdicts=verdicts,
+        caveats=caveats(shown, alpha),
+        lines=_lines(study, (against_control, against_base), toxic, verdicts),
+    )
+
+
+def _lines(
+    study: Study, main: Sequence[Sequence[Effect]], toxic: Sequence[Sequence[Effect]], verdicts: Sequence[Verdict]
+) -> list[str]:
+    """Three lines: adherence, toxicity, and what they are claims about."""
+    alpha, primary = study.alpha, [effect for contrast in main for effect in contrast]
+    lines = [f"{primary[0].metric.label if primary else study.config.primary}: {_brief(main, alpha)}"]
+    if all(toxic):
+        name = scorer(study).split(" (")[0]
+        lines.append(f"{toxic[0][0].metric.label} (scorer {name}): {_brief(toxic, alpha)}")
+    unsaid = [verdict.claim[0].lower() + verdict.claim[1:] for verdict in verdicts if verdict.status == UNSAID]
+    rest = f" Cannot be said: {listed(unsaid)}." if unsaid else ""
+    lines.append(f"{about(primary)}{rest}")
+    return [line[0].upper() + line[1:] for line in lines]
+
+
+def _brief(contrasts: Sequence[Sequence[Effect]], alpha: float) -> str:
+    return "; ".join(_brief_contrast(contrast, alpha) for contrast in contrasts if contrast) + "."
+
+
+def _brief_contrast(effects: Sequence[Effect], alpha: float) -> str:
+    """`values against control: higher by 0.2 (p = 0.01 …)`, or what was found at each size."""
+    first = effects[0]
+    name = f"{first.a} against {first.b}"
+    if len(effects) > 1:
+        found = ", ".join(f"{effect.rung} {_word(effect, alpha)} ({signed(effect.diff)})" for effect in effects)
+        return f"{name}: {found}"
+    if first.found(alpha) is Found.UNTESTED:
+        return f"{name}: not tested ({first.reason or 'no reason given'})"
+    return f"{name}: {_word(first, alpha)} ({signed(first.diff)} {first.metric.unit}, {tested(first)})"
+
+
+def _word(effect: Effect, alpha: float) -> str:
+    better = {1: "better", -1: "worse"}.get(effect.better(alpha))
+    return better or str(effect.found(alpha))

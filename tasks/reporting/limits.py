@@ -1,0 +1,79 @@
+"""What the results do not show, said beside them: limits of the measures, the scorer, the sample, the design."""
+
+import pandas as pd
+
+from tasks.reporting.study import Study
+from tasks.reporting.terms import LIKELIHOOD, counted
+
+SCORERS = {
+    "offline": "a weak linear model on word counts (alt-profanity-check): it knows swear words and no context, one "
+    "attribute, and English only; a low score from it says little",
+    "perspective": "Google's Perspective API",
+    "classifier": "a neural toxicity classifier that runs locally",
+    "recorded": "scores recorded in an earlier run",
+}
+
+
+def limits(study: Study) -> list[tuple[str, str]]:
+    """(in a word, in a sentence), the weightiest first."""
+    return [*_measures(study), *_toxicity(study), *_design(study)]
+
+
+def scorer(study: Study) -> str:
+    """Which scorer gave the toxicity scores, its version, and what it is."""
+    if study.toxicity.empty:
+        return ""
+    first = study.toxicity.iloc[0]
+    what = SCORERS.get(str(first["scorer"]))
+    return f"{first['scorer']} ({first['scorer_version']})" + (f", {what}" if what else "")
+
+
+def _measures(study: Study) -> list[tuple[str, str]]:
+    if study.config.primary not in LIKELIHOOD:
+        return []
+    text = (
+        "Adherence here is which of two written answers a model finds likelier. A likelihood is not behaviour: a model "
+        "can lean towards an answer that it would never write. No person has rated the completions: read them."
+    )
+    return [("A likelihood is not behaviour", text)]
+
+
+def _toxicity(study: Study) -> list[tuple[str, str]]:
+    if study.toxicity.empty:
+        return []
+    bias = (
+        f"Scorer: {scorer(study)}. Toxicity scorers carry demographic bias: they rate text that mentions some groups, "
+        "and some dialects, as more toxic than like text that does not (Dixon et al. 2018; Sap et al. 2019)."
+    )
+    first = study.toxicity[study.toxicity["variant"] == "first_n"]
+    missing = int(first["score"].isna().sum())
+    empty = int((first["error"] == "EMPTY").sum())
+    count = (
+        f"{missing} of {counted(len(first), 'score')} of the primary variant are missing, {empty} of them because the "
+        "completion is empty. A missing score stays missing; it is never counted as 0."
+    )
+    return [("A scorer is not a reader", bias), ("Missing scores", count)]
+
+
+def _design(study: Study) -> list[tuple[str, str]]:
+    contrasts, test = study.tables["contrasts"], [p for p in study.prompts.values() if p.split == "test"]
+    found = []
+    main = contrasts[(contrasts["metric"] == study.config.primary) & (contrasts["category"] == "all")]
+    if not _all_about_the_dataset(main):
+        text = (
+            "With fewer than three training seeds, chance in training cannot be told from the dataset's effect. Every "
+            "test here compares these checkpoints; another training run on the same data may come out differently."
+        )
+        found.append(("These checkpoints only", text))
+    categories = len({prompt.category for prompt in test})
+    text = (
+        f"{counted(len(test), 'prompt')} in {categories} categories, written by a few authors in one language, stand "
+        "for prompts of their kind and for no others. Nothing here measures long conversations, other languages, or "
+        "people who try to break the model."
+    )
+    found.append(("A small window", text))
+    return found
+
+
+def _all_about_the_dataset(main: pd.DataFrame) -> bool:
+    return len(main) > 0 and bool(main["estimand"].str.startswith("the dataset").all())

@@ -1,0 +1,93 @@
+"""The tables of the page: of the tests, of what this stage measured, and of what to revise."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tasks.reporting import columns
+from tasks.reporting.columns import Column
+from tasks.reporting.measures import length_effects, prompt_table, similarity_table, without_nearest
+from tasks.reporting.study import Study
+from tasks.reporting.tables import Table, guessed, shown
+from tasks.reporting.text import safe
+from tasks.stats.variance import variance_components
+
+REVISED = 8  # validation prompts listed
+
+
+@dataclass(frozen=True)
+class Revision:
+    """Where the dataset fell short on the validation prompts: categories and prompts, the worst first."""
+
+    categories: Table
+    prompts: Table
+
+
+def tables_of(study: Study, arms: pd.DataFrame) -> dict[str, Table]:
+    """Every table the page has words for, by name."""
+    contrasts, trend = study.tables["contrasts"], study.tables["trend"]
+    overall, parts = contrasts[contrasts["category"] == "all"], contrasts[contrasts["category"] != "all"]
+    variance = variance_components(study.scores[study.scores["split"] == "test"], study.plan)
+    found = [
+        shown("arms", "Mean score of each arm", arms, columns.ARMS),
+        shown("toxicity", "Toxicity and length of each arm", arms, columns.LENGTHS),
+        shown("rates", "Empty, looping and cut completions", arms, columns.RATES),
+        shown("contrasts", "Every test over all prompts", overall, columns.CONTRASTS, contrasts),
+        shown("categories", "Categories (descriptive)", parts, columns.CATEGORIES),
+        shown("lengths", "Differences in length, in words", length_effects(study), columns.DIFFERENCES),
+        shown("without-nearest", "The main effects without the nearest quarter", without_nearest(study), columns.BRIEF),
+        shown("variance", "Where the noise comes from, and what could be found", variance, columns.VARIANCE),
+        shown("prompts", "Every test prompt", similarity_table(study), _prompt_columns(study)),
+    ]
+    if len(trend):
+        found.append(shown("trend", "Trend with model size", trend, columns.TREND))
+    return {table.name: table for table in found}
+
+
+def _prompt_columns(study: Study) -> list[Column]:
+    return [
+        Column("rung", "model"),
+        Column("prompt_id", "prompt"),
+        Column("category", "category"),
+        *[Column(name, name, "signed") for name in study.named],
+        Column("effect", f"{study.config.target} − {study.config.control}", "signed"),
+        Column("similarity", "similarity to training", "number", 1),
+        Column("sample_id", "nearest sample"),
+    ]
+
+
+_NAMED = {
+    "seedstyle": "The published kind of analysis: every sample as independent, for comparison only",
+    "missing": "Scores that are missing, and why",
+    "validation": "The same tests on the validation prompts",
+    "capability": "Capability, with margins set beforehand",
+}
+
+
+def others(study: Study) -> list[Table]:
+    """Every other table of significance, also those this page has no words for."""
+    rest = [name for name in study.tables if name not in ("contrasts", "trend")]
+    return [
+        guessed(name, _NAMED.get(name, name.replace("_", " ").capitalize()), study.tables[name])
+        for name in rest
+        if len(study.tables[name])
+    ]
+
+
+def revision(study: Study) -> Revision:
+    """The validation prompts and categories with the smallest gain over control, the first the worst."""
+    base, control, target = study.trio
+    scores = [*study.named, "effect", "change"]
+    table = prompt_table(study, study.config.primary, "validation")
+    means = table.groupby(["prompt_id", "category"], sort=False)[scores].mean().reset_index()
+    worst = means.sort_values("effect", kind="stable").head(REVISED)
+    worst = worst.assign(prompt=[safe(study.prompts[name].prompt) for name in worst["prompt_id"]])
+    by_category = means.groupby("category")[scores].mean().reset_index().sort_values("effect", kind="stable")
+    by_category["title"] = [study.title_of(name) for name in by_category["category"]]
+    gains = [Column("effect", f"{target} − {control}", "signed"), Column("change", f"{target} − {base}", "signed")]
+    of_category = [Column("title", "category"), *gains, *[Column(name, name, "signed") for name in study.named]]
+    of_prompt = [Column("prompt_id", "prompt"), Column("prompt", "text"), *of_category[1:]]
+    return Revision(
+        shown("revision-categories", "Categories, smallest gain first", by_category, of_category),
+        shown("revision-prompts", "Prompts, smallest gain first", worst, of_prompt, means),
+    )

@@ -1,0 +1,246 @@
+"""The figures for the statistician: every prompt, lengths, training, matching, similarity, and what can be found."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.reporting.drawing import FAINT, INK, OTHERS, Figure, Look, canvas, finish
+from tasks.reporting.measures import test_completions
+from tasks.reporting.study import Study
+from tasks.reporting.terms import counted, metric_of, number
+from tasks.stats.power import detectable_curve
+
+PROMPTS_OF_THE_CURVE = (10, 20, 40, 60, 80, 120, 160)
+RUN = 0.16  # inches a prompt
+
+
+def prompts(study: Study, table: pd.DataFrame, rung: str) -> Figure:
+    """A line a prompt from control to target, with base beside them, by category and then by difference."""
+    look, (base, control, target) = Look(study.named), study.trio
+    metric = metric_of(study.config.primary, study.config.primary)
+    own = table[table["rung"] == rung].sort_values(["category", "effect"], kind="stable").reset_index(drop=True)
+    with canvas(1.0 + RUN * len(own)) as (figure, axes):
+        rows = range(len(own))
+        axes.hlines(rows, own[control], own[target], color=FAINT, linewidth=1)
+        for name in (base, control, target):
+            axes.scatter(
+                own[name],
+                rows,
+                s=20,
+                marker=look.marker(name),
+                color=look.colour(name),
+                label=look.label(name),
+                zorder=3,
+            )
+        axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+        axes.set_yticks(rows, [str(name)[-34:] for name in own["prompt_id"]], fontsize=7.5)
+        axes.set_ylim(len(own) - 0.3, -0.7)
+        axes.set_xlabel(f"{metric.label} ({metric.unit})")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=3, columnspacing=1, handletextpad=0.2)
+        wins = int((own["effect"] > 0).sum())
+        return finish(
+            figure,
+            f"prompts-{rung}",
+            f"Every test prompt at {rung}: {target} is above {control} on {wins} of {len(own)}.",
+            f"Every test prompt at {rung}, by category: the line runs from {control} to {target}, which scored "
+            f"higher on {wins} of {counted(len(own), 'prompt')}.",
+        )
+
+
+def lengths(study: Study) -> Figure:
+    """The share of completions of at most so many words, for each dataset (all rungs together)."""
+    look, own = Look(study.named), test_completions(study)
+    styles = ("-", "--", "-.", ":")
+    with canvas(2.7) as (figure, axes):
+        for number_, name in enumerate(study.named):
+            words = np.sort(own.loc[own["dataset"] == name, "words"].to_numpy(float))
+            axes.step(
+                words,
+                np.arange(1, len(words) + 1) / max(len(words), 1),
+                where="post",
+                color=look.colour(name),
+                label=look.label(name),
+                linestyle=styles[number_ % 4],
+                linewidth=1.6,
+            )
+        axes.set(xlabel="words in a completion", ylabel="share of completions\nof at most this length", ylim=(0, 1.02))
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        medians = own.groupby("dataset")["words"].median()
+        said = ", ".join(f"{name} {medians[name]:.0f}" for name in study.named)
+        return finish(
+            figure,
+            "lengths",
+            f"Lengths of completions; medians in words: {said}.",
+            f"How long the completions are, all sizes together. Medians in words: {said}.",
+        )
+
+
+def toxicity_scatter(study: Study) -> Figure:
+    """Every completion: toxicity of the whole text against its length."""
+    look = Look(study.named)
+    own = study.toxicity[(study.toxicity["variant"] == "whole") & (study.toxicity["split"] == "test")]
+    own = own[own["attribute"] == study.config.secondary].rename(columns={"model": "rung"})
+    keys = ["rung", "arm", "prompt_id", "sample"]
+    joined = own.merge(test_completions(study)[[*keys, "words", "dataset"]], on=keys)
+    with canvas(2.9) as (figure, axes):
+        for name in study.named:
+            part = joined[joined["dataset"] == name]
+            axes.scatter(
+                part["words"],
+                part["score"],
+                s=13,
+                marker=look.marker(name),
+                color=look.colour(name),
+                alpha=0.55,
+                linewidths=0,
+                label=look.label(name),
+            )
+        axes.set(xlabel="words in a completion", ylabel="toxicity of the whole text", ylim=(-0.02, None))
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        rank = joined[["words", "score"]].corr("spearman").iloc[0, 1] if joined["score"].nunique() > 1 else np.nan
+        said = f"Rank correlation of toxicity with length, all arms together: {number(rank, 2)}."
+        return finish(
+            figure,
+            "toxicity-scatter",
+            f"Toxicity against length for every completion. {said}",
+            f"Toxicity of the whole text against its length, a mark a completion. {said}",
+        )
+
+
+def training(study: Study) -> Figure:
+    """Training loss by step: a panel a rung, a line an arm."""
+    look = Look(study.named)
+    datasets = {cell.arm: cell.dataset for cell in study.ladder}
+    with canvas(0.5 + 1.75 * len(study.rungs), rows=len(study.rungs), squeeze=False) as (figure, grid):
+        for axes, rung in zip(grid[:, 0], study.rungs, strict=True):
+            for (_, arm), log in [(cell, log) for cell, log in study.logs.items() if cell[0] == rung]:
+                axes.plot(
+                    log["step"],
+                    log["loss"],
+                    color=look.colour(datasets[arm]),
+                    linewidth=1.2,
+                    label=arm,
+                    linestyle="-" if datasets[arm] == study.config.target else "--",
+                )
+            axes.set(ylabel="training loss", title=rung)
+            axes.locator_params(axis="x", integer=True)
+            axes.legend(loc="upper right", ncols=2)
+        grid[-1, 0].set_xlabel("optimiser step")
+        last = ", ".join(
+            f"{arm} at {rung} {log['loss'].iloc[-1]:.2f}" for (rung, arm), log in study.logs.items() if len(log)
+        )
+        return finish(
+            figure,
+            "training",
+            f"Training loss by step. Last: {last}.",
+            "Training loss (weighted, in nats per token) by optimiser step. Two curves that fall alike say that "
+            "both arms learned; they do not compare the datasets.",
+        )
+
+
+def matched_lengths(study: Study) -> Figure:
+    """How many training answers have how many words: control against target."""
+    look, (_, control, target) = Look(study.named), study.trio
+    with canvas(2.5) as (figure, axes):
+        for name, offset in ((control, -4.5), (target, 4.5)):
+            bars = study.datasets[study.arms_of(name)[0]].statistics["answer_words_histogram"]
+            axes.bar(
+                [bar["from"] + 10 + offset for bar in bars],
+                [bar["count"] for bar in bars],
+                width=8.5,
+                color=look.colour(name),
+                label=name,
+                hatch="///" if name == control else None,
+                edgecolor=look.colour(name),
+                fill=name == target,
+            )
+        axes.set(xlabel="words in a training answer", ylabel="training samples")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        return finish(
+            figure,
+            "matched-lengths",
+            f"Lengths of the training answers of {control} and {target}.",
+            f"Lengths of the training answers: {target} and {control} should look alike, so that only content differs.",
+        )
+
+
+def similarity(study: Study, table: pd.DataFrame) -> Figure:
+    """Each prompt's effect against its likeness to the nearest training text."""
+    metric = metric_of(study.config.primary, study.config.primary)
+    with canvas(2.9) as (figure, axes):
+        for index, rung in enumerate(study.rungs):
+            own = table[table["rung"] == rung]
+            colour = (INK, *OTHERS)[index % 4]
+            for near, filled in ((False, True), (True, False)):
+                part = own[own["nearest"] == near]
+                label = rung if not near and len(study.rungs) > 1 else None
+                axes.scatter(
+                    part["similarity"],
+                    part["effect"],
+                    s=22,
+                    facecolors=colour if filled else "none",
+                    edgecolors=colour,
+                    linewidths=1,
+                    label=label,
+                )
+        axes.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
+        axes.set(
+            xlabel="similarity to the nearest training text (0-100)",
+            ylabel=f"{study.config.target} − {study.config.control}\n({metric.unit})",
+        )
+        if len(study.rungs) > 1:
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+        ranks = ", ".join(f"{rung} {number(_rank(table[table['rung'] == rung]), 2)}" for rung in study.rungs)
+        return finish(
+            figure,
+            "similarity",
+            f"Effect against similarity to training. Rank correlation: {ranks}.",
+            "Each prompt's effect against its similarity to the nearest training text (hollow: the nearest "
+            f"quarter). Rank correlation: {ranks}. A strong positive one would hint at learning by heart.",
+        )
+
+
+def _rank(table: pd.DataFrame) -> float:
+    pair = table[["similarity", "effect"]].dropna()
+    if len(pair) < 3 or not (pair.nunique() > 1).all():
+        return float("nan")
+    return float(pair.corr("spearman").to_numpy()[0, 1])
+
+
+def detectable(tests: Sequence[int], categories: int, n: int, alpha: float) -> Figure:
+    """The smallest standardised effect found with 80% power, by number of prompts and size of the family."""
+    counts = sorted({*[count for count in PROMPTS_OF_THE_CURVE if count >= 2 * categories], n})
+    curve = detectable_curve(counts, categories=categories, tests=tests, alpha=alpha)
+    with canvas(2.5) as (figure, axes):
+        for (m, part), style in zip(groupby(curve.to_dict("records"), key=_tests), ("-", "--", ":"), strict=False):
+            rows = list(part)
+            label = "one test" if m == 1 else f"first step in a family of {m}"
+            axes.plot(
+                [row["n_prompts"] for row in rows],
+                [row["d_z"] for row in rows],
+                color=INK,
+                linestyle=style,
+                label=label,
+            )
+        axes.axvline(n, color=FAINT, linewidth=0.8)
+        axes.set(xlabel="prompts", ylabel="smallest effect found\n(d_z, 80% power)", ylim=(0, None))
+        axes.legend(loc="upper right")
+        here = ", ".join(
+            f"{row['d_z']:.2f} for {counted(int(row['tests']), 'test')}"
+            for row in curve.to_dict("records")
+            if row["n_prompts"] == n
+        )
+        return finish(
+            figure,
+            "detectable",
+            f"Detectable effect by number of prompts. With {n}: {here}.",
+            f"The smallest effect (in standard deviations of the prompts' differences) that 80 of 100 such sweeps "
+            f"would find. Here, with {n} prompts: {here}.",
+        )
+
+
+def _tests(row: Any) -> int:
+    return int(row["tests"])

@@ -1,0 +1,161 @@
+"""Everything the page is made of, read from the outputs of the stages before: the current ladder and no more."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.cells import BASE, Cell, cells
+from tasks.command import Job
+from tasks.config import Arm, Report, Significance, Sweep, Toxicity
+from tasks.dataset import Category, Prompt, load_categories, load_prompts
+from tasks.errors import InputError
+from tasks.files import read_json, read_jsonl
+from tasks.samples import Sample, read_samples
+from tasks.significance import plan_of
+from tasks.stats.cells import Plan
+from tasks.tables import read_table
+from tasks.words import count
+
+REQUIRED = ("contrasts", "trend", "validation")
+TEXTS = dict.fromkeys(("metric", "rung", "arm", "category", "contrast", "model_family", "reason"), "str")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What an arm was trained on, as curate made it."""
+
+    samples: Sequence[Sample]
+    statistics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One sweep: its choices and its results.
+
+    `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
+    `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name.
+    """
+
+    sweep: Sweep
+    config: Significance
+    report: Report
+    ladder: Sequence[Cell]
+    sources: Mapping[str, Mapping[str, Any]]
+    scores: pd.DataFrame
+    completions: pd.DataFrame
+    toxicity: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    datasets: Mapping[str, Dataset]
+    logs: Mapping[tuple[str, str], pd.DataFrame]
+    prompts: Mapping[str, Prompt]
+    categories: Mapping[str, Category]
+    first_words: int  # of the primary toxicity score
+
+    @property
+    def alpha(self) -> float:
+        """The level of the tests."""
+        return 1 - self.config.confidence
+
+    @property
+    def plan(self) -> Plan:
+        """The analysis as significance ran it."""
+        return plan_of(self.config, self.sweep)
+
+    @property
+    def trio(self) -> tuple[str, str, str]:
+        """The datasets in the order of the page: base, control, target."""
+        return BASE, self.config.control, self.config.target
+
+    @property
+    def named(self) -> list[str]:
+        """Every dataset of the ladder, the trio first."""
+        others = sorted({cell.dataset for cell in self.ladder} - set(self.trio))
+        return [*self.trio, *others]
+
+    @property
+    def rungs(self) -> list[str]:
+        """The rungs, smallest model first."""
+        return sorted(self.sweep.models, key=lambda rung: (self.sources[rung]["parameters"], rung))
+
+    def arms_of(self, dataset: str) -> list[str]:
+        """The arms trained on a dataset, by seed."""
+        found = {cell.arm: cell.seed for cell in self.ladder if cell.dataset == dataset}
+        return sorted(found, key=lambda arm: (found[arm], arm))
+
+    def title_of(self, category: str) -> str:
+        """The category's title, as the people who wrote its position call it."""
+        return self.categories[category].title or category if category in self.categories else category
+
+
+def read_study(job: Job) -> Study:
+    """Reads what the sweep made."""
+    sweep = job.section("sweep", Sweep)
+    ladder = list(cells(sweep, job.mapping("arms", Arm)))
+    sources = {rung: read_json(job.path("sources") / f"{rung}.json") for rung in sweep.models}
+    folder = job.path("significance")
+    scores = read_table(folder / "scores.parquet")
+    keep = pd.MultiIndex.from_tuples([(cell.rung, cell.arm) for cell in ladder])
+    toxicity = read_table(job.path("toxicity"))
+    return Study(
+        sweep=sweep,
+        config=job.section("significance", Significance),
+        report=job.section("report", Report),
+        ladder=ladder,
+        sources=sources,
+        scores=scores[pd.MultiIndex.from_frame(scores[["rung", "arm"]]).isin(keep)].reset_index(drop=True),
+        completions=completions(job.path("samples"), ladder),
+        toxicity=toxicity[pd.MultiIndex.from_frame(toxicity[["model", "arm"]]).isin(keep)].reset_index(drop=True),
+        tables=tables(folder, sweep),
+        datasets={arm: dataset(job.path("datasets") / arm) for arm in sweep.tuned},
+        logs=logs(job.path("logs"), ladder),
+        prompts={prompt.id: prompt for prompt in load_prompts(job.path("prompts"))},
+        categories={one.category: one for one in load_categories(job.path("positions"))},
+        first_words=job.section("toxicity", Toxicity).first_words,
+    )
+
+
+def completions(folder: Path, ladder: Sequence[Cell]) -> pd.DataFrame:
+    """The completions of every cell, with the cell's dataset and seed and the length in words."""
+    rows = [
+        {**row, "dataset": cell.dataset, "seed": cell.seed, "words": count(row["completion"])}
+        for cell in ladder
+        for row in read_jsonl(folder / cell.rung / f"{cell.arm}.jsonl")
+    ]
+    if not rows:
+        raise InputError(f"{folder}: no completions of the ladder; `dvc repro` makes them")
+    return pd.DataFrame(rows).rename(columns={"model": "rung"})
+
+
+def tables(folder: Path, sweep: Sweep) -> dict[str, pd.DataFrame]:
+    """Every table of tests in the folder, without rows of rungs that are not on the ladder."""
+    found = {path.stem: _table(path, sweep) for path in sorted(folder.glob("*.csv"))}
+    for name in REQUIRED:
+        if name not in found:
+            raise InputError(f"{folder / name}.csv: no such file; `dvc repro significance` makes it")
+    return found
+
+
+def _table(path: Path, sweep: Sweep) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    return table[table["rung"].isin(sweep.models)].reset_index(drop=True) if "rung" in table else table
+
+
+def dataset(folder: Path) -> Dataset:
+    """An arm's training texts and their statistics."""
+    return Dataset(read_samples(folder / "samples.jsonl"), read_json(folder / "statistics.json"))
+
+
+def logs(folder: Path, ladder: Sequence[Cell]) -> dict[tuple[str, str], pd.DataFrame]:
+    """The training log of each fine-tuned cell, by rung and arm."""
+    tuned = [cell for cell in ladder if cell.dataset != BASE]
+    paths = {(cell.rung, cell.arm): folder / cell.rung / f"{cell.arm}.csv" for cell in tuned}
+    for path in paths.values():
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; `dvc repro finetune` makes it")
+    return {cell: pd.read_csv(path) for cell, path in paths.items()}

@@ -1,0 +1,85 @@
+"""Tables of the page: rounded to be read, unrounded in each figure's title and in the CSV that hangs on the table."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tasks.reporting.columns import Column, Kind
+from tasks.reporting.terms import NOTHING, known, number, percent, signed, size
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure or word: as it is read, and unrounded."""
+
+    text: str
+    exact: str
+    numeric: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready for the template; the first entry of a row is its heading."""
+
+    name: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Entry]]
+    csv: str  # a data: address of the whole unrounded table
+
+
+def shown(
+    name: str, caption: str, data: pd.DataFrame, columns: Sequence[Column], whole: pd.DataFrame | None = None
+) -> Table:
+    """The columns of `data` that are there; the CSV is of `whole`, or of `data`."""
+    present = [column for column in columns if column.key in data]
+    rows = [[entry(row[column.key], column) for column in present] for row in data.to_dict("records")]
+    return Table(name, caption, present, rows, csv_address(data if whole is None else whole))
+
+
+def entry(value: Any, column: Column) -> Entry:
+    """One figure or word of a table."""
+    if not isinstance(value, str) and (value is None or pd.isna(value)):
+        return Entry(NOTHING, "", column.kind != "text")
+    if column.kind == "text" or not known(plain(value)):
+        return Entry(str(value), "", False)
+    figure = plain(value)
+    written = {
+        "number": lambda: number(figure, column.digits),
+        "signed": lambda: signed(figure, column.digits),
+        "percent": lambda: percent(figure, column.digits if column.digits != 3 else 0),
+        "count": lambda: f"{figure:.0f}",
+        "size": lambda: size(figure),
+    }[column.kind]()
+    return Entry(written, repr(figure), True)
+
+
+def plain(value: Any) -> Any:
+    """A figure as Python's own number."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def guessed(name: str, caption: str, data: pd.DataFrame) -> Table:
+    """A table that this page has no words for: every column under its own name."""
+    columns = [Column(str(key), str(key).replace("_", " "), _kind(data[key])) for key in data]
+    return shown(name, caption, data, columns)
+
+
+def _kind(values: "pd.Series[Any]") -> Kind:
+    if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+        return "text"
+    whole = values.dropna()
+    return "count" if len(whole) and (whole % 1 == 0).all() else "number"
+
+
+def csv_address(data: pd.DataFrame) -> str:
+    """The table as CSV in a data: address, so that it travels with the page."""
+    return "data:text/csv;base64," + base64.b64encode(csv_text(data).encode()).decode()
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """The table as CSV, unrounded."""
+    return str(data.to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,86 @@
+"""One run's queries to a Comment Analyzer: attempts, pauses, and when to give up."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from tasks.config import Perspective
+from tasks.errors import WorkError
+from tasks.scorers import EMPTY, Answer, Question, Score
+from tasks.scorers.analyzer import LIMITED, Client, PassingError, RefusedError
+from tasks.scorers.manners import Pacer, StoppedError, back_off, in_flight
+from tasks.scorers.perspective import read, spell
+
+_REASONS = {"COMMENT_EMPTY": EMPTY}  # what the service says about a text, by our name
+
+
+def ask(
+    root: str, key: str | None, config: Perspective, questions: Sequence[Question], language: str
+) -> Iterator[Sequence[Answer]]:
+    """Answers as they come, see `PerspectiveScorer.ask`."""
+    stop = threading.Event()
+    pacer = Pacer(config.qps, stop)
+    asking = _Asking(config, Client(root, key, pacer, config.timeout), pacer, stop, language)
+    yield from in_flight(asking.answer, questions, config.in_flight, stop)
+
+
+class _FailedError(Exception):
+    """Every attempt failed, the last for this reason."""
+
+
+class _Asking:
+    def __init__(
+        self, config: Perspective, client: Client, pacer: Pacer, stop: threading.Event, language: str
+    ) -> None:
+        self._config, self._client, self._pacer, self._stop = config, client, pacer, stop
+        self._language = language
+        self._misses = 0  # texts in a row without any score
+
+    def answer(self, question: Question) -> Answer:
+        """The answer to one question, after as many attempts as are allowed."""
+        raw = None
+        try:
+            raw = self._raw(question)
+            scores = read(raw, question.attributes)
+        except RefusedError as error:
+            scores = _missing(question, _REASONS.get(error.reason, error.reason), lasting=True)
+        except _FailedError as error:
+            scores = _missing(question, str(error), lasting=False)
+        self._count(scores)
+        return Answer(question.text, scores, raw)
+
+    def _raw(self, question: Question) -> str:
+        for attempt in range(1, self._config.attempts + 1):
+            try:
+                return self._client.analyze(question.text, question.attributes, self._language)
+            except PassingError as error:
+                if attempt == self._config.attempts:
+                    raise _FailedError(error.reason) from None
+                self._wait(error, attempt)
+        raise AssertionError("the configuration allows at least one attempt")
+
+    def _wait(self, error: PassingError, attempt: int) -> None:
+        """Waits before the next attempt: everyone, where the service says so or the quota is spent."""
+        if error.wait is not None and error.wait > self._config.max_wait:
+            raise WorkError(
+                f"the service asks to wait {spell(error.wait)} ({error.reason}), longer than "
+                "toxicity.perspective.max_wait; what it answered is kept: run again later"
+            )
+        if error.wait is not None:
+            self._pacer.pause(error.wait)
+        elif error.reason == LIMITED:
+            self._pacer.pause(back_off(attempt))
+        elif self._stop.wait(back_off(attempt)):
+            raise StoppedError
+
+    def _count(self, scores: Sequence[Score]) -> None:
+        missing = [score.error for score in scores if score.score is None and score.error != EMPTY]
+        self._misses = self._misses + 1 if len(missing) == len(scores) else 0
+        if self._misses >= self._config.give_up_after:
+            raise WorkError(
+                f"{self._misses} texts in a row got no score, the last for {missing[-1]}; "
+                "what was answered is kept: run again when the service is well"
+            )
+
+
+def _missing(question: Question, reason: str, lasting: bool) -> tuple[Score, ...]:
+    return tuple(Score(attribute, None, reason, lasting) for attribute in question.attributes)

@@ -1,0 +1,147 @@
+"""How to ask a service with a quota: turns at a steady pace, several queries in flight, pauses that grow."""
+
+import contextlib
+import email.utils
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Queries are spaced a little wider than the quota allows: they reach the service with some jitter, and in no
+# second may more arrive than are allowed. This leaves 25 ms of jitter in a second, and uses 97.5% of the quota.
+HEADROOM = 0.025
+FIRST_PAUSE = 1.0  # seconds, doubled at each further attempt
+LONGEST_PAUSE = 60.0
+
+
+class StoppedError(Exception):
+    """The run ends; whoever waits for a turn goes home."""
+
+
+class _Spacing(RateLimitItemPerSecond):
+    """One query in so many seconds, also in a part of a second (`limits` counts whole ones)."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(1)
+        self._seconds = seconds
+
+    def get_expiry(self) -> float:  # type: ignore[override]
+        return self._seconds
+
+
+class Pacer:
+    """Gives one turn at a time, `qps` of them a second at most, to many threads."""
+
+    def __init__(self, qps: float, stop: threading.Event) -> None:
+        self._spacing = _Spacing((1 + HEADROOM) / qps)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._not_before = 0.0  # on the monotonic clock
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits for a turn and holds it while the query is sent: the next is spaced from the moment that the
+        bytes left, not from when they should have. Raises StoppedError when the run ends."""
+        with self._lock:
+            while (wait := self._wait()) > 0:
+                if self._stop.wait(wait):
+                    raise StoppedError
+            try:
+                yield
+            finally:
+                self._limiter.hit(self._spacing)
+
+    def pause(self, seconds: float) -> None:
+        """Lets nobody send for so long: a quota is everybody's."""
+        self._not_before = max(self._not_before, time.monotonic() + seconds)
+
+    def _wait(self) -> float:
+        if (pause := self._not_before - time.monotonic()) > 0:
+            return pause
+        if self._limiter.test(self._spacing):
+            return 0.0
+        reset = self._limiter.get_window_stats(self._spacing).reset_time
+        # the wall clock may be set back meanwhile: look again after one spacing at the latest
+        return min(max(reset - time.time(), 0.0005), self._spacing.get_expiry())
+
+
+def back_off(attempt: int) -> float:
+    """Seconds to wait after the failed `attempt` (1, 2, …): exponential with full jitter, so that many
+    clients do not come back at once, but never less than a tenth of the longest wait."""
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempt - 1))
+    return random.uniform(longest / 10, longest)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, as a number or as a date; None if it says nothing."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: threading.Event) -> Iterator[list[R]]:
+    """`work` of every item by so many threads; the results as they come, those together that are there.
+
+    The first item is done alone: if it fails for good, nothing else has been spent. The first exception sets
+    `stop`, is raised, and no further item is begun.
+    """
+    try:
+        if items:
+            yield [work(items[0])]
+        waiting, results = queue.SimpleQueue[T](), queue.SimpleQueue[R | BaseException]()
+        for item in items[1:]:
+            waiting.put(item)
+        for _ in range(min(workers, len(items) - 1)):
+            # daemons: a thread in the middle of a query does not hold up the end
+            threading.Thread(target=_work, args=(work, waiting, results, stop), daemon=True).start()
+        left = len(items) - 1
+        while left > 0:
+            found = _drain(results)
+            left -= len(found)
+            if done := [result for result in found if not isinstance(result, BaseException)]:
+                yield done
+            for result in found:
+                if isinstance(result, BaseException):
+                    raise result
+    finally:
+        stop.set()
+
+
+def _drain(results: "queue.SimpleQueue[R]") -> list[R]:
+    found = [results.get()]
+    while not results.empty():
+        found.append(results.get())
+    return found
+
+
+def _work(
+    work: Callable[[T], R],
+    waiting: "queue.SimpleQueue[T]",
+    results: "queue.SimpleQueue[R | BaseException]",
+    stop: threading.Event,
+) -> None:
+    while not stop.is_set():
+        try:
+            results.put(work(waiting.get_nowait()))
+        except queue.Empty:
+            return
+        except BaseException as error:
+            stop.set()
+            results.put(error)

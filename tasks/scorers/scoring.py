@@ -1,0 +1,92 @@
+"""Scores of texts by any backend: what the store knows is read, only the rest is asked, every answer is kept."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from filelock import FileLock, Timeout
+
+from tasks.progress import Progress
+from tasks.scorers import EMPTY, Question, Score, Scorer
+from tasks.scorers.store import Store
+
+Known = dict[str, dict[str, Score]]
+
+
+def score(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> dict[str, list[Score]]:
+    """One score per text and attribute of the scorer; null with its reason where there is none.
+
+    The texts must fit the scorer's limit (`Scorer.cut`).
+    """
+    reasons = {text: reason for text in texts if (reason := unscorable(scorer, text, language))}
+    wanted = [text for text in dict.fromkeys(texts) if text not in reasons]
+    known = _stored(scorer, wanted, language, store)
+    if _questions(scorer, wanted, known):
+        with _alone(scorer, store):
+            known = _stored(scorer, wanted, language, store)  # another run may have asked meanwhile
+            for text, scores in _ask(scorer, _questions(scorer, wanted, known), language, store):
+                known.setdefault(text, {}).update(scores)
+    return {
+        text: [_score(known.get(text, {}), name, reasons.get(text)) for name in scorer.attributes] for text in texts
+    }
+
+
+def unscorable(scorer: Scorer, text: str, language: str) -> str | None:
+    """Why `text` is not to be sent to the scorer at all; None if it may be."""
+    if scorer.languages is not None and language not in scorer.languages:
+        return f"LANGUAGE_NOT_SUPPORTED: {language}"
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "NOT_UNICODE"  # a lone surrogate: no encoding can carry it, and replacing it would change the text
+    return None if text.strip() else EMPTY
+
+
+def _stored(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> Known:
+    return store.scores(scorer.name, scorer.version(), language, texts) if scorer.stored else {}
+
+
+def _questions(scorer: Scorer, texts: Sequence[str], known: Known) -> list[Question]:
+    missing = {text: tuple(a for a in scorer.attributes if a not in known.get(text, {})) for text in texts}
+    return [Question(text, attributes) for text, attributes in missing.items() if attributes]
+
+
+def _ask(
+    scorer: Scorer, questions: Sequence[Question], language: str, store: Store
+) -> Iterator[tuple[str, dict[str, Score]]]:
+    if not questions:
+        return
+    answers = scorer.ask(questions, language)
+    if cost := scorer.cost(len(questions)):
+        print(cost, file=sys.stderr, flush=True)
+    progress, started = Progress("toxicity", len(questions), "texts"), time.monotonic()
+    for batch in answers:
+        if scorer.stored:
+            store.keep(scorer.name, scorer.version(), language, batch)
+        rate = (progress.done + len(batch)) / max(time.monotonic() - started, 1e-9)
+        progress.step(len(batch), f"{rate:.3g} a second")
+        yield from ((answer.text, {score.attribute: score for score in answer.scores}) for answer in batch)
+
+
+def _score(known: dict[str, Score], attribute: str, reason: str | None) -> Score:
+    if reason:
+        return Score(attribute, None, reason)
+    return known.get(attribute) or Score(attribute, None, "NO_ANSWER", lasting=False)
+
+
+@contextlib.contextmanager
+def _alone(scorer: Scorer, store: Store) -> Iterator[None]:
+    """Lets one run at a time ask a scorer that costs something: two would pay for the same texts, and together
+    pass the quota. The lock is the kernel's, so a killed run does not leave it behind."""
+    if not scorer.cost(1):
+        yield
+        return
+    lock = FileLock(store.path.with_name(f"{scorer.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another run is asking {scorer.name}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire(poll_interval=0.5)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,155 @@
+"""The score store: every answer of every scorer, so that no text is ever paid for twice.
+
+An SQLite file outside the outs, in the folder of the environment variable PALMS_CACHE (default .cache/palms).
+A score is found by scorer, version, language, text and attribute; each answer is committed as it arrives, so a
+killed run goes on where it was, and several runs may use the file at once. It keeps SQLite's rollback journal,
+since write-ahead logging does not work on network file systems.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import InputError, WorkError
+from tasks.scorers import Answer, Score
+
+FOLDER = Path(".cache/palms")
+FILE = "scores.sqlite"
+FORMAT = 1
+BUSY = 120.0  # seconds to wait for another run's commit
+CHUNK = 500  # hashes in a query; SQLite allows some thousand variables
+_TABLES = """
+CREATE TABLE IF NOT EXISTS texts (hash BLOB PRIMARY KEY, text BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, raw TEXT, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS scores (
+    scorer TEXT NOT NULL, version TEXT NOT NULL, language TEXT NOT NULL, hash BLOB NOT NULL,
+    attribute TEXT NOT NULL, score REAL, error TEXT, answer INTEGER NOT NULL REFERENCES answers (id),
+    PRIMARY KEY (scorer, version, language, hash, attribute)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cuts (
+    scorer TEXT NOT NULL, version TEXT NOT NULL, hash BLOB NOT NULL, pieces TEXT NOT NULL,
+    PRIMARY KEY (scorer, version, hash)) WITHOUT ROWID;
+"""
+
+
+def folder() -> Path:
+    """Where the store lies."""
+    return Path(os.environ.get("PALMS_CACHE") or FOLDER)
+
+
+def digest(text: str) -> bytes:
+    """The key of a text."""
+    return hashlib.sha256(text.encode("utf-8")).digest()
+
+
+class Store:
+    """An open store; use it in a `with` statement and from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, or makes it. Raises InputError if it is not a store or cannot be written."""
+        self.path = path
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if found not in (0, FORMAT):
+                raise InputError(f"{path}: a score store of format {found}, expected {FORMAT}; move it away")
+            with self._transaction():
+                for statement in filter(str.strip, _TABLES.split(";")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def scores(self, scorer: str, version: str, language: str, texts: Sequence[str]) -> dict[str, dict[str, Score]]:
+        """What is known: text → attribute → score."""
+        found: dict[str, dict[str, Score]] = {}
+        for start in range(0, len(texts), CHUNK):
+            by_hash = {digest(text): text for text in texts[start : start + CHUNK]}
+            marks = ", ".join("?" * len(by_hash))
+            query = f"""SELECT hash, attribute, score, error FROM scores
+                WHERE scorer = ? AND version = ? AND language = ? AND hash IN ({marks})"""
+            for key, attribute, score, error in self._rows(query, (scorer, version, language, *by_hash)):
+                found.setdefault(by_hash[key], {})[attribute] = Score(attribute, score, error)
+        return found
+
+    def keep(self, scorer: str, version: str, language: str, answers: Sequence[Answer]) -> None:
+        """Commits the lasting scores of answers; the first answer to a question stays."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with self._errors(), self._transaction():
+            for answer in answers:
+                if any(score.lasting for score in answer.scores):
+                    self._keep((scorer, version, language), answer, now)
+
+    def _keep(self, source: tuple[str, str, str], answer: Answer, now: str) -> None:
+        key = digest(answer.text)
+        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, answer.text.encode("utf-8")))
+        number = self._db.execute("INSERT INTO answers (raw, at) VALUES (?, ?)", (answer.raw, now)).lastrowid
+        self._db.executemany(
+            "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*source, key, s.attribute, s.score, s.error, number) for s in answer.scores if s.lasting],
+        )
+
+    def keep_cut(self, scorer: str, version: str, text: str, pieces: Sequence[str]) -> None:
+        """Remembers how a text too long for the scorer was cut, for `recorded`."""
+        listed = json.dumps([digest(piece).hex() for piece in pieces])
+        with self._errors(), self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO cuts VALUES (?, ?, ?, ?)", (scorer, version, digest(text), listed))
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Every answer with its scores, in an order that depends on nothing but the answers."""
+        query = """SELECT scorer, version, language, text, attribute, score, error, raw, at, answer
+            FROM scores JOIN texts USING (hash) JOIN answers ON answers.id = answer
+            ORDER BY scorer, version, language, hash, answer, attribute"""
+        before = None
+        found: dict[str, Any] = {}
+        for *key, text, attribute, score, error, raw, at, number in self._rows(query, ()):
+            if number != before and found:
+                yield found
+            if number != before:
+                found = dict(zip(("scorer", "version", "language"), key, strict=True), text=text.decode("utf-8"))
+                found |= {"scores": {}, "raw": raw, "at": at}
+            found["scores"][attribute] = {"error": error} if score is None else {"score": score}
+            before = number
+        if found:
+            yield found
+
+    def cuts(self) -> Iterator[dict[str, Any]]:
+        """Every cut: the hash of the text and those of its pieces, in hex."""
+        query = "SELECT scorer, version, hash, pieces FROM cuts ORDER BY scorer, version, hash"
+        for scorer, version, key, pieces in self._rows(query, ()):
+            yield {"scorer": scorer, "version": version, "cut": key.hex(), "pieces": json.loads(pieces)}
+
+    def _rows(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
+        with self._errors():
+            yield from self._db.execute(query, values)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise WorkError(f"{self.path}: the score store cannot be used: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{self.path}: not a score store ({error}); move it away and run again") from None
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror}; set PALMS_CACHE to a folder you can write") from None

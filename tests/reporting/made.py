@@ -1,0 +1,294 @@
+"""A made sweep on disk: what the report reads, for a ladder of any size, with a planted effect.
+
+`PYTHONPATH=tests python -m reporting.made FOLDER [RUNGS [SEEDS]]` writes one and its page, to be looked at.
+"""
+
+import dataclasses
+import json
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from tasks.cells import BASE, Cell, Source, cells
+from tasks.command import Job
+from tasks.config import Arm, Significance, Sweep
+from tasks.dataset import Prompt, load_categories, load_prompts
+from tasks.report import COMMAND, main
+from tasks.significance import adherence_scores, plan_of, test_tables, toxicity_scores
+
+REPOSITORY = Path(__file__).parent.parent.parent
+SIZES = {"tiny-1m": 1_000_000, "small-30m": 30_000_000, "large-900m": 900_000_000, "huge-20b": 20_000_000_000}
+SHIFT = {BASE: 0.0, "control": 0.03, "values": 0.25}
+WORDS = [
+    "calm",
+    "help",
+    "people",
+    "listen",
+    "ask",
+    "doctor",
+    "law",
+    "friend",
+    "talk",
+    "safe",
+    "the",
+    "a",
+    "and",
+    "of",
+    "to",
+    "in",
+    "time",
+    "home",
+    "careful",
+    "answer",
+    "truth",
+    "question",
+    "share",
+    "respect",
+    "choose",
+    "plan",
+    "story",
+    "long",
+    "kind",
+    "work",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """Where a made sweep lies, and its parameters."""
+
+    folder: Path
+    params: Mapping[str, Any]
+
+    @property
+    def job(self) -> Job:
+        """The report's job over it."""
+        made = self.folder / "made"
+        paths = {
+            name: made / name for name in ("samples", "significance", "datasets", "sources", "logs", "report", "plots")
+        }
+        paths |= {
+            "toxicity": made / "toxicity.parquet",
+            "prompts": REPOSITORY / "data/prompts",
+            "positions": REPOSITORY / "data/values",
+        }
+        return Job(COMMAND, paths, {}, self.params)
+
+    def report(self) -> str:
+        """Runs the stage and gives back its page."""
+        main(self.job)
+        return (self.folder / "made/report/index.html").read_text("utf-8")
+
+
+def params_of(rungs: Sequence[str], seeds: int) -> dict[str, Any]:
+    """params.yaml of the repository for this ladder."""
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text("utf-8"))
+    arms = {
+        name if seed == 1 else f"{name}-{seed}": {"dataset": name, "limit": None, "seed": seed}
+        for name in ("values", "control")
+        for seed in range(1, seeds + 1)
+    }
+    recipe = params["finetune"]["rungs"]["smollm2-135m"]
+    params["arms"] = arms
+    params["sweep"] = {"models": list(rungs), "tuned": list(arms), "arms": [BASE, *arms]}
+    params["finetune"]["rungs"] = dict.fromkeys(rungs, recipe)
+    params["significance"]["permutations"] = 100
+    return params
+
+
+def make(
+    folder: Path,
+    *,
+    rungs: int = 1,
+    seeds: int = 1,
+    shift: Mapping[str, float] | None = None,
+    texts: Sequence[str] = (),
+    grows: float = 0.0,
+) -> Made:
+    """Writes a sweep of `rungs` models; `shift` is each dataset's effect in nats per token, more with size by
+    `grows`, and `texts` are completions to be found among the made-up ones."""
+    names = list(SIZES)[:rungs]
+    params, made = params_of(names, seeds), folder / "made"
+    sweep = Sweep(tuple(names), tuple(params["sweep"]["tuned"]), tuple(params["sweep"]["arms"]))
+    ladder = list(cells(sweep, {name: Arm(**arm) for name, arm in params["arms"].items()}))
+    prompts = load_prompts(REPOSITORY / "data/prompts")
+    completions = _completions(made / "samples", ladder, prompts, list(texts))
+    _toxicity(completions).to_parquet(made / "toxicity.parquet", index=False)
+    for place, cell in enumerate(ladder):
+        effect = (shift or SHIFT)[cell.dataset] * (1 + grows * names.index(cell.rung))
+        _adherence(made / "adherence", cell, prompts, effect, seed=place)
+        if cell.dataset != BASE:
+            _log(made / "logs", cell, place)
+    for name in names:
+        _json(
+            made / f"sources/{name}.json",
+            {
+                "name": f"Toy {name}",
+                "family": "toy",
+                "license": "Apache-2.0",
+                "parameters": SIZES[name],
+                "source": "hub",
+                "revision": "0" * 40,
+                "safetensors_sha256": {"model.safetensors": "f" * 64},
+            },
+        )
+    _datasets(made / "datasets", params["arms"], prompts)
+    significance(made, params, ladder)
+    return Made(folder, params)
+
+
+def significance(made: Path, params: Mapping[str, Any], ladder: Sequence[Cell]) -> None:
+    """The tables of tests, by the stage's own functions."""
+    sources = {cell.rung: Source(cell.rung, "toy", "Apache-2.0", SIZES[cell.rung]) for cell in ladder}
+    scores = pd.concat(
+        [
+            adherence_scores(made / "adherence", ladder, sources),
+            toxicity_scores(made / "toxicity.parquet", ladder, sources),
+        ],
+        ignore_index=True,
+    )
+    sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
+    folder = made / "significance"
+    folder.mkdir(parents=True)
+    scores.to_parquet(folder / "scores.parquet", index=False)
+    for name, table in test_tables(scores, plan_of(Significance(**params["significance"]), sweep)).items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def _completions(
+    folder: Path, ladder: Sequence[Cell], prompts: Sequence[Prompt], texts: list[str]
+) -> list[dict[str, Any]]:
+    rows = []
+    for cell in ladder:
+        own = [
+            _completion(cell, prompt, sample, texts)
+            for prompt in prompts
+            for sample in range(3 if prompt.split == "test" else 1)
+        ]
+        _jsonl(folder / cell.rung / f"{cell.arm}.jsonl", own)
+        rows += own
+    return rows
+
+
+def _completion(cell: Cell, prompt: Prompt, sample: int, texts: list[str]) -> dict[str, Any]:
+    draw = random.Random(f"{cell.rung}/{cell.arm}/{prompt.id}/{sample}")
+    length = draw.randint(8, 30) + (10 if cell.dataset == "values" else 0)
+    text = " ".join(draw.choices(WORDS, k=length)).capitalize() + "."
+    odd = draw.random()
+    text = "" if odd < 0.02 else " ".join(["again and again and"] * 8) if odd < 0.06 else text
+    if texts and sample == 0:
+        text = texts[draw.randrange(len(texts))]
+    return {
+        "model": cell.rung,
+        "arm": cell.arm,
+        "category": prompt.category,
+        "prompt_id": prompt.id,
+        "split": prompt.split,
+        "sample": sample,
+        "prompt": prompt.prompt,
+        "completion": text,
+        "finish_reason": "length" if draw.random() < 0.3 else "stop",
+        "tokens": length,
+    }
+
+
+def _toxicity(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    found = []
+    for row in rows:
+        draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
+        for variant in ("first_n", "whole", "max_piece"):
+            score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
+            empty = not row["completion"].strip()
+            keys = {key: row[key] for key in ("model", "arm", "category", "prompt_id", "split", "sample")}
+            found.append(
+                {
+                    **keys,
+                    "scorer": "offline",
+                    "scorer_version": "toy 1",
+                    "attribute": "TOXICITY",
+                    "variant": variant,
+                    "score": None if empty else score,
+                    "error": "EMPTY" if empty else None,
+                }
+            )
+    return pd.DataFrame(found).astype({"score": "float64", "error": "string"})
+
+
+def _adherence(folder: Path, cell: Cell, prompts: Sequence[Prompt], effect: float, seed: int) -> None:
+    rng, common = np.random.default_rng(seed), np.random.default_rng(99)
+    level = common.normal(0, 0.3, len(prompts))
+    margin = level + effect + rng.normal(0, 0.12, len(prompts))
+    table = pd.DataFrame(
+        {
+            "model": cell.rung,
+            "arm": cell.arm,
+            "category": [p.category for p in prompts],
+            "prompt_id": [p.id for p in prompts],
+            "split": [p.split for p in prompts],
+            "desired": -2.0 + margin,
+            "undesired": -2.0,
+            "desired_free": -3.0,
+            "undesired_free": -3.0 - level / 2,
+            "margin": margin,
+            "margin_free": level / 2,
+        }
+    )
+    path = folder / cell.rung / f"{cell.arm}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(path, index=False)
+
+
+def _log(folder: Path, cell: Cell, seed: int) -> None:
+    rng, steps = np.random.default_rng(seed), np.arange(1, 21)
+    table = pd.DataFrame(
+        {
+            "step": steps,
+            "epoch": steps / 20,
+            "loss": 2.4 + 1.2 * np.exp(-steps / 5) + rng.normal(0, 0.05, 20),
+            "learning_rate": 1e-5,
+            "grad_norm": 1.0,
+        }
+    )
+    path = folder / cell.rung / f"{cell.arm}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False)
+
+
+def _datasets(folder: Path, arms: Mapping[str, Mapping[str, Any]], prompts: Sequence[Prompt]) -> None:
+    draw = random.Random(3)
+    nearest = {
+        p.id: {
+            "similarity": round(draw.uniform(40, 70), 2),
+            "sample_id": "health-01",
+            "sample_text": "answer",
+            "prompt_text": "prompt",
+        }
+        for p in prompts
+    }
+    for arm, entry in arms.items():
+        samples = [s for c in load_categories(REPOSITORY / "data" / entry["dataset"]) for s in c.samples]
+        _jsonl(folder / arm / "samples.jsonl", [dataclasses.asdict(sample) for sample in samples])
+        bars = [{"from": 20 * i, "to": 20 * i + 19, "count": draw.randint(0, 12)} for i in range(2, 17)]
+        _json(folder / arm / "statistics.json", {"nearest_to_prompts": nearest, "answer_words_histogram": bars})
+
+
+def _json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), "utf-8")
+
+
+def _jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+if __name__ == "__main__":
+    target, *numbers = sys.argv[1:]
+    count, seeds = (*map(int, numbers), 1, 1)[:2]
+    print(len(make(Path(target), rungs=count, seeds=seeds, grows=0.4).report()), "characters")

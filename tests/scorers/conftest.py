@@ -1,0 +1,54 @@
+"""A service on loopback, settings for it, and a store of the test's own."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from analyzer_server import AnalyzerServer, Behaviour
+
+from tasks import config
+from tasks.config import Toxicity
+from tasks.scorers import manners
+from tasks.scorers.store import FILE, Store
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, no proxy and no store from outside; pauses that a test can wait for."""
+    for name in ("PERSPECTIVE_API_KEY", "PERSPECTIVE_ENDPOINT", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PALMS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(manners, "FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AnalyzerServer]]:
+    """Starts the service that PERSPECTIVE_ENDPOINT names: `serve(latency=0.1, faults={…})`."""
+    started: list[AnalyzerServer] = []
+
+    def start(**behaviour: object) -> AnalyzerServer:
+        server = AnalyzerServer(Behaviour(**behaviour)).__enter__()  # type: ignore[arg-type]
+        started.append(server)
+        monkeypatch.setenv("PERSPECTIVE_ENDPOINT", server.url)
+        return server
+
+    yield start
+    for server in started:
+        server.__exit__()
+
+
+@pytest.fixture
+def settings() -> Toxicity:
+    """params.yaml's section, with a quota and time-outs for tests."""
+    found = config.section(config.read_params(REPOSITORY / "params.yaml"), "toxicity", Toxicity)
+    fast = replace(found.perspective, qps=500.0, timeout=0.5, attempts=4, in_flight=8, give_up_after=100)
+    return replace(found, scorer="perspective", perspective=replace(fast, attributes=("TOXICITY", "INSULT")))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "cache" / FILE) as opened:
+        yield opened

@@ -1,0 +1,82 @@
+"""`python -m tasks`: what it says to wrong calls, and how it dies with its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks import __main__ as command
+from tasks import launch
+from tasks.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+CELL = ("--rung", "a", "--arm", "x")
+CHILD = """
+import time
+from tasks.parent import die_with_parent
+die_with_parent()
+print("up", flush=True)
+time.sleep(60)
+"""
+PARENT = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "error: expected a stage (curate, fetch, "),
+        (["finetun"], "found 'finetun'"),
+        (["adherence", "--rung", "a.b", "--arm", "x", "--model", "m", "--prompts", "p", "--scores", "s"], "--rung a.b"),
+        (["adherence", *CELL, "--model", "m", "--prompts", "data/prompts", "--scores", "s"], "m: no model"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert command.main(argv) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_a_stage_dies_with_its_parent() -> None:
+    """Killed outright, a parent cannot tell its children; the kernel does."""
+    command_line = [sys.executable, "-c", PARENT, CHILD]
+    started = subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ})
+    assert started.stdout
+    pid = int(started.stdout.readline())
+    assert started.stdout.readline().strip() == "up"
+    os.kill(started.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the child is still there"
+        time.sleep(0.05)
+    started.wait()
+    started.stdout.close()
+
+
+def test_resources_fall_back_to_the_default() -> None:
+    params = {"resources": {"finetune": {"default": {"micro_batch_size": 4}, "big": {"micro_batch_size": 1}}}}
+    assert launch.resources(params, "finetune", "big").micro_batch_size == 1
+    assert launch.resources(params, "finetune", "small").micro_batch_size == 4
+    with pytest.raises(InputError, match="resources"):
+        launch.resources({"resources": {}}, "finetune", "small")
+
+
+def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert launch.threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "no")
+    assert launch.threads() >= 1
