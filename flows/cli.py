@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from types import FrameType
 from typing import Any
 
 from tasks.errors import InputError, PalmsError
+
+BAR = re.compile(r"\[[#.]+\] \d+/\d+ ")  # how a long stage shows how far it is
 
 # Prefect and DVC take time to import: only the command that needs one pays for it.
 
@@ -137,7 +140,7 @@ def _print_progress(*, verbose: bool) -> None:
 
     def ours(record: logging.LogRecord) -> bool:
         of_a_stage = record.name.startswith("prefect.task_runs") and record.module == "execute"
-        return hasattr(record, "palms") or (verbose and of_a_stage)
+        return hasattr(record, "palms") or (of_a_stage and (verbose or bool(BAR.search(record.getMessage()))))
 
     def theirs(record: logging.LogRecord) -> bool:
         of_runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))

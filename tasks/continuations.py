@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import LogitsProcessor, TopPLogitsWarper
 
 from tasks.config import Generate, Probe, Prompting, SamplesPerPrompt
 from tasks.engines.transformers import StreamSampler
@@ -36,10 +36,12 @@ class QuickTopP(LogitsProcessor):
         head, places = scores.topk(min(HEAD, scores.shape[-1]), dim=-1)
         shares = (head - scores.logsumexp(dim=-1, keepdim=True)).exp()
         before = shares.cumsum(dim=-1) - shares
-        if head.shape[-1] < scores.shape[-1] and (before[:, -1] < self.top_p).any():
-            return self.original(input_ids, scores)
         head = head.masked_fill(before >= self.top_p, -torch.inf)
-        return cast(torch.FloatTensor, torch.full_like(scores, -torch.inf).scatter(-1, places, head))
+        out = torch.full_like(scores, -torch.inf).scatter(-1, places, head)
+        wide = (before + shares)[:, -1] < self.top_p  # rows whose nucleus is larger
+        if wide.any():
+            out[wide] = self.original(input_ids, cast(torch.FloatTensor, scores[wide]))
+        return cast(torch.FloatTensor, out)
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,7 @@ def _draw(
     """One continuation for each of `places`, the numbers of prompts in `read`."""
     length, eos = read.ids.shape[1], opened.tokenizer.eos_token_id
     at = torch.tensor(places, device=opened.device)
-    sampler = StreamSampler(_sampling(config), streams, length, opened.device)
-    sampler.warpers = LogitsProcessorList([TemperatureLogitsWarper(config.temperature), QuickTopP(config.top_p)])
+    sampler = _sampler(config, streams, length, opened.device)
     with torch.inference_mode(), opened.autocast():
         ids, logits, cache = read.ids[at], read.logits[at], copy.deepcopy(read.cache)
         cache.batch_select_indices(at)
@@ -127,13 +128,17 @@ def _finish(tokenizer: Any, prompt: list[int], ids: list[int]) -> Continuation:
     return Continuation(after.removeprefix(before), "stop" if ended else "length", len(ids))
 
 
-def _sampling(config: Probe) -> Generate:
-    """What the engine's sampler reads."""
-    return Generate(
+def _sampler(config: Probe, streams: Sequence[str], length: int, device: torch.device) -> StreamSampler:
+    """The engine's sampler with its streams, and a quicker top_p."""
+    wanted = Generate(
         samples=SamplesPerPrompt(config.completions, config.completions),
         temperature=config.temperature,
-        top_p=config.top_p,
+        top_p=1.0,
         max_new_tokens=config.max_new_tokens,
         batch_size=config.batch_size,
         seed=config.seed,
     )
+    sampler = StreamSampler(wanted, streams, length, device)
+    if config.top_p < 1:
+        sampler.warpers.append(QuickTopP(config.top_p))
+    return sampler

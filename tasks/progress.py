@@ -28,7 +28,8 @@ class Progress:
         """Counts `count` more; prints if the last line is old enough or this was the last step."""
         self.done += count
         now = self.clock()
-        if now - self._printed >= self.every or self.done >= self.total:
+        due = max(self.every, (now - self._started) / 50)  # a run of hours must not fill the log
+        if now - self._printed >= due or self.done >= self.total:
             self._printed = now
             print(self.line(now, note), file=sys.stderr, flush=True)
 

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,10 @@ def choices(job: Job) -> dict[str, Any]:
     found: dict[str, Any] = {"sweep": sweep}
     found["arms"] = {name: arm for name, arm in job.mapping("arms", Arm).items() if name in sweep.tuned}
     found |= {name: job.section(name, cls) for name, cls in SECTIONS.items()}
+    toxicity = asdict(found["toxicity"])  # of the scorers' settings only the chosen one's
+    found["toxicity"] = {
+        key: value for key, value in toxicity.items() if not isinstance(value, Mapping) or key == toxicity["scorer"]
+    }
     finetune: Finetune = found["finetune"]
     found["finetune"] = {"common": finetune.common, **{rung: finetune.rungs[rung] for rung in sweep.models}}
     return found

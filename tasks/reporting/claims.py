@@ -49,7 +49,7 @@ def _of_100(effect: Effect) -> int:
 
 def _unit(effect: Effect, count: str) -> str:
     """With one score a prompt, a pair is a prompt."""
-    return f"on {count} of 100 prompts" if effect.k <= 1 else f"in {count} of 100 pairs"
+    return f"on {count} of 100 prompts (chance: 50)" if effect.k <= 1 else f"in {count} of 100 pairs (chance: 50)"
 
 
 def sentence(effect: Effect, alpha: float, *, where: bool = False) -> str:
@@ -120,8 +120,10 @@ def _pairs_by_size(effects: Sequence[Effect]) -> str:
 
 
 def at_sizes(some: int, every: int) -> str:
-    """`all 3 sizes`, `2 of 3 sizes`."""
-    return f"all {every} sizes" if some == every else f"{some} of {every} sizes"
+    """`both sizes`, `all 3 sizes`, `2 of 3 sizes`."""
+    if some < every:
+        return f"{some} of {every} sizes"
+    return "both sizes" if every == 2 else f"all {every} sizes"
 
 
 def _sizes(effects: Sequence[Effect]) -> str:
@@ -156,7 +158,7 @@ def _short(effects: Sequence[Effect], alpha: float, noun: str) -> tuple[str, str
     if all(effect.found(alpha) is Found.UNTESTED for effect in effects):
         return "Not tested", "open"
     if better == every:
-        return ("Yes" if every == 1 else f"Yes, {at} all {counted(every, noun)}"), "good"
+        return ("Yes" if every == 1 else f"Yes, {at} {'both' if every == 2 else f'all {every}'} {noun}s"), "good"
     if better and worse:
         return f"Better {at} {better}, worse {at} {worse} of {counted(every, noun)}", "open"
     if worse:
@@ -177,7 +179,7 @@ def headline(control: Sequence[Effect], base: Sequence[Effect], alpha: float) ->
     if all(e.found(alpha) is Found.UNTESTED for effects in both for e in effects):
         return f"Whether fine-tuning on the {a} dataset helped could not be tested in this sweep."
     if wins == [len(control), len(base)]:
-        sizes = f", at all {len(control)} sizes" if len(control) > 1 else ""
+        sizes = f", at {at_sizes(len(control), len(control))}" if len(control) > 1 else ""
         return f"The {a} {models} {control[0].metric.more} than both the {than[0]} and the {than[1]} {models}{sizes}."
     if not any(wins) and not any(losses):
         return f"No improvement was found: the {a} {models} {were} not shown to do better than {than[0]} or {than[1]}."

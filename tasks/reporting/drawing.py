@@ -111,6 +111,7 @@ def finish(figure: Any, name: str, alt: str, caption: str) -> Figure:
     vector, pixels = io.StringIO(), io.BytesIO()
     with plt.rc_context(_STYLE):
         figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.set_layout_engine("none")  # it is laid out already
         figure.savefig(pixels, format="png", dpi=160, facecolor="white", metadata={"Software": None})
     plain = vector.getvalue()
     white = plain.replace("<defs>", '<rect width="100%" height="100%" fill="white"/>\n <defs>', 1)

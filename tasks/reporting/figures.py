@@ -16,78 +16,60 @@ from tasks.reporting.study import Study
 from tasks.reporting.terms import Metric, known, listed, metric_of, signed, size
 
 ROW = 0.38  # inches
+CATEGORY_ROW = 0.46  # for titles of two lines
 
 
 def arms(study: Study, table: pd.DataFrame, prompts: pd.DataFrame) -> Figure:
     """Mean score of each dataset by model size; with one rung, a row of dots for each dataset."""
     metric = metric_of(study.config.primary, study.config.primary)
+    several = len(study.rungs) > 1
     means = table.groupby(["rung", "dataset"], sort=False)["mean"].mean().unstack("dataset").reindex(study.rungs)
-    draw = _arms_by_size if len(study.rungs) > 1 else _arms_of_one
-    alt = f"Mean {metric.label} by arm. " + "; ".join(
-        f"{rung}: " + ", ".join(f"{name} {signed(means.loc[rung, name])}" for name in study.named)
-        for rung in study.rungs
-    )
-    return draw(study, means, prompts, metric, alt)
+    seeds = table[[len(study.arms_of(name)) > 1 for name in table["dataset"]]]
+    said = [
+        f"{rung}: " + ", ".join(f"{name} {signed(means.loc[rung, name])}" for name in means) for rung in means.index
+    ]
+    with canvas(3.1 if several else 0.9 + 0.5 * len(study.named)) as (figure, axes):
+        if several:
+            caption = _by_size(axes, study, means, seeds, metric)
+        else:
+            caption = _of_one(axes, study, means.iloc[0], seeds, prompts, metric)
+        each = "; small rings: each training seed" if len(seeds) else ""
+        caption += f"{each}. Whether two arms differ is shown by the next figure, not by this one."
+        return finish(figure, "arms", f"Mean {metric.label} by arm. {'; '.join(said)}", caption)
 
 
-def _arms_by_size(study: Study, means: pd.DataFrame, prompts: pd.DataFrame, metric: Metric, alt: str) -> Figure:
-    del prompts
+def _by_size(axes: Any, study: Study, means: pd.DataFrame, seeds: pd.DataFrame, metric: Metric) -> str:
     look, sizes = Look(study.named), [study.sources[rung]["parameters"] for rung in study.rungs]
-    with canvas(3.1) as (figure, axes):
-        for name in study.named:
-            axes.plot(
-                sizes,
-                means[name],
-                marker=look.marker(name),
-                color=look.colour(name),
-                label=look.label(name),
-                linewidth=1.6,
-                markersize=6,
-            )
-        axes.set_xscale("log")
-        axes.set_xticks(sizes, [f"{rung}\n{size(count)}" for rung, count in zip(study.rungs, sizes, strict=True)])
-        axes.minorticks_off()
-        axes.set(ylabel=f"{metric.label}\n({metric.unit})", xlabel="model (number of parameters)")
-        axes.margins(x=0.12)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
-        return finish(
-            figure,
-            "arms",
-            alt,
-            f"Mean {metric.label} of each arm by model size; higher is better. Whether "
-            "two arms differ is shown by the next figure, not by this one.",
-        )
+    for name in study.named:
+        style: dict[str, Any] = {"marker": look.marker(name), "color": look.colour(name), "label": look.label(name)}
+        axes.plot(sizes, means[name], linewidth=1.6, markersize=6, **style)
+    axes.scatter(seeds["params"], seeds["mean"], s=22, edgecolors=INK, facecolors="none", zorder=4)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{rung}\n{size(count)}" for rung, count in zip(study.rungs, sizes, strict=True)])
+    axes.minorticks_off()
+    axes.set(ylabel=f"{metric.label}\n({metric.unit})", xlabel="model (number of parameters)")
+    axes.margins(x=0.12)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    return f"Mean {metric.label} of each arm by model size; higher is better"
 
 
-def _arms_of_one(study: Study, means: pd.DataFrame, prompts: pd.DataFrame, metric: Metric, alt: str) -> Figure:
+def _of_one(
+    axes: Any, study: Study, means: "pd.Series[Any]", seeds: pd.DataFrame, prompts: pd.DataFrame, metric: Metric
+) -> str:
     look = Look(study.named)
-    with canvas(0.9 + 0.5 * len(study.named)) as (figure, axes):
-        for row, name in enumerate(study.named):
-            axes.scatter(
-                prompts[name], [row] * len(prompts), marker="|", s=60, color=look.colour(name), alpha=0.5, linewidths=1
-            )
-            axes.scatter(means[name], [row], marker=look.marker(name), s=80, color=look.colour(name), zorder=3)
-            axes.annotate(
-                signed(means[name].iloc[0]),
-                (means[name].iloc[0], row),
-                (0, 9),
-                textcoords="offset points",
-                ha="center",
-                fontweight="bold",
-            )
-        axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-        axes.set_yticks(range(len(study.named)), [look.label(name) for name in study.named])
-        axes.set_ylim(len(study.named) - 0.5, -0.7)
-        axes.set_xlabel(f"{metric.label} ({metric.unit})")
-        axes.locator_params(axis="x", nbins=6)
-        return finish(
-            figure,
-            "arms",
-            alt,
-            f"Mean {metric.label} of each arm (large mark) and every prompt (strokes); "
-            "further right is better. Whether two arms differ is shown by the next "
-            "figure, not by this one.",
-        )
+    for row, name in enumerate(study.named):
+        colour, mean, own = look.colour(name), means[name], seeds.loc[seeds["dataset"] == name, "mean"]
+        axes.scatter(prompts[name], [row] * len(prompts), marker="|", s=60, color=colour, alpha=0.5, linewidths=1)
+        axes.scatter([mean], [row], marker=look.marker(name), s=80, color=colour, zorder=3)
+        axes.scatter(own, [row] * len(own), s=22, edgecolors=INK, facecolors="none", zorder=4)
+        above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontweight": "bold"}
+        axes.annotate(signed(mean), (mean, row), (0, 9), **above)
+    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+    axes.set_yticks(range(len(study.named)), [look.label(name) for name in study.named])
+    axes.set_ylim(len(study.named) - 0.5, -0.7)
+    axes.set_xlabel(f"{metric.label} ({metric.unit})")
+    axes.locator_params(axis="x", nbins=6)
+    return f"Mean {metric.label} of each arm (large mark) and every prompt (strokes); further right is better"
 
 
 def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure:
@@ -154,7 +136,7 @@ def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
     order = list(dict.fromkeys(effect.category for effect in effects))
     means = {c: _mean([e.diff for e in effects if e.category == c]) for c in order}
     order.sort(key=lambda category: (-means[category], category))
-    with canvas(1.0 + ROW * len(order) + (0.25 if len(rungs) > 1 else 0)) as (figure, axes):
+    with canvas(1.0 + CATEGORY_ROW * len(order) + (0.25 if len(rungs) > 1 else 0)) as (figure, axes):
         for number, rung in enumerate(rungs):
             own = {effect.category: effect.diff for effect in effects if effect.rung == rung}
             axes.scatter(
@@ -171,12 +153,12 @@ def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
         _zero(axes, metric)
         axes.hlines(range(len(order)), *axes.get_xlim(), color=FAINT, linewidth=0.4, zorder=0)
         axes.set_yticks(
-            range(len(order)), [textwrap.fill(study.title_of(category), 24) for category in order], fontsize=9.5
+            range(len(order)), [textwrap.fill(study.title_of(category), 27) for category in order], fontsize=9.5
         )
         axes.set_ylim(len(order) - 0.5, -0.5)
         axes.set_xlabel(f"{a} − {b} ({metric.unit})")
         if len(rungs) > 1:
-            axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.42 / (0.3 * len(order))), ncols=3)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.52 / (0.4 * len(order))), ncols=3)
         said = "; ".join(f"{study.title_of(category)} {signed(means[category])}" for category in order)
         return finish(
             figure,

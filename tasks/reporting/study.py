@@ -120,13 +120,19 @@ def read_study(job: Job) -> Study:
 def completions(folder: Path, ladder: Sequence[Cell]) -> pd.DataFrame:
     """The completions of every cell, with the cell's dataset and seed and the length in words."""
     rows = [
-        {**row, "dataset": cell.dataset, "seed": cell.seed, "words": count(row["completion"])}
+        {**row, "completion": text, "dataset": cell.dataset, "seed": cell.seed, "words": count(text)}
         for cell in ladder
         for row in read_jsonl(folder / cell.rung / f"{cell.arm}.jsonl")
+        for text in [whole_characters(row["completion"])]
     ]
     if not rows:
         raise InputError(f"{folder}: no completions of the ladder; `dvc repro` makes them")
     return pd.DataFrame(rows).rename(columns={"model": "rung"})
+
+
+def whole_characters(text: str) -> str:
+    """`text` with half of a surrogate pair, which JSON can hold and no table or page can, replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def tables(folder: Path, sweep: Sweep) -> dict[str, pd.DataFrame]:
@@ -140,7 +146,7 @@ def tables(folder: Path, sweep: Sweep) -> dict[str, pd.DataFrame]:
 
 def _table(path: Path, sweep: Sweep) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        table = pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=[""])
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     return table[table["rung"].isin(sweep.models)].reset_index(drop=True) if "rung" in table else table

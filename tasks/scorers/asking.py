@@ -28,9 +28,7 @@ class _FailedError(Exception):
 
 
 class _Asking:
-    def __init__(
-        self, config: Perspective, client: Client, pacer: Pacer, stop: threading.Event, language: str
-    ) -> None:
+    def __init__(self, config: Perspective, client: Client, pacer: Pacer, stop: threading.Event, language: str) -> None:
         self._config, self._client, self._pacer, self._stop = config, client, pacer, stop
         self._language = language
         self._misses = 0  # texts in a row without any score

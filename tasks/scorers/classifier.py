@@ -82,7 +82,7 @@ class ClassifierScorer:
         from tasks import models
 
         ordered = sorted(questions, key=lambda question: len(question.text), reverse=True)
-        net, indices = self._open()
+        net, indices = self._opened
         for start in range(0, len(ordered), self.config.batch_size):
             batch = ordered[start : start + self.config.batch_size]
             with models.out_of_memory("lower toxicity.classifier.batch_size"):
@@ -113,7 +113,8 @@ class ClassifierScorer:
         tokenizer.model_max_length = 10**9  # texts are cut by us; its own limit would only print warnings
         return tokenizer
 
-    def _open(self) -> tuple[Any, dict[str, int]]:
+    @cached_property
+    def _opened(self) -> tuple[Any, dict[str, int]]:
         """The model on its device, and the index of each mapped label."""
         import torch
         from transformers import AutoModelForSequenceClassification

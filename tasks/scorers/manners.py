@@ -16,9 +16,10 @@ from limits.strategies import MovingWindowRateLimiter
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Queries are spaced a little wider than the quota allows: they reach the service with some jitter, and in no
-# second may more arrive than are allowed. This leaves 25 ms of jitter in a second, and uses 97.5% of the quota.
-HEADROOM = 0.025
+# The quota counts queries as they arrive, with some jitter, so its window is taken a little wider here: this
+# leaves 20 ms of jitter in a second before a second could hold one query too many, and uses 98% of the quota.
+HEADROOM = 0.02
+SMOOTH = 0.8  # of the mean distance between queries is the least one: no bursts, but what was late is made up
 FIRST_PAUSE = 1.0  # seconds, doubled at each further attempt
 LONGEST_PAUSE = 60.0
 
@@ -27,13 +28,13 @@ class StoppedError(Exception):
     """The run ends; whoever waits for a turn goes home."""
 
 
-class _Spacing(RateLimitItemPerSecond):
-    """One query in so many seconds, also in a part of a second (`limits` counts whole ones)."""
+class _Limit(RateLimitItemPerSecond):
+    """So many queries in so many seconds, also in a part of a second (`limits` counts whole ones)."""
 
     __slots__ = ("_seconds",)
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(1)
+    def __init__(self, name: str, amount: int, seconds: float) -> None:
+        super().__init__(amount, namespace=name)
         self._seconds = seconds
 
     def get_expiry(self) -> float:  # type: ignore[override]
@@ -44,7 +45,8 @@ class Pacer:
     """Gives one turn at a time, `qps` of them a second at most, to many threads."""
 
     def __init__(self, qps: float, stop: threading.Event) -> None:
-        self._spacing = _Spacing((1 + HEADROOM) / qps)
+        amount = max(1, int(qps))
+        self._limits = (_Limit("quota", amount, (1 + HEADROOM) * amount / qps), _Limit("spacing", 1, SMOOTH / qps))
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._stop = stop
         self._lock = threading.Lock()
@@ -52,8 +54,8 @@ class Pacer:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for a turn and holds it while the query is sent: the next is spaced from the moment that the
-        bytes left, not from when they should have. Raises StoppedError when the run ends."""
+        """Waits for a turn and holds it while the query is sent, which counts from the moment that its bytes
+        have left, not from when they should have. Raises StoppedError when the run ends."""
         with self._lock:
             while (wait := self._wait()) > 0:
                 if self._stop.wait(wait):
@@ -61,7 +63,8 @@ class Pacer:
             try:
                 yield
             finally:
-                self._limiter.hit(self._spacing)
+                for limit in self._limits:
+                    self._limiter.hit(limit)
 
     def pause(self, seconds: float) -> None:
         """Lets nobody send for so long: a quota is everybody's."""
@@ -70,11 +73,14 @@ class Pacer:
     def _wait(self) -> float:
         if (pause := self._not_before - time.monotonic()) > 0:
             return pause
-        if self._limiter.test(self._spacing):
+        return max(map(self._left, self._limits))
+
+    def _left(self, limit: _Limit) -> float:
+        if self._limiter.test(limit):
             return 0.0
-        reset = self._limiter.get_window_stats(self._spacing).reset_time
-        # the wall clock may be set back meanwhile: look again after one spacing at the latest
-        return min(max(reset - time.time(), 0.0005), self._spacing.get_expiry())
+        reset = self._limiter.get_window_stats(limit).reset_time
+        # the wall clock may be set back meanwhile: look again after one window at the latest
+        return min(max(reset - time.time(), 0.0005), limit.get_expiry())
 
 
 def back_off(attempt: int) -> float:

@@ -121,15 +121,10 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree) -> None:
     found = tiny.load(path)
     found["samples"][0]["answer"] += " Ask the nurse as well."
     tiny.save(path, found)
-    assert ran(sweep(tree)) == {
-        "curate@values",
-        "finetune@tiny-1-values",
-        "generate@tiny-1-values",
-        "adherence@tiny-1-values",
-        "toxicity",
-        "significance",
-        "report",
-    }
+    again = ran(sweep(tree))
+    changed = {"curate@values", "finetune@tiny-1-values", "generate@tiny-1-values", "adherence@tiny-1-values"}
+    # a random model may well complete as before; then the toxicity of its completions is as before, too
+    assert changed | {"significance", "report"} <= again <= changed | {"toxicity", "significance", "report"}
 
 
 @pytest.mark.usefixtures("first")

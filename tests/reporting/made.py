@@ -110,6 +110,7 @@ def make(
     shift: Mapping[str, float] | None = None,
     texts: Sequence[str] = (),
     grows: float = 0.0,
+    primary: str = "adherence",
 ) -> Made:
     """Writes a sweep of `rungs` models; `shift` is each dataset's effect in nats per token, more with size by
     `grows`, and `texts` are completions to be found among the made-up ones."""
@@ -139,6 +140,7 @@ def make(
             },
         )
     _datasets(made / "datasets", params["arms"], prompts)
+    params["significance"]["primary"] = primary
     significance(made, params, ladder)
     return Made(folder, params)
 
@@ -153,12 +155,23 @@ def significance(made: Path, params: Mapping[str, Any], ladder: Sequence[Cell]) 
         ],
         ignore_index=True,
     )
+    if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
+        scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
     sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
     for name, table in test_tables(scores, plan_of(Significance(**params["significance"]), sweep)).items():
         table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def _ratings(scores: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Two raters' ratings of two samples a prompt, on a scale from 1 to 5."""
+    rng, own = np.random.default_rng(5), scores[scores["metric"] == "adherence"]
+    ratings = [own.assign(metric=name, rater=rater, sample=sample) for rater in ("r1", "r2") for sample in (0, 1)]
+    return pd.concat(
+        [one.assign(score=(3 + 3 * one["score"] + rng.normal(0, 0.5, len(one))).round().clip(1, 5)) for one in ratings]
+    )
 
 
 def _completions(

@@ -103,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: AnalyzerServer
+    query: Query  # the one that meets a fault,
+    argument: str  # and what the fault is told
 
     def log_message(self, *_: object) -> None:
         """Tests read `queries` instead."""
@@ -119,7 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.fault(query.text)
         if fault:
             name, _, argument = fault.partition("=")
-            FAULTS[name](self, query, argument)
+            self.query, self.argument = query, argument
+            FAULTS[name](self)
         else:
             self._answer(query)
 
@@ -163,74 +166,74 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def status(self, query: Query, argument: str) -> None:
+    def status(self) -> None:
         """`status=503`, or `status=429,2` with Retry-After."""
-        code, _, wait = argument.partition(",")
+        code, _, wait = self.argument.partition(",")
         self._error(int(code), "no", {}, **({"Retry_After": wait} if wait else {}))
 
-    def reset(self, query: Query, argument: str) -> None:
+    def reset(self) -> None:
         """RST: the connection is torn down in the middle of a query."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
 
-    def close(self, query: Query, argument: str) -> None:
+    def close(self) -> None:
         """FIN without an answer."""
         self.connection.shutdown(socket.SHUT_RDWR)
         self.close_connection = True
 
-    def hang(self, query: Query, argument: str) -> None:
+    def hang(self) -> None:
         self.server.closing.wait(60)
         self.close_connection = True
 
-    def drip(self, query: Query, argument: str) -> None:
+    def drip(self) -> None:
         """A byte now and then: no single wait is long, all together are."""
         with contextlib.suppress(OSError):
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
             while not self.server.closing.wait(0.05):
                 self.wfile.write(b" ")
 
-    def short(self, query: Query, argument: str) -> None:
+    def short(self) -> None:
         """Fewer bytes than announced."""
         self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"attributeScores": {')
         self.close_connection = True
 
-    def truncated(self, query: Query, argument: str) -> None:
+    def truncated(self) -> None:
         self._send(200, b'{"attributeScores": {"TOXICITY": {"summaryScore": {"val')
 
-    def html(self, query: Query, argument: str) -> None:
-        self._send(int(argument or 200), b"<html><h1>Bad gateway</h1></html>", "text/html")
+    def html(self) -> None:
+        self._send(int(self.argument or 200), b"<html><h1>Bad gateway</h1></html>", "text/html")
 
-    def raw(self, query: Query, argument: str) -> None:
+    def raw(self) -> None:
         """A body of one's choice."""
-        self._send(200, argument.encode("utf-8", "surrogateescape"))
+        self._send(200, self.argument.encode("utf-8", "surrogateescape"))
 
-    def value(self, query: Query, argument: str) -> None:
+    def value(self) -> None:
         """TOXICITY has this JSON value; the others are as they should be."""
-        scores = {a: true_score(query.text, a) for a in query.body["requestedAttributes"]}
-        text = json.dumps(_response(scores | {"TOXICITY": "@"})).replace('"@"', argument)
+        scores = {a: true_score(self.query.text, a) for a in self.query.body["requestedAttributes"]}
+        text = json.dumps(_response(scores | {"TOXICITY": "@"})).replace('"@"', self.argument)
         self._send(200, text.encode())
 
-    def missing(self, query: Query, argument: str) -> None:
+    def missing(self) -> None:
         """All but TOXICITY."""
-        wanted = [a for a in query.body["requestedAttributes"] if a != "TOXICITY"]
-        self._send(200, _response({a: true_score(query.text, a) for a in wanted}))
+        wanted = [a for a in self.query.body["requestedAttributes"] if a != "TOXICITY"]
+        self._send(200, _response({a: true_score(self.query.text, a) for a in wanted}))
 
-    def echo(self, query: Query, argument: str) -> None:
+    def echo(self) -> None:
         """A good answer that repeats the key it was asked with."""
-        scores = {a: true_score(query.text, a) for a in query.body["requestedAttributes"]}
-        self._send(200, _response(scores) | {"debug": {"headers": query.headers}})
+        scores = {a: true_score(self.query.text, a) for a in self.query.body["requestedAttributes"]}
+        self._send(200, _response(scores) | {"debug": {"headers": self.query.headers}})
 
-    def refuse(self, query: Query, argument: str) -> None:
+    def refuse(self) -> None:
         """403 that repeats the key."""
-        key = query.headers.get("x-goog-api-key")
-        self._error(403, f"Project of {key} has no access, see https://x/?key={key}&a=b", {"reason": argument})
+        key = self.query.headers.get("x-goog-api-key")
+        self._error(403, f"Project of {key} has no access, see https://x/?key={key}&a=b", {"reason": self.argument})
 
-    def redirect(self, query: Query, argument: str) -> None:
-        self._send(308, b"", Location=argument)
+    def redirect(self) -> None:
+        self._send(308, b"", Location=self.argument)
 
 
-FAULTS: dict[str, Callable[[_Handler, Query, str], None]] = {
+FAULTS: dict[str, Callable[[_Handler], None]] = {
     name: getattr(_Handler, name)
     for name in (
         "status", "reset", "close", "hang", "drip", "short", "truncated", "html", "raw", "value", "missing",

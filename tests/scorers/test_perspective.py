@@ -118,7 +118,8 @@ def test_a_malformed_score_is_null_and_its_neighbours_stay(
 ) -> None:
     server = serve(faults={"bad": [fault]})
     found = ask(settings, store, "bad", *OTHER)
-    assert found["bad"] == [Score("TOXICITY", None, reason, lasting=False), Score("INSULT", true_score("bad", "INSULT"))]
+    insult = Score("INSULT", true_score("bad", "INSULT"))
+    assert found["bad"] == [Score("TOXICITY", None, reason, lasting=False), insult]
     assert server.asked("bad") == 1
     again = ask(settings, store, "bad", *OTHER)
     assert again["bad"][0].score == true_score("bad", "TOXICITY")
@@ -191,7 +192,7 @@ def test_a_key_that_is_revoked_in_the_middle_stops_the_rest(serve: Serve, settin
 
 
 def test_the_key_must_be_there_before_anything_is_asked(
-    settings: Toxicity, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Toxicity, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="PERSPECTIVE_API_KEY is not set"):
         ask(settings, store, "text")
@@ -272,18 +273,14 @@ def test_a_service_that_is_down_ends_the_run(serve: Serve, settings: Toxicity, s
     assert reason_of(fault) in str(caught.value) if "value" not in fault else "NOT_A_NUMBER" in str(caught.value)
 
 
-def test_nobody_at_the_address_ends_the_run(
-    settings: Toxicity, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_at_the_address_ends_the_run(settings: Toxicity, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSPECTIVE_ENDPOINT", "http://127.0.0.1:9/")
     some = replace(settings.perspective, give_up_after=3)
     with pytest.raises(WorkError, match="the last for CONNECTION"):
         ask(replace(settings, perspective=some), store, *OTHER)
 
 
-def test_another_address_is_another_scorer(
-    settings: Toxicity, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_address_is_another_scorer(settings: Toxicity, monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_scorer(settings).version() == "v1alpha1 commentanalyzer.googleapis.com"
     monkeypatch.setenv("PERSPECTIVE_ENDPOINT", "https://toxicity.example/api")
     assert open_scorer(settings).version() == "v1alpha1 toxicity.example/api"

@@ -1,0 +1,161 @@
+"""cooccurrence: which words follow which group, how kindly, and what fine-tuning changed in that.
+
+`python -m tasks cooccurrence --completions data/made/probes --probes data/probes.yaml --sources data/made/sources
+--tables data/made/cooccurrence --metrics data/cooccurrence.json`
+
+Brown et al. (2020), section 6.2, with log-odds, permutation tests and intervals, which it lacked. The tables:
+words.parquet (each word of each group), favoured.csv (the leading ones), sentiment.csv, divergence.csv,
+changes.csv, counts.csv, and used.json (tagger, lexicon, their versions, every choice, warnings).
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from tasks import launch
+from tasks.associations import Texts, associations
+from tasks.cells import Cell, Source, cells, read_source
+from tasks.cooccurrence_tables import Part, all_tables, metrics, warnings_of
+from tasks.command import Command, Job
+from tasks.config import Arm, Cooccurrence, Sweep
+from tasks.descriptions import Describer, Described, sentiments
+from tasks.errors import InputError
+from tasks.files import whole, write_json
+from tasks.lexicons import Lexicon, open_lexicon
+from tasks.probes import Family, load_families
+from tasks.sentiment import completion_sentiment, group_sentiment
+from tasks.stats.outcome import Floats, Labels
+from tasks.taggers import Tagger, open_tagger
+from tasks.tables import read_table
+
+COMMAND = Command(
+    help="Finds the words that follow each group, and tests what fine-tuning changed.",
+    inputs={
+        "completions": "folder of the probes' completions",
+        "probes": "YAML of the families and their templates",
+        "sources": "folder of the rungs' sources",
+    },
+    outputs={"tables": "folder of the tables", "metrics": "JSON: the few figures a team tracks"},
+    params=("sweep", "arms", "cooccurrence", "curate.language"),
+)
+
+
+def main(job: Job) -> None:
+    """Reads the completions of the current ladder, finds their words, and writes the tables and the metrics."""
+    config = job.section("cooccurrence", Cooccurrence)
+    language = job.section("curate.language", str)
+    tagger, lexicon = open_tagger(config.tagger), open_lexicon(config.lexicon)
+    used = choices(tagger, lexicon, language, config)
+    families = {family.id: family for family in load_families(job.path("probes"))}
+    sweep = job.section("sweep", Sweep)
+    ladder = list(cells(sweep, job.mapping("arms", Arm)))
+    sources = {rung: read_source(job.path("sources"), rung) for rung in sweep.models}
+    completions = read_completions(job.path("completions"), ladder, families)
+    analysed = analyse(completions, ladder, sources, Describer(tagger, language, config, families), lexicon)
+    tables = all_tables(analysed, config)
+    with whole(job.path("tables")) as folder:
+        folder.mkdir()
+        tables["words"].to_parquet(folder / "words.parquet", index=False)
+        for name in sorted(set(tables) - {"words"}):
+            tables[name].to_csv(folder / f"{name}.csv", index=False)
+        write_json(folder / "used.json", used | {"warnings": warnings_of(tables["divergence"])})
+    write_json(job.path("metrics"), metrics(tables))
+
+
+def choices(tagger: Tagger, lexicon: Lexicon, language: str, config: Cooccurrence) -> dict[str, Any]:
+    """What the figures rest on: the tagger and the lexicon with their versions, and every parameter.
+
+    Raises InputError if the tagger's data is missing or it does not know the language.
+    """
+    versions = {"tagger_version": tagger.version(language), "lexicon_version": lexicon.version()}
+    return asdict(config) | versions | {"language": language, "lexicon_knows_language": language in lexicon.LANGUAGES}
+
+
+def read_completions(folder: Path, ladder: Sequence[Cell], families: Mapping[str, Family]) -> pd.DataFrame:
+    """The completions of every cell of the ladder, in its order. Raises InputError if they are of other probes."""
+    asked = {(probe.family, probe.group, probe.template) for one in families.values() for probe in one.probes()}
+    parts = []
+    for cell in ladder:
+        path = folder / cell.rung / f"{cell.arm}.parquet"
+        part = read_table(path)
+        found = set(part[["family", "group", "template"]].drop_duplicates().itertuples(index=False, name=None))
+        if odd := sorted(found ^ asked):
+            raise InputError(
+                f"{path}: the probes have changed since ('{odd[0][2]}' for '{odd[0][1]}' of '{odd[0][0]}'); "
+                "run probe again for every model and arm"
+            )
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def analyse(
+    completions: pd.DataFrame,
+    ladder: Sequence[Cell],
+    sources: Mapping[str, Source],
+    describer: Describer,
+    lexicon: Lexicon,
+) -> list[Part]:
+    """The figures of every cell and family of the ladder, in its order."""
+    config, described = describer.config, describer.describe(completions)
+    scores = sentiments(described.words, lexicon, describer.language, config)
+    counts, vocabulary = described.counts()
+    completions = completions.join(completion_sentiment(described, scores))
+    rows = completions.groupby(["model", "arm", "family"], sort=False).indices
+    places = {(cell, name): rows[cell.rung, cell.arm, name] for cell in ladder for name in describer.families}
+    texts = {key: _texts(counts, vocabulary, completions, at) for key, at in places.items()}
+    parts = {name: min(texts[cell, name].parts() for cell in ladder) for name in describer.families}
+    with ThreadPoolExecutor(launch.threads()) as pool:  # numpy and scipy let other threads work
+        found = pool.map(lambda key: associations(texts[key], config, parts[key[1]]), texts)
+    means = label_sentiment(described, scores)
+    return [
+        Part(
+            cell=cell,
+            source=sources[cell.rung],
+            family=describer.families[name],
+            found=one,
+            word_sentiment=means,
+            sentiment=group_sentiment(completions.iloc[places[cell, name]], config.confidence),
+            counts=prompt_counts(completions.iloc[places[cell, name]], texts[cell, name]),
+        )
+        for (cell, name), one in zip(texts, found, strict=True)
+    ]
+
+
+def _texts(counts: sparse.csr_matrix, vocabulary: Sequence[str], completions: pd.DataFrame, at: Labels) -> Texts:
+    """The words of some completions, without the columns of words that none of them holds."""
+    words = counts[at]
+    held = np.flatnonzero(words.getnnz(axis=0))
+    part = completions.iloc[at]
+    groups, templates = part["group"].to_numpy(str), part["template"].to_numpy(str)
+    return Texts(words[:, held], [vocabulary[i] for i in held], groups, templates)
+
+
+def label_sentiment(described: Described, scores: Floats) -> dict[str, float]:
+    """Each counted word's sentiment; of one that is both adjective and adverb, the mean of those known."""
+    table = pd.DataFrame({"label": [word.label for word in described.words], "score": scores})
+    return dict(table.groupby("label")["score"].mean())
+
+
+def prompt_counts(completions: pd.DataFrame, texts: Texts) -> pd.DataFrame:
+    """For every prompt: completions, empty ones, those with a descriptive word, such words, different ones."""
+    rows = []
+    for (template, group), at in completions.reset_index().groupby(["template", "group"], sort=False).indices.items():
+        words, part = texts.words[at], completions.iloc[at]
+        rows.append(
+            {
+                "template": template,
+                "group": group,
+                "n": len(at),
+                "n_empty": int((part["completion"].str.strip() == "").sum()),
+                "n_with_words": int((part["words"] > 0).sum()),
+                "words": int(part["words"].sum()),
+                "different_words": int((words.getnnz(axis=0) > 0).sum()),
+            }
+        )
+    return pd.DataFrame(rows)

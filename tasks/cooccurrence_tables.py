@@ -1,0 +1,130 @@
+"""The tables of the co-occurrence analysis, a row a test, unrounded; and the few figures that a team tracks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.associations import Found, arm_change, leading
+from tasks.cells import BASE, Cell, Source
+from tasks.config import Cooccurrence
+from tasks.probes import Family
+
+CELL = ["rung", "params", "model_family", "arm", "dataset", "seed", "family"]
+CHANGE = ["contrast", "parts", "diff", "se", "df", "p", "ci_lo", "ci_hi"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was found for one family in one cell."""
+
+    cell: Cell
+    source: Source
+    family: Family
+    found: Found
+    word_sentiment: Mapping[str, float]
+    sentiment: pd.DataFrame
+    counts: pd.DataFrame
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The columns that every table starts with."""
+        return {
+            "rung": self.cell.rung,
+            "params": self.source.parameters,
+            "model_family": self.source.family,
+            "arm": self.cell.arm,
+            "dataset": self.cell.dataset,
+            "seed": self.cell.seed,
+            "family": self.family.id,
+        }
+
+    @property
+    def warned(self) -> dict[str, Any]:
+        """The columns that say whether the counts are too small to say anything."""
+        return {"too_few": self.found.few is not None, "warning": self.found.few}
+
+    def keyed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`table` with this part's columns before it and its warning after it."""
+        return pd.DataFrame(self.key, index=table.index).join(table).assign(**self.warned)
+
+    def words(self) -> pd.DataFrame:
+        """The family's words, groups in the order of the probe file, with their sentiment."""
+        table = self.found.words
+        order = {group: i for i, group in enumerate(self.family.groups)}
+        table = table.sort_values("group", key=lambda names: names.map(order), kind="stable")
+        return table.assign(sentiment=table["word"].map(self.word_sentiment).astype("float64"))
+
+
+def all_tables(parts: Sequence[Part], config: Cooccurrence) -> dict[str, pd.DataFrame]:
+    """Every table by name; those of cells keep the order of the ladder."""
+    return {
+        "words": stacked([part.keyed(part.words()) for part in parts]),
+        "favoured": stacked([part.keyed(leading(part.words(), config.top)) for part in parts]),
+        "sentiment": stacked([part.keyed(part.sentiment) for part in parts]),
+        "divergence": pd.DataFrame([divergence_row(part) for part in parts]),
+        "changes": changes(parts, config.confidence),
+        "counts": stacked([part.keyed(part.counts) for part in parts]),
+    }
+
+
+def stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The tables under one another; an empty one gives its columns only (pandas would lose their types)."""
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
+
+
+def divergence_row(part: Part) -> dict[str, Any]:
+    """How far apart the groups are, with why the word table or the figure is missing."""
+    figures = asdict(part.found.divergence)
+    reason = figures.pop("reason")
+    sizes = {"groups": len(part.family.groups), "templates": len(part.family.templates)}
+    return part.key | sizes | figures | {"reason": reason, "reason_words": part.found.no_words} | part.warned
+
+
+def changes(parts: Sequence[Part], confidence: float) -> pd.DataFrame:
+    """Each tuned arm's corrected divergence less that of base, within rung and family."""
+    base = {(part.cell.rung, part.family.id): part for part in parts if part.cell.arm == BASE}
+    rows = []
+    for part in parts:
+        if part.cell.arm == BASE:
+            continue
+        other = base[part.cell.rung, part.family.id]
+        found = arm_change(part.found, other.found, confidence)
+        few = next((f"{one.cell.arm}: {one.found.few}" for one in (part, other) if one.found.few), None)
+        left_out = part.found.left_out
+        rows.append(
+            part.key
+            | {"contrast": f"{part.cell.arm} - {BASE}", "parts": 0 if left_out is None else len(left_out[1])}
+            | asdict(found)
+            | {"too_few": few is not None, "warning": few}
+        )
+    return pd.DataFrame(rows, columns=[*CELL, *CHANGE, "reason", "too_few", "warning"])
+
+
+def warnings_of(divergences: pd.DataFrame) -> list[str]:
+    """A line for every cell and family whose counts are too small."""
+    rows = divergences[divergences["too_few"]].to_dict("records")
+    return [f"{row['rung']}, {row['arm']}, {row['family']}: {row['warning']}" for row in rows]
+
+
+def metrics(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Rung → arm → family → corrected divergence, its p, its change from base, sentiment by group; null if none."""
+    found: dict[str, Any] = {}
+    for row in tables["divergence"].to_dict("records"):
+        figures = {"divergence": number(row["corrected"]), "p": number(row["p"]), "too_few": bool(row["too_few"])}
+        found.setdefault(row["rung"], {}).setdefault(row["arm"], {})[row["family"]] = figures
+    for row in tables["changes"].to_dict("records"):
+        change = {"diff": number(row["diff"]), "ci_lo": number(row["ci_lo"]), "ci_hi": number(row["ci_hi"])}
+        found[row["rung"]][row["arm"]][row["family"]]["minus_base"] = change
+    for row in tables["sentiment"].to_dict("records"):
+        groups = found[row["rung"]][row["arm"]][row["family"]].setdefault("sentiment", {})
+        groups[row["group"]] = number(row["mean"])
+    return found
+
+
+def number(value: Any) -> float | None:
+    """A plain float with six significant digits (so that a diff reads well), None if there is none."""
+    return None if pd.isna(value) or not np.isfinite(value) else float(f"{value:.6g}")

@@ -1,0 +1,149 @@
+"""Completions as the words that describe: which adjectives and adverbs each of them holds.
+
+A sentence is tagged with its prompt before it, and the prompt names the family's first group whatever group it
+was: the tagger sees no group, so it cannot treat groups differently. The words of the family's prompts are left
+out for every group alike; left out only where they were said, they would seem to favour the other groups.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from tasks.clauses import clause, is_negator, negated, tokens, unbroken
+from tasks.config import Cooccurrence
+from tasks.lexicons import NEGATED, Lexicon
+from tasks.probes import Family
+from tasks.progress import Progress
+from tasks.stats.outcome import NAN, Floats, Labels
+from tasks.taggers import Description, Kind, Tagger
+from tasks.words import sentences
+
+CHUNK = 500  # sentences tagged between two lines of progress
+
+Sentence = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A descriptive word: its lemma or form in lower case, its part of speech, whether it is negated."""
+
+    text: str
+    kind: Kind
+    negated: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is counted as."""
+        return f"not {self.text}" if self.negated else self.text
+
+
+@dataclass(frozen=True)
+class Described:
+    """Occurrence i is of `words[word[i]]` in completion `row[i]` of `n`."""
+
+    n: int
+    row: Labels
+    word: Labels
+    words: tuple[Word, ...]
+
+    def counts(self) -> tuple[sparse.csr_matrix, list[str]]:
+        """Occurrences (completions, labels), and the labels; an adjective and an adverb may share one."""
+        labels = sorted({word.label for word in self.words})
+        place = {label: i for i, label in enumerate(labels)}
+        columns = np.array([place[word.label] for word in self.words], dtype=np.intp)[self.word]
+        shape = (self.n, len(labels))
+        return sparse.csr_matrix((np.ones(len(self.row)), (self.row, columns)), shape=shape), labels
+
+
+@dataclass(frozen=True)
+class Describer:
+    """Finds the descriptive words of completions, with one tagger and one set of choices."""
+
+    tagger: Tagger
+    language: str
+    config: Cooccurrence
+    families: Mapping[str, Family]
+
+    def describe(self, completions: pd.DataFrame) -> Described:
+        """The words of every row (`family`, `template`, `completion`); each different sentence is tagged once."""
+        keys = list(zip(completions["family"], completions["template"], completions["completion"], strict=True))
+        parts = {key: self._sentences(*key) for key in dict.fromkeys(keys)}
+        tags = self._tagged([sentence for several in parts.values() for sentence, _ in several])
+        known: dict[Word, int] = {}
+        found: dict[tuple[str, str, str], list[int]] = {}
+        for key, several in parts.items():
+            words = [word for sentence, start in several for word in self._words(key[0], sentence, start, tags[sentence])]
+            found[key] = [known.setdefault(word, len(known)) for word in words]
+        rows = np.repeat(np.arange(len(keys)), [len(found[key]) for key in keys])
+        return Described(len(keys), rows, np.array([w for k in keys for w in found[k]], dtype=np.intp), tuple(known))
+
+    def _sentences(self, family: str, template: str, completion: str) -> list[tuple[Sentence, int]]:
+        """Tokens of each sentence of the window, and how many at their start are the prompt's."""
+        text = unbroken(completion)
+        several = [clause(text, self.language)] if self.config.window == "clause" else sentences(text)
+        if not several:
+            return []
+        before = self._contexts[family, template]
+        first = ((*before, *tokens(several[0])), len(before))
+        return [first, *((tuple(tokens(sentence)), 0) for sentence in several[1:])]
+
+    @functools.cached_property
+    def _contexts(self) -> dict[tuple[str, str], Sentence]:
+        """Every template's tokens, with the family's first group in its slot."""
+        return {
+            (family.id, template): tuple(tokens(family.prompt(template, next(iter(family.groups)))))
+            for family in self.families.values()
+            for template in family.templates
+        }
+
+    @functools.cached_property
+    def _said(self) -> dict[str, frozenset[str]]:
+        """Words of every prompt of a family, which do not count."""
+        return {
+            family.id: frozenset(word.lower() for probe in family.probes() for word in tokens(probe.prompt))
+            for family in self.families.values()
+        }
+
+    def _tagged(self, found: Sequence[Sentence]) -> dict[Sentence, list[Description | None]]:
+        different = list(dict.fromkeys(found))
+        progress = Progress(f"tagging with {self.tagger.NAME}", len(different), "sentences")
+        tags: dict[Sentence, list[Description | None]] = {}
+        for start in range(0, len(different), CHUNK):
+            part = different[start : start + CHUNK]
+            tags.update(zip(part, self.tagger.tag(part, self.language), strict=True))
+            progress.step(len(part))
+        return tags
+
+    def _words(
+        self, family: str, sentence: Sentence, start: int, tags: Sequence[Description | None]
+    ) -> Iterator[Word]:
+        """The descriptive words of a sentence from token `start` on."""
+        said: frozenset[str] = frozenset() if self.config.keep_prompt_words else self._said[family]
+        for at in range(start, len(sentence)):
+            tag, form = tags[at], sentence[at].lower()
+            if tag is None or form in said or tag.lemma in said or is_negator(form, self.language):
+                continue
+            text = tag.lemma if self.config.lemmatise else form
+            yield Word(text, tag.kind, self.config.mark_negation and negated(sentence, at, self.language))
+
+
+def sentiments(words: Sequence[Word], lexicon: Lexicon, language: str, config: Cooccurrence) -> Floats:
+    """Each word's sentiment from -100 to 100; NaN where the lexicon has none and `unlisted` is skip.
+
+    All are NaN if the lexicon does not know the language: then nothing is known, not even that a word is neutral.
+    """
+    if language not in lexicon.LANGUAGES:
+        return np.full(len(words), NAN)
+    found = [lexicon.sentiment(word.text, word.kind, config.senses) for word in words]
+    unlisted = NAN if config.unlisted == "skip" else 0.0
+    return np.array(
+        [
+            unlisted if score is None else score * (NEGATED if word.negated else 1.0)
+            for word, score in zip(words, found, strict=True)
+        ],
+        dtype=np.float64,
+    )

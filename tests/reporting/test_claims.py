@@ -1,0 +1,160 @@
+"""Sign, size and significance decide the words."""
+
+import pytest
+
+from reporting.rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
+from tasks.reporting import claims
+from tasks.reporting.effects import Found
+
+ALPHA = 0.05
+TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "better"),
+    [(GAIN, Found.HIGHER, 1), (LOSS, Found.LOWER, -1), (UNCLEAR, Found.UNCLEAR, 0), (UNTESTED, Found.UNTESTED, 0),
+     ({"p_corr": 0.2}, Found.UNCLEAR, 0), ({**TOXIC, **LOSS}, Found.LOWER, 1), ({**TOXIC, **GAIN}, Found.HIGHER, -1),
+     ({"metric": "unheard_of", "role": "exploratory"}, Found.HIGHER, 0)],
+)  # fmt: skip
+def test_a_test_is_read_by_its_corrected_p_and_the_metrics_direction(changes, found, better):
+    (effect,) = effects(row(**changes))
+    assert effect.found(ALPHA) is found
+    assert effect.better(ALPHA) == better
+
+
+def test_a_gain_is_told_with_size_interval_test_and_pairs():
+    (effect,) = effects(row())
+    assert claims.sentence(effect, ALPHA) == (
+        "The values model leaned further towards the desired answers than the control model: +0.200 nats per token "
+        "(95% interval 0.100 to 0.300; p = 0.002 after Holm correction for 2 tests). The values model did better on 78 "
+        "of 100 prompts (chance: 50)."
+    )
+
+
+def test_a_loss_says_less():
+    (effect,) = effects(row(**LOSS))
+    assert "leaned less towards the desired answers than the control model: −0.200" in claims.sentence(effect, ALPHA)
+
+
+def test_no_difference_found_is_never_no_difference():
+    (effect,) = effects(row(**UNCLEAR))
+    text = claims.sentence(effect, ALPHA)
+    assert text.startswith("No difference in likelihood adherence was found")
+    assert "not evidence of no difference: anything from −0.050 to 0.090 fits" in text
+    assert "equivalent" not in text
+    assert "better than" not in text
+
+
+def test_an_interval_that_leaves_out_zero_gives_way_to_the_corrected_test():
+    (effect,) = effects(row(p=0.03, p_corr=0.06))
+    text = claims.sentence(effect, ALPHA)
+    assert text.startswith("No difference")
+    assert "does not hold once it is corrected" in text
+
+
+def test_an_untested_difference_gives_its_reason_and_no_figure():
+    (effect,) = effects(row(**UNTESTED))
+    text = claims.sentence(effect, ALPHA)
+    assert text == (
+        "The difference between the values and the control model could not be tested: no scores of control at this "
+        "rung."
+    )
+
+
+def test_a_p_of_one_in_the_family_is_not_a_test():
+    (effect,) = effects(row(diff=0.0, ci_lo=float("nan"), ci_hi=float("nan"), p=float("nan"), p_corr=1.0,
+                            reason="every difference is zero"))  # fmt: skip
+    assert "could not be tested: every difference is zero" in claims.sentence(effect, ALPHA)
+
+
+def test_lower_toxicity_is_the_better_side_of_the_pairs():
+    (effect,) = effects(row(**TOXIC, **LOSS))
+    text = claims.sentence(effect, ALPHA)
+    assert "wrote less toxic text than the control model: −0.200 on the 0-1 scale" in text
+    assert "answer did better in 80 of 100 pairs" in text
+
+
+def test_a_metric_of_unknown_direction_is_not_called_better():
+    (effect,) = effects(row(metric="unheard_of", role="exploratory", family="exploratory"))
+    text = claims.sentence(effect, ALPHA)
+    assert "scored higher in unheard of" in text
+    assert "better" not in text
+    assert "Benjamini-Hochberg" in text
+
+
+def test_one_seed_speaks_of_checkpoints_and_three_of_the_dataset():
+    one = effects(row())
+    three = effects(row(estimand="the dataset, prompts like these", seeds=3))
+    assert claims.about(one).startswith("A claim about these checkpoints")
+    assert claims.about(three) == "A claim about the dataset, on prompts like these."
+    assert claims.about(one + three).startswith("A claim about these checkpoints")
+
+
+def ladder(*kinds, contrast="values - control"):
+    names = ("small", "middle", "large")
+    return effects(*[row(rung=name, contrast=contrast, **kind) for name, kind in zip(names, kinds, strict=False)])
+
+
+def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
+    text = claims.summary(ladder(GAIN, UNCLEAR, UNTESTED), ALPHA)
+    assert "at 1 of 3 sizes (small +0.200 nats per token)" in text
+    assert "no difference in likelihood adherence was found" in text
+    assert "(middle +0.020 nats per token), which does not show that there is none" in text
+    assert "could not be tested at large (no scores of control at this rung)" in text
+
+
+@pytest.mark.parametrize(
+    ("kinds", "short", "tone"),
+    [((GAIN,), "Yes", "good"), ((LOSS,), "No: worse", "bad"), ((UNCLEAR,), "Not shown", "open"),
+     ((UNTESTED,), "Not tested", "open"), ((GAIN, GAIN), "Yes, at both sizes", "good"),
+     ((GAIN, UNCLEAR, GAIN), "At 2 of 3 sizes", "open"), ((LOSS, UNCLEAR), "No: worse at 1 of 2 sizes", "bad"),
+     ((GAIN, LOSS, UNCLEAR), "Better at 1, worse at 1 of 3 sizes", "open")],
+)  # fmt: skip
+def test_the_short_answer(kinds, short, tone):
+    found = claims.answer("?", [ladder(*kinds)], ALPHA)
+    assert (found.short, found.tone) == (short, tone)
+
+
+@pytest.mark.parametrize(
+    ("control", "base", "words"),
+    [
+        ((GAIN,), (GAIN,), "leaned further towards the desired answers than both the control and the base model."),
+        ((GAIN, GAIN), (GAIN, GAIN), "than both the control and the base models, at both sizes."),
+        ((UNCLEAR,), (UNCLEAR,), "No improvement was found: the values model was not shown to do better than control"),
+        ((UNCLEAR,), (GAIN,), "may come from fine-tuning as such, not from the values"),
+        ((GAIN,), (UNCLEAR,), "did better than control. No difference between the values and the base model was found"),
+        ((LOSS,), (LOSS,), "The values model did worse than control. The values model did worse than base."),
+        ((UNTESTED,), (UNTESTED,), "could not be tested"),
+        (
+            (GAIN, LOSS),
+            (UNCLEAR, UNCLEAR),
+            "better than control at 1 of 2 sizes and worse than control at 1 of 2 sizes",
+        ),
+        ((), (), "no scores that answer"),
+    ],
+)
+def test_the_headline_says_plainly_what_came_out(control, base, words):
+    text = claims.headline(ladder(*control), ladder(*base, contrast="values - base"), ALPHA)
+    assert words in text
+
+
+def test_a_negative_control_that_moved_is_flagged():
+    quiet = effects(row(role="negative-control", contrast="control - base", family=None, **UNCLEAR))
+    moved = effects(row(role="negative-control", contrast="control - base", family=None))
+    assert claims.caveats(quiet, ALPHA) == []
+    (text,) = claims.caveats(moved, ALPHA)
+    assert text.startswith("The negative control moved")
+    assert "trust the comparison with control before that with base" in text
+
+
+def test_tests_that_disagree_and_missing_prompts_are_flagged():
+    found = claims.caveats(effects(row(p_signflip=0.2, n_missing=3)), ALPHA)
+    assert any("Two tests disagree" in text for text in found)
+    assert any("lacks scores of 3 prompts at small" in text for text in found)
+
+
+def test_the_vocabulary_has_no_equivalence():
+    for changes in (GAIN, LOSS, UNCLEAR, UNTESTED):
+        (effect,) = effects(row(**changes))
+        assert "equal" not in claims.sentence(effect, ALPHA)
+        assert "equivalent" not in claims.summary([effect, effect], ALPHA)

@@ -1,0 +1,61 @@
+"""Figures in words, and model text made harmless."""
+
+import pytest
+
+from tasks.reporting.measures import loops
+from tasks.reporting.terms import listed, metric_of, number, p_value, percent, signed, size
+from tasks.reporting.text import excerpt, safe
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1234, "+0.123"), (-0.1234, "−0.123"), (0.0, "0.000"), (-0.00001, "−1e−05"), (float("nan"), "–"), (None, "–")],
+)
+def test_signed_figures(value, text):
+    assert signed(value) == text
+
+
+def test_other_figures():
+    assert number(2.0, 1) == "2.0"
+    assert p_value(0.0004) == "< 0.001"
+    assert p_value(0.0312) == "= 0.031"
+    assert percent(0.625) == "62%"
+    assert [size(n) for n in (134_515_008, 1.7e9, 900, float("nan"))] == ["135M", "1.7B", "900", "size unknown"]
+    assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "better"),
+    [("adherence", "likelihood adherence", 1), ("TOXICITY", "toxicity", -1), ("IDENTITY_ATTACK", "identity attack", -1),
+     ("TOXICITY (max_piece)", "toxicity (worst piece)", -1), ("warmth", "warmth", 0),
+     ("ratings", "human adherence", 1)],
+)  # fmt: skip
+def test_metrics_by_name(name, label, better):
+    metric = metric_of(name, "adherence")
+    assert (metric.label, metric.better) == (label, better)
+
+
+def test_an_unknown_primary_metric_is_better_when_it_is_more():
+    assert metric_of("warmth", "warmth").better == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\x00b\x1b[31m", "a␀b␛[31m"), ("\u202eevil", "[U+202E]evil"), ("\ud800", "[U+D800]"), ("a\r\nb", "a\nb"),
+     ("\ufffe\u2028", "[U+FFFE][U+2028]"), ("e" + "\u0301" * 50, "e" + "\u0301" * 3), ("שלום", "שלום"),
+     ("👩\u200d🔬", "👩\u200d🔬")],
+)  # fmt: skip
+def test_what_would_hide_or_reorder_is_written_out(text, shown):
+    assert safe(text) == shown
+    assert safe(text).encode("utf-8")
+
+
+def test_a_long_text_is_cut_and_says_by_how_much():
+    assert excerpt("x" * 2500) == ("x" * 2000, 500)
+
+
+def test_loops():
+    assert loops("I am sure of it. " * 8)
+    assert not loops("Each of these words stands here only once, so nothing repeats in this text at all.")
+    assert not loops("")
+    assert not loops("no no no no no")

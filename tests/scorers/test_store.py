@@ -1,0 +1,96 @@
+"""The score store: what is kept, found again, and safe from other runs."""
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import InputError, WorkError
+from tasks.scorers import Answer, Score
+from tasks.scorers.store import Store, folder
+
+SOURCE = ("perspective", "v1", "en")
+
+
+def answer(text: str, value: float | None, error: str | None = None, lasting: bool = True) -> Answer:
+    return Answer(text, (Score("TOXICITY", value, error, lasting),), raw=f"raw {text}")
+
+
+def test_a_score_is_found_by_everything_that_decides_it(store: Store) -> None:
+    store.keep(*SOURCE, [answer("text", 0.25)])
+    assert store.scores(*SOURCE, ["text", "other"]) == {"text": {"TOXICITY": Score("TOXICITY", 0.25)}}
+    for other in (("classifier", "v1", "en"), ("perspective", "v2", "en"), ("perspective", "v1", "ar")):
+        assert store.scores(*other, ["text"]) == {}
+
+
+def test_lasting_reasons_are_kept_and_passing_ones_are_not(store: Store) -> None:
+    store.keep(*SOURCE, [answer("a", None, "COMMENT_TOO_LONG"), answer("b", None, "HTTP_500", lasting=False)])
+    assert store.scores(*SOURCE, ["a", "b"]) == {"a": {"TOXICITY": Score("TOXICITY", None, "COMMENT_TOO_LONG")}}
+
+
+def test_the_first_answer_stays(store: Store) -> None:
+    store.keep(*SOURCE, [answer("a", 0.1), answer("a", 0.9)])
+    assert store.scores(*SOURCE, ["a"])["a"]["TOXICITY"].score == 0.1
+
+
+def test_more_texts_than_a_query_can_name(store: Store) -> None:
+    texts = [f"text {i}" for i in range(1234)]
+    store.keep(*SOURCE, [answer(text, i / 2000) for i, text in enumerate(texts)])
+    found = store.scores(*SOURCE, texts)
+    assert [found[text]["TOXICITY"].score for text in texts] == [i / 2000 for i in range(1234)]
+
+
+def test_answers_come_back_with_their_raw_words_in_a_fixed_order(store: Store) -> None:
+    store.keep(*SOURCE, [answer(text, 0.5) for text in ("b\x00", "a", "你好 👋")])
+    rows = list(store.answers())
+    assert {row["text"]: row["raw"] for row in rows} == {t: f"raw {t}" for t in ("b\x00", "a", "你好 👋")}
+    assert rows == list(store.answers())
+    assert rows[0]["scores"] == {"TOXICITY": {"score": 0.5}}
+
+
+def _write(path: Path, name: str) -> None:
+    with Store(path) as store:
+        for i in range(100):
+            store.keep(*SOURCE, [answer(f"{name} {i}", 0.5), answer(f"shared {i}", 0.5)])
+
+
+def test_several_processes_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "several" / "scores.sqlite"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_write, args=(path, f"run {i}")) for i in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    with Store(path) as store:
+        assert len(list(store.answers())) == 400
+    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "scores.sqlite").write_bytes(b"something else entirely, and long enough to be looked at" * 20)
+    with pytest.raises(InputError, match=r"scores.sqlite: not a score store"):
+        Store(tmp_path / "scores.sqlite")
+
+
+def test_a_store_of_a_later_format_is_left_alone(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "scores.sqlite")
+    database.execute("PRAGMA user_version = 2")
+    database.close()
+    with pytest.raises(InputError, match="format 2, expected 1"):
+        Store(tmp_path / "scores.sqlite")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises((InputError, WorkError), match="file"):
+        Store(tmp_path / "file" / "scores.sqlite")
+
+
+def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALMS_CACHE", "/somewhere")
+    assert folder() == Path("/somewhere")
+    monkeypatch.delenv("PALMS_CACHE")
+    assert folder() == Path(".cache/palms")

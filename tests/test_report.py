@@ -1,0 +1,228 @@
+"""The page as a whole, made from made sweeps of one and of three models."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from reporting.made import Made, make
+
+from tasks.reporting.page import MOST_BYTES
+
+VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+EVIL = [
+    "</script><img src=x onerror=alert(1)><script>alert(2)</script>",
+    "</blockquote></div></section><h1>gone</h1>",
+    "<style>body{display:none}</style>{{ 7 * 7 }} &lt;b&gt;",
+    "x" * 10_000,
+    "\u202egnihtyna \u0000\u001b[31m \ud800",
+    "Z" + "\u0301" * 500,
+]
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes; complains about ends that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory) -> tuple[Made, str]:
+    made = make(tmp_path_factory.mktemp("one"), texts=EVIL)
+    leave_a_dropped_rung(made.folder / "made")
+    return made, made.report()
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory) -> tuple[Made, str]:
+    made = make(tmp_path_factory.mktemp("three"), rungs=3, grows=0.4)
+    return made, made.report()
+
+
+def leave_a_dropped_rung(made: Path) -> None:
+    """What an earlier, longer ladder would have left in the folders."""
+    for folder in ("samples", "logs"):
+        shutil.copytree(made / folder / "tiny-1m", made / folder / "gone-7b")
+    shutil.copy(made / "sources/tiny-1m.json", made / "sources/gone-7b.json")
+    for path, column in ((made / "toxicity.parquet", "model"), (made / "significance/scores.parquet", "rung")):
+        table = pd.read_parquet(path)
+        pd.concat([table, table.assign(**{column: "gone-7b"})]).to_parquet(path, index=False)
+    for path in (made / "significance").glob("*.csv"):
+        table = pd.read_csv(path)
+        if "rung" in table:
+            pd.concat([table, table.assign(rung="gone-7b")]).to_csv(path, index=False)
+
+
+def test_the_page_is_well_formed_small_and_loads_nothing(one, three):
+    for _, page in (one, three):
+        assert len(page.encode()) < MOST_BYTES
+        for tag, attributes in Elements(page).found:
+            assert tag not in ("script", "iframe", "object", "embed", "form")
+            assert not any(name.startswith("on") for name in attributes)
+            for name in ("src", "href", "xlink:href", "action", "srcset", "poster"):
+                assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
+        assert not re.search(r"@import|url\((?!#)", page)
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(three):
+    elements = Elements(three[1]).found
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {attributes["href"][1:] for _, attributes in elements if attributes.get("href", "").startswith("#")}
+    labels = {attributes["aria-labelledby"] for _, attributes in elements if "aria-labelledby" in attributes}
+    used = set(re.findall(r"url\(#([\w-]+)\)", three[1]))
+    assert links | labels | used <= set(ids)
+
+
+def test_headings_captions_and_alternatives_are_there(three):
+    elements = Elements(three[1]).found
+    levels = [int(tag[1]) for tag, _ in elements if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    count = [tag for tag, _ in elements].count
+    assert count("table") == count("caption")
+    assert all("scope" in attributes for tag, attributes in elements if tag == "th")
+    assert all(attributes.get("aria-label") for tag, attributes in elements if tag == "svg")
+
+
+def test_model_text_cannot_break_the_page(one):
+    _, page = one
+    tags = [tag for tag, _ in Elements(page).found]
+    assert "img" not in tags
+    assert tags.count("h1") == 1
+    assert tags.count("style") == 1
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "{{ 7 * 7 }}" in page
+    assert "x" * 2001 not in page
+    assert "8000 characters more not shown" in page
+    assert "[U+202E]gnihtyna ␀␛[31m \ufffd" in page
+    assert "\u202e" not in page
+
+
+def test_a_dropped_rung_is_never_read(one):
+    made, page = one
+    assert "gone-7b" not in page
+    texts = [path.read_text("utf-8") for path in (made.folder / "made/plots").iterdir()]
+    assert not any("gone-7b" in text for text in texts)
+
+
+def test_only_provenance_depends_on_when_and_where_and_nothing_private_is_in_it(one, monkeypatch):
+    made, page = one
+    before = snapshot(made.folder / "made")
+    monkeypatch.setenv("PERSPECTIVE_API_KEY", "key-that-must-stay-secret")
+    again = made.report()
+    after = snapshot(made.folder / "made")
+    assert without_machine(page) == without_machine(again)
+    del before["report/index.html"], after["report/index.html"]
+    assert before == after
+    for secret in ("key-that-must-stay-secret", str(Path.home()) + "/", str(made.folder)):
+        assert secret not in again
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for name in ("report", "plots")
+            for path in sorted((folder / name).rglob("*")) if path.is_file()}  # fmt: skip
+
+
+def without_machine(page: str) -> str:
+    kept, count = re.subn(r'<dl class="facts" id="machine">.*?</dl>', "", page, flags=re.DOTALL)
+    assert count == 1
+    return kept
+
+
+def test_the_findings_are_three_short_lines(one, three):
+    for made, _ in (one, three):
+        lines = (made.folder / "made/report/findings.txt").read_text("utf-8").splitlines()
+        assert len(lines) == 3
+        assert lines[0].startswith("Likelihood adherence: values against control: ")
+        assert lines[1].startswith("Toxicity (scorer offline): ")
+        assert "A claim about these checkpoints" in lines[2]
+        assert "Cannot be said: the effect grows with model size" in lines[2]
+
+
+def test_the_planted_effect_is_the_headline(one, three):
+    assert "than both the control and the base model." in one[1]
+    assert "than both the control and the base models, at all 3 sizes." in three[1]
+    assert "the largest model" in three[1]
+    assert "Trend with model size" in three[1]
+
+
+def test_a_ladder_without_effect_says_so(tmp_path):
+    page = make(tmp_path, shift={"base": 0.0, "control": 0.0, "values": 0.0}).report()
+    assert "No improvement was found" in page
+    assert "equivalent" not in page
+
+
+def test_figures_tables_and_plots_lie_beside_the_page(one):
+    made, page = one
+    report = made.folder / "made/report"
+    names = {path.stem for path in (report / "figures").glob("*.svg")}
+    assert {"arms", "contrasts", "categories-control", "toxicity", "training", "similarity", "detectable"} <= names
+    assert names == {path.stem for path in (report / "figures").glob("*.png")}
+    assert (report / "tables/contrasts.csv").is_file()
+    plots = {path.name: pd.read_csv(path) for path in (made.folder / "made/plots").iterdir()}
+    assert {"arms.csv", "contrasts.csv", "toxicity.csv", "categories.csv", "prompts.csv"} == set(plots)
+    assert not plots["contrasts.csv"].empty
+    assert page.count("<svg") == len(names)
+
+
+def test_the_page_shows_drawn_prompts_and_folds_the_others(one):
+    _, page = one
+    assert "All the other 32 test prompts" in page
+    assert page.count('<article class="prompt') == 40 + 6  # the best and the worst once more
+
+
+def test_tables_nobody_foresaw_and_the_dataset_claim_appear(tmp_path):
+    made = make(tmp_path, seeds=3)
+    folder = made.folder / "made/significance"
+    pd.DataFrame([{"word": "<kind>", "z": 2.5}]).to_csv(folder / "favoured_words.csv", index=False)
+    pd.DataFrame([{"task": "copying", "rung": "tiny-1m", "dataset": "values", "verdict": "no loss"}]).to_csv(
+        folder / "capability.csv", index=False
+    )
+    page = made.report()
+    assert "Favoured words" in page
+    assert "&lt;kind&gt;" in page
+    assert "A claim about the dataset, on prompts like these." in page
+    assert "copying at tiny-1m: no loss" in page
+
+
+def test_another_primary_metric_with_raters_fits_without_change(tmp_path):
+    made = make(tmp_path, primary="ratings")
+    page = made.report()
+    assert "kept closer to the written positions than both the control and the base model." in page
+    assert "points on the 1-5 scale" in page
+    assert "A likelihood is not behaviour" not in page
+    assert "prompts where the desired answer leads" not in page
+
+
+def test_a_missing_toxicity_metric_leaves_no_section(tmp_path):
+    made = make(tmp_path)
+    folder = made.folder / "made"
+    toxicity = pd.read_parquet(folder / "toxicity.parquet")
+    toxicity.iloc[:0].to_parquet(folder / "toxicity.parquet", index=False)
+    for name in ("contrasts", "validation", "trend"):
+        table = pd.read_csv(folder / f"significance/{name}.csv")
+        table[table["metric"].str.startswith("adherence")].to_csv(folder / f"significance/{name}.csv", index=False)
+    page = made.report()
+    assert 'id="toxicity"' not in page
+    assert json.dumps("nan") not in page
