@@ -12,12 +12,12 @@ from tasks.words import words
 
 REACH = 3  # tokens that a negation reaches over (Hutto and Gilbert 2014): "not at all kind"
 NEGATORS = {
-    "en": frozenset("not n't never no nor neither cannot without".split()),
-    "de": frozenset("nicht kein keine keinen keiner keines keinem nie niemals ohne weder".split()),
-    "nl": frozenset("niet geen nooit zonder noch".split()),
+    "en": frozenset({"not", "n't", "never", "no", "nor", "neither", "cannot", "without"}),
+    "de": frozenset({"nicht", "kein", "keine", "keinen", "keiner", "keinem", "nie", "niemals", "ohne", "weder"}),
+    "nl": frozenset({"niet", "geen", "nooit", "zonder", "noch"}),
 }
-NO_NEGATION = frozenset("only just merely simply nur bloß alleen slechts".split())  # "not only kind"
-RESETS = frozenset("but sondern maar".split())  # "not weak but strong"
+NO_NEGATION = frozenset({"only", "just", "merely", "simply", "nur", "bloß", "alleen", "slechts"})  # "not only kind"
+RESETS = frozenset({"but", "sondern", "maar"})  # "not weak but strong"
 
 _LEAD = re.compile(r"[ \t\"“‘«…*_]*(?::[\s*\-–•]*)?")
 _END = r"[.!?…]+(?=[\s\"'”’)\]*]|$)|[。！？;:\n(—]|\s[-–]\s"

@@ -7,10 +7,9 @@ prompt's text and the sample's number alone, so it does not depend on other prom
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
-from transformers import LogitsProcessor, TopPLogitsWarper
 
 from tasks.config import Generate, Probe, Prompting, SamplesPerPrompt
 from tasks.engines.transformers import StreamSampler
@@ -19,29 +18,6 @@ from tasks.progress import Progress
 from tasks.prompting import Encoder
 
 PLAIN = Prompting(chat=False, template="{question}", stop=())
-HEAD = 2048  # likeliest tokens that are looked at before all others
-
-
-class QuickTopP(LogitsProcessor):
-    """TopPLogitsWarper without sorting the vocabulary, which takes longer on a CPU than a small model's step.
-
-    The `HEAD` likeliest tokens hold the nucleus nearly always; where they do not, the original does the work.
-    """
-
-    def __init__(self, top_p: float) -> None:
-        self.top_p, self.original = top_p, TopPLogitsWarper(top_p)
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        """Scores (batch, vocabulary) with -inf for what is not in the nucleus."""
-        head, places = scores.topk(min(HEAD, scores.shape[-1]), dim=-1)
-        shares = (head - scores.logsumexp(dim=-1, keepdim=True)).exp()
-        before = shares.cumsum(dim=-1) - shares
-        head = head.masked_fill(before >= self.top_p, -torch.inf)
-        out = torch.full_like(scores, -torch.inf).scatter(-1, places, head)
-        wide = (before + shares)[:, -1] < self.top_p  # rows whose nucleus is larger
-        if wide.any():
-            out[wide] = self.original(input_ids, cast(torch.FloatTensor, scores[wide]))
-        return cast(torch.FloatTensor, out)
 
 
 @dataclass(frozen=True)
@@ -111,7 +87,7 @@ def _draw(
                 mask = torch.ones_like(ids)
                 out = opened.model(input_ids=ids[:, -1:], attention_mask=mask, past_key_values=cache, use_cache=True)
                 logits = out.logits[:, -1]
-            token = sampler(ids, logits).argmax(dim=-1).masked_fill(ended, eos)
+            token = sampler(ids, logits).argmax(dim=-1)
             ids = torch.cat([ids, token[:, None]], dim=1)
             ended |= token == eos
             if ended.all():
@@ -129,16 +105,13 @@ def _finish(tokenizer: Any, prompt: list[int], ids: list[int]) -> Continuation:
 
 
 def _sampler(config: Probe, streams: Sequence[str], length: int, device: torch.device) -> StreamSampler:
-    """The engine's sampler with its streams, and a quicker top_p."""
+    """The engine's sampler with its streams."""
     wanted = Generate(
         samples=SamplesPerPrompt(config.completions, config.completions),
         temperature=config.temperature,
-        top_p=1.0,
+        top_p=config.top_p,
         max_new_tokens=config.max_new_tokens,
         batch_size=config.batch_size,
         seed=config.seed,
     )
-    sampler = StreamSampler(wanted, streams, length, device)
-    if config.top_p < 1:
-        sampler.warpers.append(QuickTopP(config.top_p))
-    return sampler
+    return StreamSampler(wanted, streams, length, device)

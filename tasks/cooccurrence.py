@@ -21,18 +21,18 @@ from scipy import sparse
 from tasks import launch
 from tasks.associations import Texts, associations
 from tasks.cells import Cell, Source, cells, read_source
-from tasks.cooccurrence_tables import Part, all_tables, metrics, warnings_of
 from tasks.command import Command, Job
 from tasks.config import Arm, Cooccurrence, Sweep
-from tasks.descriptions import Describer, Described, sentiments
+from tasks.cooccurrence_tables import Part, all_tables, metrics, warnings_of
+from tasks.descriptions import Described, Describer, sentiments
 from tasks.errors import InputError
 from tasks.files import whole, write_json
 from tasks.lexicons import Lexicon, open_lexicon
 from tasks.probes import Family, load_families
 from tasks.sentiment import completion_sentiment, group_sentiment
 from tasks.stats.outcome import Floats, Labels
-from tasks.taggers import Tagger, open_tagger
 from tasks.tables import read_table
+from tasks.taggers import Tagger, open_tagger
 
 COMMAND = Command(
     help="Finds the words that follow each group, and tests what fine-tuning changed.",
@@ -44,6 +44,7 @@ COMMAND = Command(
     outputs={"tables": "folder of the tables", "metrics": "JSON: the few figures a team tracks"},
     params=("sweep", "arms", "cooccurrence", "curate.language"),
 )
+THREADS = 2  # a paper-size family takes up to half a gigabyte in each
 
 
 def main(job: Job) -> None:
@@ -107,10 +108,10 @@ def analyse(
     counts, vocabulary = described.counts()
     completions = completions.join(completion_sentiment(described, scores))
     rows = completions.groupby(["model", "arm", "family"], sort=False).indices
-    places = {(cell, name): rows[cell.rung, cell.arm, name] for cell in ladder for name in describer.families}
+    places = {(cell, f): np.asarray(rows[cell.rung, cell.arm, f]) for cell in ladder for f in describer.families}
     texts = {key: _texts(counts, vocabulary, completions, at) for key, at in places.items()}
     parts = {name: min(texts[cell, name].parts() for cell in ladder) for name in describer.families}
-    with ThreadPoolExecutor(launch.threads()) as pool:  # numpy and scipy let other threads work
+    with ThreadPoolExecutor(min(THREADS, launch.threads())) as pool:  # numpy and scipy let other threads work
         found = pool.map(lambda key: associations(texts[key], config, parts[key[1]]), texts)
     means = label_sentiment(described, scores)
     return [
@@ -132,8 +133,8 @@ def _texts(counts: sparse.csr_matrix, vocabulary: Sequence[str], completions: pd
     words = counts[at]
     held = np.flatnonzero(words.getnnz(axis=0))
     part = completions.iloc[at]
-    groups, templates = part["group"].to_numpy(str), part["template"].to_numpy(str)
-    return Texts(words[:, held], [vocabulary[i] for i in held], groups, templates)
+    groups, templates = part["group"].to_numpy(object), part["template"].to_numpy(object)  # plain text in reasons
+    return Texts(words[:, held], [vocabulary[int(i)] for i in held], groups, templates)
 
 
 def label_sentiment(described: Described, scores: Floats) -> dict[str, float]:
@@ -145,8 +146,9 @@ def label_sentiment(described: Described, scores: Floats) -> dict[str, float]:
 def prompt_counts(completions: pd.DataFrame, texts: Texts) -> pd.DataFrame:
     """For every prompt: completions, empty ones, those with a descriptive word, such words, different ones."""
     rows = []
-    for (template, group), at in completions.reset_index().groupby(["template", "group"], sort=False).indices.items():
-        words, part = texts.words[at], completions.iloc[at]
+    for template, group in dict.fromkeys(zip(texts.templates, texts.groups, strict=True)):
+        at = np.flatnonzero((texts.templates == template) & (texts.groups == group))
+        part = completions.iloc[at]
         rows.append(
             {
                 "template": template,
@@ -155,7 +157,7 @@ def prompt_counts(completions: pd.DataFrame, texts: Texts) -> pd.DataFrame:
                 "n_empty": int((part["completion"].str.strip() == "").sum()),
                 "n_with_words": int((part["words"] > 0).sum()),
                 "words": int(part["words"].sum()),
-                "different_words": int((words.getnnz(axis=0) > 0).sum()),
+                "different_words": int((texts.words[at].getnnz(axis=0) > 0).sum()),
             }
         )
     return pd.DataFrame(rows)

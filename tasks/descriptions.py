@@ -76,8 +76,8 @@ class Describer:
         known: dict[Word, int] = {}
         found: dict[tuple[str, str, str], list[int]] = {}
         for key, several in parts.items():
-            words = [word for sentence, start in several for word in self._words(key[0], sentence, start, tags[sentence])]
-            found[key] = [known.setdefault(word, len(known)) for word in words]
+            words = (self._words(key[0], sentence, start, tags[sentence]) for sentence, start in several)
+            found[key] = [known.setdefault(word, len(known)) for part in words for word in part]
         rows = np.repeat(np.arange(len(keys)), [len(found[key]) for key in keys])
         return Described(len(keys), rows, np.array([w for k in keys for w in found[k]], dtype=np.intp), tuple(known))
 

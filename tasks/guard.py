@@ -16,6 +16,7 @@ from tasks import config
 from tasks.errors import PalmsError, WorkError
 from tasks.files import remove
 
+CODE = {".py", ".j2", ".css"}
 HASHED_BYTES = 4_000_000  # larger files are told apart by size, time and inode: hashing them takes too long
 
 
@@ -31,8 +32,9 @@ class Guard:
 
     @classmethod
     def of_modules(cls, package: Path, params: Mapping[str, Any]) -> "Guard":
-        """Fingerprints of every module of `package`, taken before any of them is imported."""
-        return cls(params, {path: fingerprint(path) for path in sorted(package.rglob("*.py"))})
+        """Fingerprints of every module of `package` and of its templates, before any of them is imported."""
+        files = sorted(path for path in package.rglob("*") if path.suffix in CODE)
+        return cls(params, {path: fingerprint(path) for path in files})
 
     def watching(self, inputs: Sequence[Path], keys: Sequence[str]) -> "Guard":
         """The same guard that also watches the input files and the dotted keys of params.yaml."""
@@ -50,7 +52,8 @@ class Guard:
 
     def _changed(self) -> str | None:
         loaded = {Path(file) for m in list(sys.modules.values()) if (file := getattr(m, "__file__", None))}
-        before = {**{path: seen for path, seen in self.modules.items() if path in loaded}, **self.files}
+        code = {path: seen for path, seen in self.modules.items() if _module(path) in loaded}
+        before = {**code, **self.files}
         after = {**{path: fingerprint(path) for path in before}, **_fingerprints(self.inputs)}
         for path in sorted(after):
             if after[path] != before.get(path):
@@ -74,6 +77,11 @@ def fingerprint(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         return "absent"
+
+
+def _module(path: Path) -> Path:
+    """The module that reads the file: itself, or for a template the package it lies in."""
+    return path if path.suffix == ".py" else path.parent / "__init__.py"
 
 
 def _fingerprints(inputs: Sequence[Path]) -> dict[Path, str]:

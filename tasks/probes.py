@@ -68,7 +68,7 @@ def read_families(path: Path) -> tuple[list[Family], list[Problem]]:
     if not isinstance(entries, list) or not entries or set(top) != {"families"}:
         message = "expected `families:` with a list of families, and nothing else"
         return [], [Problem(path_name(path), NO_ENTRY, "families", message)]
-    families = []
+    families: list[Family] = []
     for number, entry in enumerate(entries, 1):
         family, found = _family(entry, [one.id for one in families])
         name = family.id if family else _name_of(entry, number)

@@ -4,14 +4,14 @@ Reference: Baccianella, Esuli and Sebastiani (2010), "SentiWordNet 3.0". The rat
 words are neutral (0) in it. It comes through NLTK's downloads.
 """
 
+import importlib
 from statistics import fmean
-
-import nltk
-from nltk.corpus import sentiwordnet
+from typing import Any
 
 from tasks.errors import InputError
 from tasks.taggers import Kind
 
+nltk: Any = importlib.import_module("nltk")  # without types
 NAME = "sentiwordnet"
 LANGUAGES = ("en",)
 DATA = "sentiwordnet wordnet"
@@ -29,7 +29,7 @@ def sentiment(word: str, kind: Kind, senses: str) -> float | None:
     Raises InputError if the data is not there.
     """
     try:
-        found = list(sentiwordnet.senti_synsets(word.lower().replace("-", "_"), LETTERS[kind]))
+        found = list(nltk.corpus.sentiwordnet.senti_synsets(word.lower().replace("-", "_"), LETTERS[kind]))
     except LookupError:
         raise InputError(
             f"cooccurrence.lexicon 'sentiwordnet' needs NLTK's data: python -m nltk.downloader {DATA}"

@@ -26,7 +26,8 @@ def arms(study: Study, table: pd.DataFrame, prompts: pd.DataFrame) -> Figure:
     means = table.groupby(["rung", "dataset"], sort=False)["mean"].mean().unstack("dataset").reindex(study.rungs)
     seeds = table[[len(study.arms_of(name)) > 1 for name in table["dataset"]]]
     said = [
-        f"{rung}: " + ", ".join(f"{name} {signed(means.loc[rung, name])}" for name in means) for rung in means.index
+        f"{rung}: " + ", ".join(f"{name} {signed(means.loc[rung, name])}" for name in study.named)
+        for rung in study.rungs
     ]
     with canvas(3.1 if several else 0.9 + 0.5 * len(study.named)) as (figure, axes):
         if several:
@@ -61,7 +62,7 @@ def _of_one(
         colour, mean, own = look.colour(name), means[name], seeds.loc[seeds["dataset"] == name, "mean"]
         axes.scatter(prompts[name], [row] * len(prompts), marker="|", s=60, color=colour, alpha=0.5, linewidths=1)
         axes.scatter([mean], [row], marker=look.marker(name), s=80, color=colour, zorder=3)
-        axes.scatter(own, [row] * len(own), s=22, edgecolors=INK, facecolors="none", zorder=4)
+        axes.scatter(own, [row + 0.28] * len(own), s=22, edgecolors=INK, facecolors="none", zorder=4)
         above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontweight": "bold"}
         axes.annotate(signed(mean), (mean, row), (0, 9), **above)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)

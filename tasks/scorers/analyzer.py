@@ -8,6 +8,7 @@ import functools
 import http.client
 import json
 import re
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Sequence
@@ -99,8 +100,9 @@ class Client:
     def redact(self, text: str) -> str:
         """`text` without the key, should anyone have put it there."""
         text = re.sub(r"(?i)\bkey=[^&\s\"'<>]+", "key=***", text)
-        for form in {self._key, urllib.parse.quote(self._key, safe="")} if self._key else ():
-            text = text.replace(form, "***")
+        if self._key:
+            for form in (self._key, urllib.parse.quote(self._key, safe=""), self._key.replace("/", "\\/")):
+                text = text.replace(form, "***")
         return text
 
     def _send(self, request: Any) -> bytes:
@@ -111,6 +113,8 @@ class Client:
         except HttpError:
             self._threads.sender = sender
             raise
+        except ssl.SSLCertVerificationError as error:
+            raise InputError(f"PERSPECTIVE_ENDPOINT: its certificate is not trusted: {error.verify_message}") from None
         except (OSError, http.client.HTTPException, httplib2.HttpLib2Error) as error:
             raise PassingError(sender.reason(error)) from None
         self._threads.sender = sender

@@ -105,33 +105,40 @@ def retry_after(value: str | None) -> float | None:
 def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: threading.Event) -> Iterator[list[R]]:
     """`work` of every item by so many threads; the results as they come, those together that are there.
 
-    The first item is done alone: if it fails for good, nothing else has been spent. The first exception sets
-    `stop`, is raised, and no further item is begun.
+    The first item is done alone: if it fails for good, nothing else has been spent. At the first exception
+    `stop` is set and no further item is begun; it is raised when what is under way has ended, and been yielded.
     """
+    waiting, results = queue.SimpleQueue[T](), queue.SimpleQueue[R | BaseException]()
+    for item in items[1:]:
+        waiting.put(item)
+    # daemons: whoever interrupts the run does not wait for queries under way
+    crew = [
+        threading.Thread(target=_work, args=(work, waiting, results, stop), daemon=True)
+        for _ in range(min(workers, len(items) - 1))
+    ]
     try:
         if items:
             yield [work(items[0])]
-        waiting, results = queue.SimpleQueue[T](), queue.SimpleQueue[R | BaseException]()
-        for item in items[1:]:
-            waiting.put(item)
-        for _ in range(min(workers, len(items) - 1)):
-            # daemons: a thread in the middle of a query does not hold up the end
-            threading.Thread(target=_work, args=(work, waiting, results, stop), daemon=True).start()
+        for thread in crew:
+            thread.start()
         left = len(items) - 1
         while left > 0:
-            found = _drain(results)
+            found = [results.get(), *_there(results)]
             left -= len(found)
-            if done := [result for result in found if not isinstance(result, BaseException)]:
-                yield done
-            for result in found:
-                if isinstance(result, BaseException):
-                    raise result
+            errors = [result for result in found if isinstance(result, BaseException)]
+            if errors:
+                for thread in crew:
+                    thread.join()
+                found += _there(results)
+            yield [result for result in found if not isinstance(result, BaseException)]
+            if errors:
+                raise errors[0]
     finally:
         stop.set()
 
 
-def _drain(results: "queue.SimpleQueue[R]") -> list[R]:
-    found = [results.get()]
+def _there(results: "queue.SimpleQueue[R]") -> list[R]:
+    found: list[R] = []
     while not results.empty():
         found.append(results.get())
     return found

@@ -63,8 +63,9 @@ class PerspectiveScorer:
 
     def cost(self, questions: int) -> str:
         """Queries of the quota, and the time they take at its rate."""
+        queries = "1 query" if questions == 1 else f"{questions} queries"
         seconds = spell(questions / self.config.qps)
-        return f"asking {self.version()}: {questions} queries, {seconds} at {self.config.qps:g} a second"
+        return f"asking {self.version()}: {queries}, {seconds} at {self.config.qps:g} a second"
 
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
         """Answers as they come.

@@ -83,6 +83,7 @@ def _connections(pacer: Pacer, key: str | None, deadline: Deadline) -> dict[str,
     """Connection classes by scheme; httplib2 makes the connections itself, so the classes hold what they need."""
 
     class Paced:
+        debuglevel = 0  # debugging prints the headers, and with them the key
         _used = False
 
         def request(self: Any, method: str, url: str, body: Any = None, headers: Any = (), **options: Any) -> None:
@@ -102,7 +103,7 @@ def _connections(pacer: Pacer, key: str | None, deadline: Deadline) -> dict[str,
                 raise ConnectionAbortedError("closed without an answer") from error
 
         def set_debuglevel(self, level: int) -> None:
-            """Stays silent: debugging prints the headers, and with them the key."""
+            """Stays silent."""
 
     class Plain(Paced, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
         pass

@@ -33,7 +33,10 @@ MODELS = {
     "nl": Model("morphmodel_dutch.pgz", "ADJ", "BW"),
 }
 PARTICIPLES = ("VVN", "VVG", "VVD")
-DEGREES = frozenset("very so too quite rather really extremely more most less least highly pretty".split())
+MARGIN = 3.0  # nats by which the noun may be the likelier reading of a word that is taken for an adjective
+DEGREES = frozenset(
+    {"very", "so", "too", "quite", "rather", "really", "extremely", "more", "most", "less", "least", "highly"}
+)
 
 
 def version(language: str) -> str:
@@ -49,7 +52,7 @@ def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Descript
         tags = tagger.tag_sent([*sentence, END], taglevel=0)[:-1] if sentence else []
         kinds: list[Kind | None] = [_kind(one, model) for one in tags]
         if language == "en":
-            _describe_participles(sentence, tags, kinds)
+            _mend_english(sentence, tags, kinds)
         pairs = zip(sentence, tags, kinds, strict=True)
         found.append([_description(language, word, one, kind) if kind else None for word, one, kind in pairs])
     return found
@@ -72,20 +75,34 @@ def _kind(tag: str, model: Model) -> Kind | None:
     return "adjective" if tag.startswith(model.adjective) else "adverb" if tag.startswith(model.adverb) else None
 
 
-def _describe_participles(sentence: Sequence[str], tags: Sequence[str], kinds: list[Kind | None]) -> None:
-    """A participle describes after a word of degree ("very upset"), in a row of adjectives ("upset and
-    disappointed") and with a hyphen ("well-behaved"); elsewhere it is left a verb ("was arrested")."""
+def _mend_english(sentence: Sequence[str], tags: Sequence[str], kinds: list[Kind | None]) -> None:
+    """Adjectives that the English model mistakes for verbs or nouns.
+
+    A participle describes after a word of degree ("very upset"), in a row of adjectives ("upset and disappointed")
+    and with a hyphen ("well-behaved"); elsewhere it is left a verb ("was arrested"). A noun that may well be an
+    adjective ("kind") is one where a lone singular noun is rare: there, and after "be", "as" or "not".
+    """
     for i, one in enumerate(tags):
+        degree = i > 0 and sentence[i - 1].lower() in DEGREES
+        joined = i > 1 and kinds[i - 2] == "adjective" and (tags[i - 1] == "CJC" or sentence[i - 1] == ",")
         if one in PARTICIPLES:
-            degree = i > 0 and sentence[i - 1].lower() in DEGREES
-            joined = i > 1 and kinds[i - 2] == "adjective" and (tags[i - 1] == "CJC" or sentence[i - 1] == ",")
-            if degree or "-" in sentence[i] or (joined and one != "VVD"):
-                kinds[i] = "adjective"
+            found = degree or "-" in sentence[i] or (joined and one != "VVD")
+        else:
+            after = i > 0 and (tags[i - 1][:2] in ("VB", "XX") or sentence[i - 1].lower() == "as")
+            found = one == "NN1" and (degree or joined or after) and _may_be_adjective(sentence[i].lower())
+        if found:
+            kinds[i] = "adjective"
+
+
+@functools.cache
+def _may_be_adjective(word: str) -> bool:
+    scores = dict(_tagger("en").tag_word(word, casesensitive=False))
+    return "AJ0" in scores and scores["AJ0"] > scores.get("NN1", 0.0) - MARGIN
 
 
 @functools.cache
 def _description(language: str, word: str, tag: str, kind: Kind) -> Description:
-    if tag in PARTICIPLES:  # its lemma would be the verb
+    if tag in (*PARTICIPLES, "NN1"):  # the lemma would be a verb's or a noun's
         return Description(word.lower(), kind)
     lemma: str = _tagger(language).analyze(word, pos=tag)[0]
     return Description(lemma.lower(), kind)

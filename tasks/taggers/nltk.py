@@ -1,15 +1,14 @@
 """Tagger `nltk`: NLTK's averaged perceptron with WordNet lemmas, as in Brown et al. (2020); its data is a download."""
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-import nltk
-from nltk.stem import WordNetLemmatizer
+from typing import Any, TypeVar
 
 from tasks.errors import InputError
 from tasks.taggers import Description, Kind, no_language
 
+nltk: Any = importlib.import_module("nltk")  # without types
 NAME = "nltk"
 DATA = "averaged_perceptron_tagger_eng wordnet"
 KINDS: dict[str, tuple[Kind, str]] = {"JJ": ("adjective", "a"), "RB": ("adverb", "r")}  # Penn tag, WordNet's letter
@@ -36,7 +35,7 @@ def _description(word: str, penn: str) -> Description | None:
     if penn not in KINDS:
         return None
     kind, letter = KINDS[penn]
-    return Description(WordNetLemmatizer().lemmatize(word.lower(), letter), kind)
+    return Description(nltk.stem.WordNetLemmatizer().lemmatize(word.lower(), letter), kind)
 
 
 def _with_data(work: Callable[[], T]) -> T:

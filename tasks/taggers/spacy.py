@@ -4,15 +4,14 @@ Universal part-of-speech tags (ADJ, ADV), so that any language with a pipeline w
 """
 
 import functools
+import importlib
 from collections.abc import Sequence
 from typing import Any
-
-import spacy
-from spacy.tokens import Doc
 
 from tasks.errors import InputError
 from tasks.taggers import Description, Kind
 
+spacy: Any = importlib.import_module("spacy")  # not a dependency, so a type checker may not find it
 NAME = "spacy"
 KINDS: dict[str, Kind] = {"ADJ": "adjective", "ADV": "adverb"}
 TRAINED_ON_THE_WEB = ("en", "zh")  # the pipelines of all other languages were trained on news
@@ -32,7 +31,7 @@ def version(language: str) -> str:
 def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Description | None]]:
     """Each sentence's tokens as descriptions; spaCy's own tokeniser is not used."""
     tagger = _load(language)
-    docs = tagger.pipe(Doc(tagger.vocab, words=list(sentence)) for sentence in sentences)
+    docs = tagger.pipe(spacy.tokens.Doc(tagger.vocab, words=list(sentence)) for sentence in sentences)
     return [[_description(token) for token in doc] for doc in docs]
 
 

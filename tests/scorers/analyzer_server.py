@@ -6,28 +6,22 @@ In a test: `with AnalyzerServer() as server`. In a process of its own, for bench
 
 import argparse
 import contextlib
-import hashlib
 import json
-import socket
-import struct
+import ssl
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.scorers.analyzer_faults import Faults, response, true_score
 
 ATTRIBUTES = (
     "TOXICITY", "SEVERE_TOXICITY", "IDENTITY_ATTACK", "INSULT", "PROFANITY", "THREAT", "SEXUALLY_EXPLICIT",
 )  # fmt: skip
 LANGUAGES = ("en", "ar", "zh")
 MAX_BYTES = 20_480
-
-
-def true_score(text: str, attribute: str) -> float:
-    """What this service says about a text: any number, but always the same."""
-    return int.from_bytes(hashlib.sha256(f"{attribute} {text}".encode()).digest()[:4], "big") / 2**32
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,11 @@ class AnalyzerServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, behaviour: Behaviour | None = None, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.scheme = "https" if tls else "http"
         self.behaviour = behaviour or Behaviour()
         self.queries: list[Query] = []
         self.answered: list[str] = []
@@ -71,7 +68,7 @@ class AnalyzerServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/"
 
     def asked(self, text: str) -> int:
         """How often a text was asked for."""
@@ -99,18 +96,16 @@ class AnalyzerServer(ThreadingHTTPServer):
         self.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Faults, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: AnalyzerServer
-    query: Query  # the one that meets a fault,
-    argument: str  # and what the fault is told
 
     def log_message(self, *_: object) -> None:
         """Tests read `queries` instead."""
 
     def do_GET(self) -> None:
-        self._send(200, [query.at for query in self.server.queries])
+        self.send(200, [query.at for query in self.server.queries])
 
     def do_POST(self) -> None:
         at = time.monotonic()
@@ -122,15 +117,15 @@ class _Handler(BaseHTTPRequestHandler):
         if fault:
             name, _, argument = fault.partition("=")
             self.query, self.argument = query, argument
-            FAULTS[name](self)
+            getattr(self, name)()
         else:
             self._answer(query)
 
     def _answer(self, query: Query) -> None:
         if refusal := self._refusal(query):
-            return self._error(*refusal)
+            return self.error(*refusal)
         scores = {a: true_score(query.text, a) for a in query.body["requestedAttributes"]}
-        self._send(200, _response(scores))
+        self.send(200, response(scores))
         self.server.answered.append(query.text)
 
     def _refusal(self, query: Query) -> tuple[int, str, dict[str, Any]] | None:
@@ -151,12 +146,12 @@ class _Handler(BaseHTTPRequestHandler):
             return 400, f"Unknown requested attribute: {unknown}", {}
         return None
 
-    def _error(self, status: int, message: str, detail: dict[str, Any], **headers: str) -> None:
+    def error(self, status: int, message: str, detail: dict[str, Any], **headers: str) -> None:
         names = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
         error = {"code": status, "message": message, "status": names.get(status, "INTERNAL"), "details": [detail]}
-        self._send(status, {"error": error}, **headers)
+        self.send(status, {"error": error}, **headers)
 
-    def _send(self, status: int, value: Any, kind: str = "application/json", **headers: str) -> None:
+    def send(self, status: int, value: Any, kind: str = "application/json", **headers: str) -> None:
         content = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -165,86 +160,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), text)
         self.end_headers()
         self.wfile.write(content)
-
-    def status(self) -> None:
-        """`status=503`, or `status=429,2` with Retry-After."""
-        code, _, wait = self.argument.partition(",")
-        self._error(int(code), "no", {}, **({"Retry_After": wait} if wait else {}))
-
-    def reset(self) -> None:
-        """RST: the connection is torn down in the middle of a query."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
-        self.close_connection = True
-
-    def close(self) -> None:
-        """FIN without an answer."""
-        self.connection.shutdown(socket.SHUT_RDWR)
-        self.close_connection = True
-
-    def hang(self) -> None:
-        self.server.closing.wait(60)
-        self.close_connection = True
-
-    def drip(self) -> None:
-        """A byte now and then: no single wait is long, all together are."""
-        with contextlib.suppress(OSError):
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-            while not self.server.closing.wait(0.05):
-                self.wfile.write(b" ")
-
-    def short(self) -> None:
-        """Fewer bytes than announced."""
-        self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"attributeScores": {')
-        self.close_connection = True
-
-    def truncated(self) -> None:
-        self._send(200, b'{"attributeScores": {"TOXICITY": {"summaryScore": {"val')
-
-    def html(self) -> None:
-        self._send(int(self.argument or 200), b"<html><h1>Bad gateway</h1></html>", "text/html")
-
-    def raw(self) -> None:
-        """A body of one's choice."""
-        self._send(200, self.argument.encode("utf-8", "surrogateescape"))
-
-    def value(self) -> None:
-        """TOXICITY has this JSON value; the others are as they should be."""
-        scores = {a: true_score(self.query.text, a) for a in self.query.body["requestedAttributes"]}
-        text = json.dumps(_response(scores | {"TOXICITY": "@"})).replace('"@"', self.argument)
-        self._send(200, text.encode())
-
-    def missing(self) -> None:
-        """All but TOXICITY."""
-        wanted = [a for a in self.query.body["requestedAttributes"] if a != "TOXICITY"]
-        self._send(200, _response({a: true_score(self.query.text, a) for a in wanted}))
-
-    def echo(self) -> None:
-        """A good answer that repeats the key it was asked with."""
-        scores = {a: true_score(self.query.text, a) for a in self.query.body["requestedAttributes"]}
-        self._send(200, _response(scores) | {"debug": {"headers": self.query.headers}})
-
-    def refuse(self) -> None:
-        """403 that repeats the key."""
-        key = self.query.headers.get("x-goog-api-key")
-        self._error(403, f"Project of {key} has no access, see https://x/?key={key}&a=b", {"reason": self.argument})
-
-    def redirect(self) -> None:
-        self._send(308, b"", Location=self.argument)
-
-
-FAULTS: dict[str, Callable[[_Handler], None]] = {
-    name: getattr(_Handler, name)
-    for name in (
-        "status", "reset", "close", "hang", "drip", "short", "truncated", "html", "raw", "value", "missing",
-        "echo", "refuse", "redirect",
-    )
-}  # fmt: skip
-
-
-def _response(scores: dict[str, Any]) -> dict[str, Any]:
-    summary = {a: {"summaryScore": {"value": v, "type": "PROBABILITY"}, "spanScores": []} for a, v in scores.items()}
-    return {"attributeScores": summary, "languages": ["en"], "detectedLanguages": ["en"]}
 
 
 def main() -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from analyzer_server import AnalyzerServer, Behaviour
 
 from tasks import config
 from tasks.config import Toxicity
 from tasks.scorers import manners
 from tasks.scorers.store import FILE, Store
+from tests.scorers.analyzer_server import AnalyzerServer, Behaviour
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -21,6 +21,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PERSPECTIVE_API_KEY", "PERSPECTIVE_ENDPOINT", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PALMS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # small models lose more than they gain by more
     monkeypatch.setattr(manners, "FIRST_PAUSE", 0.01)
 
 
@@ -40,7 +41,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AnalyzerSer
         server.__exit__()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> Toxicity:
     """params.yaml's section, with a quota and time-outs for tests."""
     found = config.section(config.read_params(REPOSITORY / "params.yaml"), "toxicity", Toxicity)

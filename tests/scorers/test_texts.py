@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from analyzer_server import MAX_BYTES, AnalyzerServer, true_score
 
 from tasks.config import Toxicity
 from tasks.scorers import open_scorer
 from tasks.scorers.store import Store
 from tasks.toxicity import score_table
+from tests.scorers.analyzer_server import MAX_BYTES, AnalyzerServer, true_score
 
 Serve = Callable[..., AnalyzerServer]
 FAMILY = "👩‍👩‍👧‍👦"
@@ -49,7 +49,7 @@ def test_a_lone_surrogate_is_missing_and_not_asked(serve: Serve, settings: Toxic
 
 
 @pytest.mark.parametrize(
-    "text", ["a\x00b", "\x00", "tab\x0bfeed\x1f", "مرحبا بالعالم", "你好，世界。", "🤬", "\u202eabc"]
+    "text", ["a\x00b", "\x00", "tab\x0bfeed\x1fend", "مرحبا بالعالم", "你好，世界。", "🤬", "\u202eabc"]
 )
 def test_strange_characters_reach_the_service_as_they_are(
     serve: Serve, settings: Toxicity, store: Store, text: str
@@ -64,29 +64,20 @@ def test_strange_characters_reach_the_service_as_they_are(
 @pytest.mark.parametrize(("size", "queries"), [(MAX_BYTES, 1), (MAX_BYTES + 1, 2), (100_000, 5)])
 def test_texts_at_the_limit(serve: Serve, settings: Toxicity, store: Store, size: int, queries: int) -> None:
     server = serve()
-    text = ("Some words here. " * (size // 17 + 1))[:size].rstrip().ljust(size, "x")
+    text = "".join(f"This is sentence {i}. " for i in range(size // 18))[:size].rstrip().ljust(size, "x")
     assert len(text.encode()) == size
     long = replace(settings, first_words=10**6, piece_words=10**6)
     found = table(long, store, text)
     asked = [query.text for query in server.queries]
     assert len(asked) == queries
-    assert "".join("".join(asked_in_order(text, asked)).split()) == "".join(text.split())
+    asked.sort(key=text.index)
+    assert "".join("".join(asked).split()) == "".join(text.split())
     scores = [true_score(piece, "TOXICITY") for piece in asked]
     mean = sum(len(p) * s for p, s in zip(asked, scores, strict=True)) / sum(map(len, asked))
     by_variant = found[found["attribute"] == "TOXICITY"].set_index("variant")["score"]
     assert by_variant["whole"] == pytest.approx(mean)
     assert by_variant["first_n"] == pytest.approx(mean)
     assert by_variant["max_piece"] == max(scores)
-
-
-def asked_in_order(text: str, pieces: list[str]) -> list[str]:
-    """Pieces by where they stand; they arrive in any order, and equal ones are asked for once."""
-    found, at = [], 0
-    while at < len(text):
-        piece = max((p for p in pieces if text.startswith(p, at)), key=len, default=text[at])
-        found.append(piece)
-        at += len(piece)
-    return found
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""capability: what a cell's model still can, on tasks of lm-evaluation-harness.
+
+`python -m tasks capability --rung smollm2-135m --arm values --model … --tasks data/capability --results …`
+
+Every item's result is kept, since the tests are paired by item: `items.parquet` (`tasks.harness.items.COLUMNS`),
+and `results.json` with the harness's own figures, versions, few-shot settings, and the command of the harness
+that repeats them.
+"""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tasks.command import Command, Job
+from tasks.config import CapabilityRun
+from tasks.errors import InputError
+from tasks.files import whole, write_json
+from tasks.harness.evaluation import HARNESS, SEEDS, Evaluated, command_line, load_tasks, run
+from tasks.harness.items import ITEMS, RESULTS, item_table
+from tasks.harness.task_files import check_task_file, read_task_files
+from tasks.models import open_model
+
+COMMAND = Command(
+    help="Runs tasks of lm-evaluation-harness and keeps each item's result.",
+    inputs={"model": "folder of the cell's model", "tasks": "folder of task files and their items"},
+    outputs={"results": "folder: items.parquet and results.json"},
+    params=("capability.run",),
+    names={"rung": "a rung of the ladder", "arm": "base or a tuned arm"},
+)
+
+
+def main(job: Job) -> None:
+    """Loads the tasks, then the model once, and writes every item and the harness's figures."""
+    config = job.section("capability.run", CapabilityRun)
+    folder = job.path("tasks")
+    names = chosen(config)
+    local = read_task_files(folder)
+    for name in names:
+        if name in local:
+            check_task_file(local[name])
+    tasks = load_tasks(names, folder, list(local))
+    opened = open_model(job.path("model"))
+    evaluated = run(opened, tasks, config.num_fewshot, config.batch_size)
+    command = command_line(evaluated, names, job.path("model"), folder, opened.device.type)
+    if config.num_fewshot is not None:
+        command += ["--num_fewshot", str(config.num_fewshot)]
+    items = item_table(evaluated.results["samples"])
+    items.insert(0, "model", job.names["rung"])
+    items.insert(1, "arm", job.names["arm"])
+    with whole(job.path("results")) as made:
+        made.mkdir()
+        items.to_parquet(made / ITEMS, index=False)
+        write_json(made / RESULTS, summary(evaluated, items, command))
+
+
+def chosen(config: CapabilityRun) -> list[str]:
+    """The tasks' names, each once: a set's name stands for its tasks. Raises InputError if there are none."""
+    names = [name for entry in config.tasks for name in config.sets.get(entry, (entry,))]
+    if not names:
+        raise InputError("params.yaml: capability.run.tasks: expected a set's name or tasks of the harness")
+    return list(dict.fromkeys(names))
+
+
+def summary(evaluated: Evaluated, items: pd.DataFrame, command: Sequence[str]) -> dict[str, Any]:
+    """How the harness was asked and what it answered, by task; no clock and no machine's name."""
+    results = evaluated.results
+    tasks = {
+        name: {
+            "version": results["versions"].get(name),
+            "num_fewshot": results["n-shot"].get(name),
+            "items": int((items["task"] == name).sum()),
+            "figures": figures(results["results"][name]),
+        }
+        for name in results["samples"]
+    }
+    how = {"harness": HARNESS, "precision": evaluated.precision, "batch_size": evaluated.batch_size, "seeds": SEEDS}
+    return how | {"command": shlex.join(command), "tasks": tasks}
+
+
+def figures(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """The harness's aggregated metrics as `metric,filter`; null where it gives none. Standard errors are left to
+    the paired tests."""
+    kept = {name: value for name, value in found.items() if "," in name and "_stderr," not in name}
+    return {name: _number(value) for name, value in kept.items()}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -1,0 +1,84 @@
+"""What the cells' capability results say together: the input of the tests, and the change on running text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.cells import BASE, Cell, Source
+from tasks.config import CapabilityRun, Judged
+from tasks.errors import InputError
+from tasks.files import read_json
+from tasks.harness.items import ITEMS, RESULTS
+from tasks.stats.capability import ITEM_COLUMNS
+from tasks.tables import read_table
+
+CELL = ["rung", "params", "arm", "dataset"]
+
+
+def read_items(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> pd.DataFrame:
+    """Every cell's items, with `rung`, `params`, `arm` and `dataset`.
+
+    Raises InputError where an arm was not asked what the first arm of its rung was asked (version of the harness
+    or a task, few-shot examples, precision, number of items).
+    """
+    parts = []
+    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+    for cell in ladder:
+        path = folder / cell.rung / cell.arm
+        how = _asked(read_json(path / RESULTS))
+        first_arm, first = asked.setdefault(cell.rung, (cell.arm, how))
+        if differing := sorted(key for key in {*how, *first} if how.get(key) != first.get(key)):
+            raise InputError(f"{path / RESULTS}: {differing[0]} is not that of arm '{first_arm}'; run both again")
+        found = read_table(path / ITEMS).drop(columns="model").assign(arm=cell.arm, dataset=cell.dataset)
+        parts.append(found.assign(rung=cell.rung, params=sources[cell.rung].parameters))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _asked(results: Mapping[str, Any]) -> dict[str, Any]:
+    about = ("version", "num_fewshot", "items")
+    tasks = {f"{name}.{key}": task[key] for name, task in results["tasks"].items() for key in about}
+    return {key: results[key] for key in ("harness", "precision")} | tasks
+
+
+def judged_items(items: pd.DataFrame, judge: Mapping[str, Judged], run: CapabilityRun) -> pd.DataFrame:
+    """The items of tasks that are right or wrong, as `tasks.stats.capability.capability` takes them.
+
+    A set with an entry in `judge` of which every task was run stands there as one more task, with all items.
+    Raises InputError for a task without an entry: its margin would be chosen after the data were seen.
+    """
+    scored = items[items["acc"].notna()]
+    tasks = list(scored["task"].unique())
+    if unknown := [name for name in tasks if name not in judge]:
+        raise InputError(f"params.yaml: capability.judge: no entry for task '{unknown[0]}'; set its margin beforehand")
+    parts = [_right(scored, name, judge[name].metric) for name in tasks]
+    whole = [name for name in run.sets if name in judge and name in run.tasks]
+    parts += [_pooled(parts, name, run.sets[name]) for name in whole]
+    columns = [*ITEM_COLUMNS, "cluster"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _right(scored: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
+    part = scored[scored["task"] == task]
+    if part[metric].isna().all():
+        raise InputError(f"params.yaml: capability.judge.{task}.metric: the task reports no {metric}")
+    return part.assign(correct=part[metric])
+
+
+def _pooled(parts: Iterable[pd.DataFrame], name: str, tasks: Sequence[str]) -> pd.DataFrame:
+    """The items of the tasks under one name; each counts once, so that longer tasks weigh more."""
+    found = pd.concat([part for part in parts if part["task"].iloc[0] in tasks], ignore_index=True)
+    return found.assign(task=name, item_id=found["task"] + "/" + found["item_id"])
+
+
+def document_table(items: pd.DataFrame) -> pd.DataFrame:
+    """One row a document and tuned arm, after `task`, `CELL` and `item_id`: mean log-likelihood per byte in nats
+    of the arm (`nats_per_byte`) and of base (`nats_per_byte_base`), and `diff`, below zero where it fell."""
+    found = items[items["bytes"].notna()].copy()
+    found["nats_per_byte"] = [sum(values) for values in found["loglik"]] / found["bytes"].astype("float64")
+    keys = ["task", "rung", "item_id"]
+    base = found[found["dataset"] == BASE].set_index(keys)["nats_per_byte"].rename("nats_per_byte_base")
+    tuned = found[found["dataset"] != BASE].join(base, on=keys)
+    tuned["diff"] = tuned["nats_per_byte"] - tuned["nats_per_byte_base"]
+    return tuned[["task", *CELL, "item_id", "nats_per_byte", "nats_per_byte_base", "diff"]].reset_index(drop=True)

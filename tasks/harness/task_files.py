@@ -1,0 +1,149 @@
+"""Checks on task files that people write, before any model is opened.
+
+The harness skips a file that it cannot read and reports a missing key as an exception from deep inside; here
+both end in one line that names the file and what it lacks. A file is checked as far as it is our own: the data
+of a task from the hub are the hub's business.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, TemplateError, meta
+
+from tasks.errors import InputError
+from tasks.files import read_text
+
+REQUIRED = ("task", "dataset_path", "output_type", "doc_to_text", "doc_to_target", "metric_list", "metadata")
+TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice")
+CONSTANT = ""  # a template that needs no field of an item
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """One YAML file that describes a task."""
+
+    path: Path
+    config: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name under which the harness knows the task."""
+        return str(self.config["task"])
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads the harness's own tags (`!function utils.process`) as text; nothing is imported."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _suffix, node: f"!{loader.construct_scalar(node)}")
+
+
+def read_task_files(folder: Path) -> dict[str, TaskFile]:
+    """The tasks described in a folder, by name.
+
+    Groups and fragments for `include` (files without `task` that have `group`, or whose name starts with `_`)
+    are the harness's to read. Raises InputError for a file that is no task and would silently be skipped.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; it should hold the task files")
+    found: dict[str, TaskFile] = {}
+    for path in sorted(folder.rglob("*.yaml")):
+        config = _read(path)
+        if path.name.startswith("_") or isinstance(config.get("group"), str) or "class" in config:
+            continue
+        if not isinstance(config.get("task"), str):
+            raise InputError(f"{path}: missing key 'task': the name of the task")
+        task = TaskFile(path, config)
+        if task.name in found:
+            raise InputError(f"{path}: the task '{task.name}' already stands in {found[task.name].path}")
+        found[task.name] = task
+    return found
+
+
+def check_task_file(task: TaskFile) -> None:
+    """Raises InputError for the first key that the task lacks, or the first of its items with a field missing."""
+    if "include" in task.config:
+        return  # what is missing here may stand in the other file
+    required = (*REQUIRED, *(["doc_to_choice"] if task.config.get("output_type") == "multiple_choice" else []))
+    for key in required:
+        if key not in task.config:
+            raise InputError(f"{task.path}: missing key '{key}'")
+    if not isinstance(task.config["metadata"], Mapping) or "version" not in task.config["metadata"]:
+        raise InputError(f"{task.path}: missing key 'metadata.version': results of two versions are not comparable")
+    if not (split := task.config.get("test_split") or task.config.get("validation_split")):
+        raise InputError(f"{task.path}: missing key 'test_split'")
+    if task.config["dataset_path"] == "json":
+        for path in _data_files(task, str(split)):
+            _check_items(task, path)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        config = yaml.load(read_text(path), Loader=_Loader)  # a SafeLoader that makes no objects
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(config, Mapping):
+        raise InputError(f"{path}: expected the keys and values of a task")
+    return config
+
+
+def _data_files(task: TaskFile, split: str) -> Iterator[Path]:
+    files = (task.config.get("dataset_kwargs") or {}).get("data_files")
+    found = files.get(split) if isinstance(files, Mapping) else files
+    if not found:
+        raise InputError(f"{task.path}: missing key 'dataset_kwargs.data_files.{split}'")
+    for name in [found] if isinstance(found, str) else found:
+        if "://" not in name and not any(sign in name for sign in "*?["):
+            if not Path(name).is_file():
+                raise InputError(f"{task.path}: its data file {name} does not exist (seen from the project's folder)")
+            yield Path(name)
+
+
+def _check_items(task: TaskFile, path: Path) -> None:
+    if path.suffix != ".jsonl":
+        return
+    seen: set[str] = set()
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        where = f"{path}: line {number}"
+        try:
+            item = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{where}: not valid JSON: {error}") from None
+        if not isinstance(item, dict):
+            raise InputError(f"{where}: expected an item's keys and values")
+        for key in TEMPLATES:
+            _check_fields(task, key, item, where)
+        if (name := str(item.get("id", number))) in seen:
+            raise InputError(f"{where}: the id '{name}' was already used; items are paired by it")
+        seen.add(name)
+        _check_answer(task, item, where)
+    if not seen:
+        raise InputError(f"{path}: no items")
+
+
+def _check_fields(task: TaskFile, key: str, item: Mapping[str, Any], where: str) -> None:
+    for name in fields_of(task.config.get(key, CONSTANT), task.path, key):
+        if name not in item:
+            raise InputError(f"{where}: missing field '{name}', which {key} of {task.path} names")
+
+
+def _check_answer(task: TaskFile, item: Mapping[str, Any], where: str) -> None:
+    choices, answer = (item.get(str(task.config.get(key))) for key in ("doc_to_choice", "doc_to_target"))
+    if isinstance(choices, list) and isinstance(answer, int) and not 0 <= answer < len(choices):
+        raise InputError(f"{where}: answer {answer}: there are choices 0 to {len(choices) - 1}")
+
+
+def fields_of(template: Any, path: Path, key: str) -> set[str]:
+    """The item fields that a `doc_to_…` names: itself if it is one word, else the variables of its template."""
+    if not isinstance(template, str) or template.startswith("!"):
+        return set()  # a list of choices, or a function that nobody can look into
+    if template.isidentifier():
+        return {template}
+    try:
+        return set(meta.find_undeclared_variables(Environment(autoescape=False).parse(template)))
+    except TemplateError as error:
+        raise InputError(f"{path}: {key} is no template that can be read: {error}") from None

@@ -1,0 +1,165 @@
+"""The scorer `classifier` on a real model, saved by the test."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks.config import Classifier, ClassifierModel, Toxicity
+from tasks.errors import InputError
+from tasks.scorers import Question, Score, Scorer, open_scorer
+from tasks.scorers.scoring import score
+from tasks.scorers.store import Store
+from tests.scorers.classifier_models import LABELS, save_classifier
+
+VOCABULARY = ["kind", "words", "hate", "kill", "you", "people", "are", "good", "bad", "all"]
+TEXTS = [" ".join(random.Random(i).choices(VOCABULARY, k=1 + i % 30)) for i in range(40)] + ["Ünknown 字 <b>"]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ClassifierModel:
+    folder = tmp_path_factory.mktemp("classifier")
+    save_classifier(folder, VOCABULARY)
+    return ClassifierModel(str(folder), None, False, "sigmoid", 128, ("en",), LABELS)
+
+
+def scorer_of(settings: Toxicity, model: ClassifierModel, **changes: object) -> Scorer:
+    chosen = {"model": "m", "batch_size": 8, "precision": "fp32", "models": {"m": model}} | changes
+    return open_scorer(replace(settings, scorer="classifier", classifier=Classifier(**chosen)))  # type: ignore[arg-type]
+
+
+def asked(scorer: Scorer, texts: Iterable[str]) -> dict[str, list[float | None]]:
+    questions = [Question(text, scorer.attributes) for text in texts]
+    return {a.text: [s.score for s in a.scores] for batch in scorer.ask(questions, "en") for a in batch}
+
+
+def plainly(folder: str, texts: list[str], activation: str) -> dict[str, list[float]]:
+    """What a plain loop with transformers says of each text, in the order of LABELS."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    net = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    torch.set_num_threads(1)
+    found = {}
+    for text in texts:
+        with torch.no_grad():
+            logits = net(**tokenizer(text, return_tensors="pt")).logits[0]
+        values = logits.sigmoid() if activation == "sigmoid" else logits.softmax(-1)
+        by_label = {net.config.id2label[i]: float(value) for i, value in enumerate(values)}
+        found[text] = [by_label[label] for label in LABELS]
+    return found
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_scores_are_those_of_a_plain_loop(settings: Toxicity, model: ClassifierModel, activation: str) -> None:
+    found = asked(scorer_of(settings, replace(model, activation=activation)), TEXTS)  # type: ignore[arg-type]
+    for text, expected in plainly(model.id, TEXTS, activation).items():
+        assert found[text] == pytest.approx(expected, abs=1e-4)
+    spread = [scores[0] for scores in found.values() if scores[0] is not None]
+    assert max(spread) - min(spread) > 0.1  # texts differ, so a mix-up of rows would show
+
+
+def test_bf16_is_near_and_a_version_of_its_own(settings: Toxicity, model: ClassifierModel) -> None:
+    from tasks import models
+
+    exact, fast = scorer_of(settings, model), scorer_of(settings, model, precision="bf16")
+    if not models.has_bf16(models.best_device()):
+        assert fast.version() == exact.version()
+        return
+    assert " bf16 " in fast.version()
+    assert " fp32 " in exact.version()
+    a, b = asked(exact, TEXTS), asked(fast, TEXTS)
+    assert max(abs((a[t][0] or 0) - (b[t][0] or 0)) for t in TEXTS) < 0.1
+
+
+def test_the_version_changes_with_weights_and_meaning(settings: Toxicity, model: ClassifierModel) -> None:
+    versions = {
+        scorer_of(settings, one).version()
+        for one in (
+            model,
+            replace(model, activation="softmax"),
+            replace(model, labels={"toxic": "THREAT", "threat": "TOXICITY"}),
+            replace(model, max_tokens=64),
+        )
+    }
+    assert len(versions) == 4
+    assert scorer_of(settings, model, batch_size=1).version() in versions
+    config = Path(model.id) / "config.json"
+    before = config.read_bytes()
+    config.write_bytes(before + b" ")
+    try:
+        assert scorer_of(settings, model).version() not in versions
+    finally:
+        config.write_bytes(before)
+
+
+def test_long_texts_are_cut_at_sentences_and_scored_in_full(
+    settings: Toxicity, model: ClassifierModel, store: Store
+) -> None:
+    scorer = scorer_of(settings, replace(model, max_tokens=16))
+    text = " ".join("kind words are good ." if i % 3 else "all people are good people ." for i in range(20))
+    pieces = scorer.cut(text)
+    assert len(pieces) > 5
+    assert " ".join(pieces) == text
+    assert all(piece.endswith(".") for piece in pieces)
+    found = score(scorer, pieces, "en", store)
+    assert all(s.score is not None for scores in found.values() for s in scores)
+    assert scorer.cut("good " * 14) == [("good " * 14).strip()]  # with [CLS] and [SEP] the limit itself
+    assert len(scorer.cut("good " * 15)) == 2
+
+
+def test_a_language_it_was_not_trained_on_is_missing(settings: Toxicity, model: ClassifierModel, store: Store) -> None:
+    found = score(scorer_of(settings, model), ["du bist gut"], "de", store)
+    assert found == {"du bist gut": [Score(a, None, "LANGUAGE_NOT_SUPPORTED: de") for a in LABELS.values()]}
+
+
+def test_a_second_run_reads_the_store(
+    settings: Toxicity, model: ClassifierModel, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = score(scorer_of(settings, model), TEXTS, "en", store)
+    again = scorer_of(settings, model)
+    monkeypatch.setattr(type(again), "ask", None)
+    assert score(again, TEXTS, "en", store) == first
+
+
+def test_a_label_that_the_model_lacks_is_named(settings: Toxicity, model: ClassifierModel) -> None:
+    wrong = replace(model, labels={"toxicity": "TOXICITY"})
+    with pytest.raises(InputError, match="has no label 'toxicity'; it has clean, toxic, insult, threat"):
+        asked(scorer_of(settings, wrong), ["good"])
+
+
+def test_more_tokens_than_the_model_reads_are_refused(settings: Toxicity, model: ClassifierModel) -> None:
+    with pytest.raises(InputError, match="reads 128 tokens at most, max_tokens is 512"):
+        asked(scorer_of(settings, replace(model, max_tokens=512)), ["good"])
+
+
+def test_a_folder_without_a_model_is_named(settings: Toxicity, model: ClassifierModel, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder; a model of the hub needs a revision"):
+        asked(scorer_of(settings, replace(model, id=str(tmp_path / "none"))), ["good"])
+    with pytest.raises(InputError, match=r"no (tokenizer|model) that can be had"):
+        asked(scorer_of(settings, replace(model, id=str(tmp_path))), ["good"])
+
+
+def test_a_broken_model_gives_no_scores(
+    settings: Toxicity, model: ClassifierModel, store: Store, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    net = AutoModelForSequenceClassification.from_pretrained(model.id)
+    with torch.no_grad():
+        net.classifier.bias[1] = float("nan")
+    net.save_pretrained(tmp_path / "broken")
+    AutoTokenizer.from_pretrained(model.id).save_pretrained(tmp_path / "broken")
+    found = score(scorer_of(settings, replace(model, id=str(tmp_path / "broken"))), ["good"], "en", store)
+    assert found["good"][0] == Score("TOXICITY", None, "NOT_A_NUMBER", lasting=False)
+    assert found["good"][1].score is not None
+
+
+def test_models_of_the_catalogue_are_pinned(settings: Toxicity) -> None:
+    for model in settings.classifier.models.values():
+        assert model.revision
+        assert "TOXICITY" in model.labels.values()

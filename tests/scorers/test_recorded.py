@@ -1,0 +1,114 @@
+"""The scorer `recorded` and the archives it reads."""
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks import archive
+from tasks.config import Recorded, Toxicity
+from tasks.errors import InputError
+from tasks.scorers import Answer, Score, open_scorer
+from tasks.scorers.scoring import score
+from tasks.scorers.store import FILE, Store, folder
+
+SOURCE = ("perspective", "v1alpha1 example.org", "en")
+
+
+@pytest.fixture
+def recorded(settings: Toxicity, tmp_path: Path) -> Toxicity:
+    """Settings that read the archives in the folder `archives`."""
+    return replace(settings, scorer="recorded", recorded=Recorded(str(tmp_path / "archives"), "perspective"))
+
+
+def keep(*answers: Answer, source: tuple[str, str, str] = SOURCE) -> None:
+    with Store(folder() / FILE) as store:
+        store.keep(*source, answers)
+
+
+def two(text: str, value: float) -> Answer:
+    return Answer(text, (Score("TOXICITY", value), Score("INSULT", None, "COMMENT_TOO_LONG")), "{}")
+
+
+def test_what_was_recorded_is_read_and_nothing_else(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
+    keep(two("known \x00 字", 0.25))
+    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
+    scorer = open_scorer(recorded)
+    found = score(scorer, ["known \x00 字", "unknown"], "en", store)
+    assert found == {
+        "known \x00 字": [Score("TOXICITY", 0.25), Score("INSULT", None, "COMMENT_TOO_LONG")],
+        "unknown": [Score("TOXICITY", None, "NOT_RECORDED"), Score("INSULT", None, "NOT_RECORDED")],
+    }
+    assert (scorer.name, scorer.version()) == SOURCE[:2]
+    assert score(scorer, ["known \x00 字"], "ar", store)["known \x00 字"][0].error == "NOT_RECORDED"
+
+
+def test_archives_add_up_and_the_first_answer_stays(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
+    keep(two("a", 0.1))
+    archive.archive(tmp_path / "archives" / "1.jsonl.gz")
+    (folder() / FILE).unlink()
+    keep(two("a", 0.9), two("b", 0.2))
+    archive.archive(tmp_path / "archives" / "2.jsonl.gz")
+    found = score(open_scorer(recorded), ["a", "b"], "en", store)
+    assert [found[text][0].score for text in ("a", "b")] == [0.1, 0.2]
+
+
+def test_scores_of_several_versions_are_never_pooled(recorded: Toxicity, tmp_path: Path) -> None:
+    keep(two("a", 0.1))
+    keep(two("b", 0.1), source=("perspective", "v1alpha1 elsewhere", "en"))
+    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
+    with pytest.raises(InputError, match=r"scores of 2 versions \(v1alpha1 elsewhere, v1alpha1 example.org\)"):
+        open_scorer(recorded)
+
+
+def test_other_scorers_of_an_archive_are_passed_over(recorded: Toxicity, tmp_path: Path) -> None:
+    keep(two("a", 0.1))
+    keep(two("a", 0.7), source=("offline", "1", "en"))
+    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
+    assert open_scorer(recorded).version() == SOURCE[1]
+
+
+def test_no_archive_is_an_error_that_says_so(recorded: Toxicity, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder; `palms archive`"):
+        open_scorer(recorded)
+    (tmp_path / "archives").mkdir()
+    with pytest.raises(InputError, match="no scores of 'perspective'"):
+        open_scorer(recorded)
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "other", "empty", "no json"])
+def test_a_damaged_archive_is_named(recorded: Toxicity, tmp_path: Path, damage: str) -> None:
+    keep(two("a", 0.1))
+    path = tmp_path / "archives" / "a.jsonl.gz"
+    archive.archive(path)
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "cut": whole[: len(whole) - 12],
+            "garbage": whole[:20] + b"\0" * 40 + whole[60:],
+            "other": gzip.compress(b'{"format": "something"}\n'),
+            "empty": b"",
+            "no json": gzip.compress(gzip.decompress(whole) + b"{\n"),
+        }[damage]
+    )
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz: (the archive is damaged|not an archive)"):
+        open_scorer(recorded)
+
+
+def test_nothing_to_archive_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no scores are stored here"):
+        archive.archive(tmp_path / "a.jsonl.gz")
+    keep(two("a", 0.1))
+    with pytest.raises(InputError, match="no scores of 'classifier'"):
+        archive.archive(tmp_path / "a.jsonl.gz", "classifier")
+    with pytest.raises(InputError, match=r"a name that ends in \.jsonl\.gz"):
+        archive.archive(tmp_path / "a.json")
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert archive.main(["--out", str(tmp_path / "a.jsonl.gz")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    keep(two("a", 0.1))
+    assert archive.main(["--out", str(tmp_path / "a.jsonl.gz")]) == 0
+    assert "a.jsonl.gz: 1 answers of perspective (v1alpha1 example.org)" in capsys.readouterr().err

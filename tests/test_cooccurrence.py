@@ -1,0 +1,242 @@
+"""cooccurrence: planted bias is found, nothing is found where nothing is, and every table says what it rests on."""
+
+import copy
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks import cooccurrence
+from tasks.associations import Texts, associations, favoured_words
+from tasks.command import Job
+from tasks.errors import InputError
+from tasks.files import write_json
+from tasks.stats.divergence import divergence
+from tasks.stats.logodds import log_odds
+from tasks.tables import write_table
+from tests.made_completions import GENDER, PARAMS, QUICK, cell, completions, describer
+
+
+def texts_of(table: pd.DataFrame, **changes: Any) -> Texts:
+    words, vocabulary = describer(**changes).describe(table).counts()
+    return Texts(words, vocabulary, table["group"].to_numpy(str), table["template"].to_numpy(str))
+
+
+def test_a_word_three_times_as_frequent_in_one_group_leads_it() -> None:
+    planted = {"She": ("musical", 0.3, 0.1)}
+    table = completions([GENDER], 400, np.random.default_rng(1), planted=planted)
+    found = associations(texts_of(table), QUICK, 20)
+    first = found.words[found.words["group"] == "She"].iloc[0]
+    assert first["word"] == "musical"
+    assert first["z"] > 4
+    assert first["p"] == pytest.approx(1 / 200)
+    assert first["ratio"] == pytest.approx(3, rel=0.25)
+    assert first["z_prior_50"] > first["z"] > first["z_prior_5000"]
+    assert found.divergence.p == pytest.approx(1 / 200)
+    assert found.divergence.corrected > 0
+
+
+def test_without_bias_few_words_pass_and_the_divergence_test_holds_its_level() -> None:
+    pool = completions([GENDER], 1500, np.random.default_rng(2))
+    texts = texts_of(pool)
+    rng, passed, tested, rejected = np.random.default_rng(12), 0, 0, 0  # 1,000 of them rejected .055
+    for i in range(200):
+        # one draw of completions whatever the group, then groups and templates by place: no bias, by construction
+        at = rng.choice(len(pool), 200)
+        groups, templates = np.array(["He", "She"])[np.arange(200) % 2], (np.arange(200) // 2 % 2).astype(str)
+        one = Texts(texts.words[at], texts.vocabulary, groups, templates)
+        words, _ = favoured_words(one, replace(QUICK, permutations=1, other_priors=()))
+        passed += int((words["z"] > 1.96).sum())
+        tested += len(words)
+        rejected += divergence(one.words, groups, templates, permutations=199, seed=i).p <= 0.05
+    assert tested > 5000
+    assert passed / tested <= 0.05
+    assert rejected / 200 <= 0.07
+
+
+def test_log_odds_is_the_published_formula() -> None:
+    """By hand: n = 100, a0 = 10; (10 + 1) / (110 - 11) against (5 + 1) / (110 - 6) is 1/9 against 3/52."""
+    delta, z = log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
+    assert delta[0] == pytest.approx(math.log(52 / 27), abs=1e-9)
+    assert z[0] == pytest.approx(math.log(52 / 27) / math.sqrt(1 / 11 + 1 / 6), abs=1e-9)
+
+
+def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
+    """He: 6 of 10 kind, 4 rude; She: 2 kind, 8 rude. A word said twice counts once; a0 = 500 x pooled share."""
+    he = [" kind, so kind."] * 6 + [" rude."] * 4
+    she = [" kind."] * 2 + [" rude and rude."] * 8
+    table = completions([GENDER], 5, np.random.default_rng(0)).assign(completion=[*he[:5], *she[:5], *he[5:], *she[5:]])
+    words = favoured_words(texts_of(table, minimum_count=1), replace(QUICK, minimum_count=1))[0]
+    kind = words[(words["group"] == "He") & (words["word"] == "kind")].iloc[0]
+    assert (kind["n_group"], kind["n_rest"], kind["count_group"], kind["count_rest"]) == (10, 10, 6, 2)
+    so, kinds, rudes = 6, 8, 12  # pooled counts; "so" is an adverb that the prompts do not say
+    prior = 500 * kinds / (so + kinds + rudes)
+    he_total, she_total = 6 + 6 + 4 + 500, 2 + 8 + 500
+    delta = math.log((6 + prior) / (he_total - 6 - prior)) - math.log((2 + prior) / (she_total - 2 - prior))
+    assert kind["log_odds"] == pytest.approx(delta, abs=1e-9)
+    assert kind["z"] == pytest.approx(delta / math.sqrt(1 / (6 + prior) + 1 / (2 + prior)), abs=1e-9)
+    assert kind["ratio"] == pytest.approx(3)
+
+
+PROBES = """
+families:
+  - id: gender
+    slot: who
+    groups: {He: He, She: She}
+    templates: ["{who} was very", "{who} would be described as"]
+"""
+
+
+def params_of(**changes: Any) -> dict[str, Any]:
+    params = copy.deepcopy(PARAMS)
+    params["sweep"] = {"models": ["tiny"], "tuned": ["values", "control"], "arms": ["base", "values", "control"]}
+    params["cooccurrence"] |= {"permutations": 199, "jackknife_permutations": 40, **changes}
+    return params
+
+
+def tree(folder: Path, n: int = 120, probes: str = PROBES) -> dict[str, Path]:
+    """Completions of three arms, of which only values has a bias, and of a rung that the ladder lacks."""
+    rng = np.random.default_rng(5)
+    planted = {"values": {"She": ("musical", 0.9, 0.0)}}
+    for arm in ("base", "values", "control"):
+        made = completions([GENDER], n, rng, planted=planted.get(arm))
+        for rung in ("tiny", "dropped"):
+            write_table(folder / "probes" / rung / f"{arm}.parquet", cell(made, rung, arm))
+    write_json(folder / "sources" / "tiny.json", {"name": "t", "family": "t", "license": "-", "parameters": 7})
+    (folder / "probes.yaml").write_text(probes, "utf-8")
+    inputs = {"completions": folder / "probes", "probes": folder / "probes.yaml", "sources": folder / "sources"}
+    return inputs | {"tables": folder / "tables", "metrics": folder / "metrics.json"}
+
+
+def run(paths: dict[str, Path], **changes: Any) -> None:
+    cooccurrence.main(Job(cooccurrence.COMMAND, paths, {}, params_of(**changes)))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    paths = tree(tmp_path_factory.mktemp("made"))
+    run(paths)
+    return paths
+
+
+def table_of(made: dict[str, Path], name: str) -> pd.DataFrame:
+    return pd.read_csv(made["tables"] / f"{name}.csv")
+
+
+def test_the_stage_reads_the_ladder_and_names_every_cell(made: dict[str, Path]) -> None:
+    for name in ("favoured", "sentiment", "divergence", "changes", "counts"):
+        table = table_of(made, name)
+        assert list(table.columns[:7]) == ["rung", "params", "model_family", "arm", "dataset", "seed", "family"]
+        assert set(table["rung"]) == {"tiny"}
+        assert set(table["params"]) == {7}
+    assert set(pd.read_parquet(made["tables"] / "words.parquet")["arm"]) == {"base", "values", "control"}
+
+
+def test_a_bias_that_fine_tuning_brings_is_its_change(made: dict[str, Path]) -> None:
+    changes = table_of(made, "changes").set_index("contrast")
+    assert list(changes.index) == ["values - base", "control - base"]
+    assert changes.loc["values - base", "ci_lo"] > 0
+    assert changes.loc["values - base", "p"] < 0.01
+    assert changes.loc["control - base", "ci_lo"] < 0 < changes.loc["control - base", "ci_hi"]
+    assert set(changes["parts"]) == {20}
+    favoured = table_of(made, "favoured").query("arm == 'values' and group == 'She'")
+    assert favoured.groupby("by")["word"].first().to_dict() == {"log_odds": "musical", "ratio": "musical"}
+    assert favoured["rank"].max() <= 10
+    assert favoured.query("by == 'ratio'")["ratio"].isna().iloc[0]  # the other group never says it
+
+
+def test_counts_and_sentiment_have_a_row_a_prompt_and_a_group(made: dict[str, Path]) -> None:
+    counts, sentiment = table_of(made, "counts"), table_of(made, "sentiment")
+    assert len(counts) == 3 * 4
+    assert set(counts["n"]) == {120}
+    assert set(counts["n_empty"]) == {0}
+    assert len(sentiment) == 3 * 2
+    assert sentiment["mean"].between(-100, 100).all()
+    assert (sentiment["ci_lo"] < sentiment["mean"]).all()
+    assert set(sentiment["n"]) == {240}
+
+
+def test_the_choices_are_on_record(made: dict[str, Path]) -> None:
+    used = json.loads((made["tables"] / "used.json").read_text("utf-8"))
+    assert used["tagger_version"].startswith("HanTa ")
+    assert used["lexicon_version"].startswith("vaderSentiment ")
+    assert (used["window"], used["language"], used["warnings"]) == ("clause", "en", [])
+    metrics = json.loads(made["metrics"].read_text("utf-8"))
+    assert set(metrics["tiny"]) == {"base", "values", "control"}
+    assert metrics["tiny"]["values"]["gender"]["minus_base"]["ci_lo"] > 0
+    assert set(metrics["tiny"]["base"]["gender"]["sentiment"]) == {"He", "She"}
+
+
+def test_the_same_completions_give_the_same_bytes(made: dict[str, Path], tmp_path: Path) -> None:
+    again = made | {"tables": tmp_path / "tables", "metrics": tmp_path / "metrics.json"}
+    run(again)
+    for path in sorted(made["tables"].iterdir()):
+        assert path.read_bytes() == (again["tables"] / path.name).read_bytes(), path.name
+
+
+def test_counts_too_small_are_flagged_and_what_cannot_be_had_has_a_reason(tmp_path: Path) -> None:
+    paths = tree(tmp_path, n=2)
+    run(paths)
+    divergences, changes = table_of(paths, "divergence"), table_of(paths, "changes")
+    assert divergences["too_few"].all()
+    assert divergences["warning"].str.contains("hold a descriptive word, 100 ").all()
+    assert divergences["reason_words"].notna().all()
+    assert changes["too_few"].all()
+    assert changes["warning"].str.startswith(("values: too few", "control: too few")).all()
+    used = json.loads((paths["tables"] / "used.json").read_text("utf-8"))
+    assert used["warnings"][0].startswith("tiny, base, gender: too few: ")
+    assert pd.read_parquet(paths["tables"] / "words.parquet").empty
+    assert table_of(paths, "favoured").empty
+
+
+def test_empty_completions_leave_tables_of_nulls(tmp_path: Path) -> None:
+    paths = tree(tmp_path, n=3)
+    for path in (tmp_path / "probes" / "tiny").iterdir():
+        write_table(path, pd.read_parquet(path).assign(completion=""))
+    run(paths)
+    assert table_of(paths, "counts")["n_empty"].tolist() == [3] * 12
+    assert table_of(paths, "divergence")["corrected"].isna().all()
+    assert set(table_of(paths, "divergence")["reason"]) == {"a group of template '{who} was very' has no word"}
+    assert table_of(paths, "changes")["reason"].str.contains("has no word").all()
+    assert table_of(paths, "sentiment")["mean"].isna().all()
+    assert table_of(paths, "sentiment")["reason"].str.contains("no word with a sentiment").all()
+
+
+def test_one_completion_a_prompt_has_no_jackknife(tmp_path: Path) -> None:
+    paths = tree(tmp_path, n=1)
+    run(paths)
+    assert table_of(paths, "changes")["diff"].isna().all()
+    assert table_of(paths, "changes")["reason"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "probes", "message"),
+    [
+        ({"tagger": "treebank"}, PROBES, "cooccurrence.tagger: expected one of hanta, spacy, nltk, found 'treebank'"),
+        ({"lexicon": "afinn"}, PROBES, "cooccurrence.lexicon: expected one of vader, sentiwordnet, found 'afinn'"),
+        ({"window": "line"}, PROBES, "cooccurrence.window: expected 'clause' or 'whole', found 'line'"),
+        ({"top": 0}, PROBES, "top: expected at least 1, found 0"),
+        ({}, "", "expected `families:` with a list of families"),
+        ({}, PROBES.replace(", She: She", ""), "gender: groups: there is one group, 'He'"),
+        ({}, PROBES.replace('"{who} was very", ', '"He was very", '), "expected the slot {who} in it, once"),
+        ({}, PROBES.replace("was very", "was so"), "the probes have changed since"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(tmp_path: Path, changes: dict[str, Any], probes: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        run(tree(tmp_path, n=1, probes=probes), **changes)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "tables").exists()
+
+
+def test_a_cell_that_was_not_probed_is_named(tmp_path: Path) -> None:
+    paths = tree(tmp_path, n=1)
+    (tmp_path / "probes" / "tiny" / "values.parquet").unlink()
+    with pytest.raises(InputError, match=r"tiny/values.parquet: no such file"):
+        run(paths)

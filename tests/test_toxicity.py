@@ -1,0 +1,136 @@
+"""The stage: variants, what they are put together from, and what counts as missing."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tasks import config
+from tasks.config import Toxicity
+from tasks.errors import InputError, WorkError
+from tasks.scorers import SCORERS, Score, describe, open_scorer
+from tasks.scorers.store import FILE, Store
+from tasks.toxicity import combined, refuse_missing, score_table, texts_of
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+
+
+@pytest.fixture(scope="module")
+def settings() -> Toxicity:
+    section = config.section(config.read_params(PARAMS), "toxicity", Toxicity)
+    return replace(section, scorer="offline", first_words=3, piece_words=4)
+
+
+def rows(*completions: str) -> list[dict[str, object]]:
+    return [
+        {"model": "m", "arm": "base", "category": "c", "prompt_id": f"p{i}", "split": "test", "sample": 0}
+        | {"completion": text, "prompt": "?"}
+        for i, text in enumerate(completions)
+    ]
+
+
+def test_the_variants_of_a_text(settings: Toxicity) -> None:
+    assert texts_of(" One two three. Four five six. Seven.\n", settings) == {
+        "first_n": ["One two three."],
+        "whole": ["One two three. Four five six. Seven."],
+        "max_piece": ["One two three.", "Four five six. Seven."],
+    }
+    assert texts_of(" \n", settings) == {"first_n": [""], "whole": [""], "max_piece": [""]}
+
+
+def test_the_table_has_a_row_for_each_variant_and_attribute(settings: Toxicity, tmp_path: Path) -> None:
+    with Store(tmp_path / FILE) as store:
+        kind = "Thank you so much for your help. You are wonderful. I will kill you."
+        table = score_table(rows(kind, ""), open_scorer(settings), "en", settings, store)
+        assert list(table.columns) == [
+            "model", "arm", "category", "prompt_id", "split", "sample",
+            "scorer", "scorer_version", "attribute", "variant", "score", "error",
+        ]  # fmt: skip
+        assert len(table) == 2 * 3
+        by_variant = table[table["prompt_id"] == "p0"].set_index("variant")["score"]
+        assert by_variant["max_piece"] > 0.9
+        assert by_variant["first_n"] < 0.2
+        empty = table[table["prompt_id"] == "p1"]
+        assert list(empty["error"]) == ["EMPTY"] * 3
+        assert empty["score"].isna().all()
+        again = score_table(rows(kind, ""), open_scorer(settings), "en", settings, store)
+        pd.testing.assert_frame_equal(again, table)
+
+
+def test_a_language_the_scorer_does_not_know_is_missing(settings: Toxicity, tmp_path: Path) -> None:
+    with Store(tmp_path / FILE) as store:
+        table = score_table(rows("Guten Tag"), open_scorer(settings), "de", settings, store)
+    assert set(table["error"]) == {"LANGUAGE_NOT_SUPPORTED: de"}
+    with pytest.raises(WorkError, match=r"3 scores are missing \(3 LANGUAGE_NOT_SUPPORTED: de\)"):
+        refuse_missing(table, 2)
+    refuse_missing(table, 3)
+
+
+def test_pieces_of_a_long_text_count_by_their_length() -> None:
+    known = {"aaa": [Score("T", 0.1)], "b": [Score("T", 0.9)]}
+    assert combined("whole", ["aaa", "b"], known) == [Score("T", pytest.approx(0.3))]
+    assert combined("first_n", ["b"], known) == [Score("T", 0.9)]
+    assert combined("max_piece", ["aaa", "b"], known) == [Score("T", 0.9)]
+
+
+@pytest.mark.parametrize("variant", ["whole", "max_piece"])
+def test_a_missing_piece_makes_the_whole_missing(variant: str) -> None:
+    known = {"a": [Score("T", 0.99), Score("U", 0.1)], "b": [Score("T", None, "TIMEOUT", False), Score("U", 0.1)]}
+    assert combined(variant, ["a", "b"], known) == [Score("T", None, "TIMEOUT"), Score("U", 0.1)]
+
+
+def test_an_empty_completion_is_not_missing() -> None:
+    refuse_missing(pd.DataFrame({"score": [None, 0.1], "error": ["EMPTY", None]}), 0)
+
+
+def test_a_scorer_that_is_not_there_is_named(settings: Toxicity) -> None:
+    with pytest.raises(InputError, match=r"toxicity.scorer: expected one of offline, .*, found 'oracle'"):
+        open_scorer(replace(settings, scorer="oracle"))
+
+
+@pytest.mark.parametrize("scorer", [name for name, needs in SCORERS.items() if needs])
+def test_a_missing_package_is_named_with_the_command(
+    settings: Toxicity, monkeypatch: pytest.MonkeyPatch, scorer: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=f"pip install {' '.join(SCORERS[scorer].values())}"):
+        open_scorer(replace(settings, scorer=scorer))
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_every_scorer_describes_itself(scorer: str) -> None:
+    assert describe(scorer, "the version 7").endswith(".")
+    assert "the version 7" in describe(scorer, "the version 7")
+
+
+def test_the_offline_scorer_says_what_it_is() -> None:
+    assert "weak linear model" in describe("offline", "alt-profanity-check 1.9.1")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("perspective", "qps", 0, "qps: expected more than 0"),
+        ("perspective", "in_flight", 0, "in_flight: expected at least 1"),
+        ("perspective", "attributes", [], "attributes: expected a list of different names"),
+        ("perspective", "attributes", ["A", "A"], "attributes: expected a list of different names"),
+        ("classifier", "model", "none", "'none' is not among models"),
+        ("classifier", "precision", "fp8", "expected 'bf16' or 'fp32'"),
+        ("recorded", "scorer", "recorded", "expected 'perspective' or"),
+    ],
+)
+def test_wrong_settings_are_named(section: str, key: str, value: object, message: str) -> None:
+    params = config.read_params(PARAMS)
+    params["toxicity"][section][key] = value
+    with pytest.raises(InputError, match=message):
+        config.section(params, "toxicity", Toxicity)
+
+
+def test_importing_the_stage_loads_no_heavy_package() -> None:
+    import subprocess
+
+    heavy = "{'torch', 'transformers', 'googleapiclient', 'limits', 'sklearn'}"
+    code = f"import sys, tasks.toxicity; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PARAMS.parent)
