@@ -13,7 +13,7 @@ check: $(VENV)/.installed          ## check the datasets and prompts
 	palms check
 
 test: $(VENV)/.installed-dev       ## all tests
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev       ## ruff and mypy
 	ruff check tasks flows tests

@@ -241,7 +241,6 @@ class ClassifierModel:
 
     id: str  # owner/name on the Hugging Face hub, or a local folder
     revision: str | None  # commit of 40 hex digits; null for a local folder
-    pickle: bool  # weights may come from a .bin file, read by PyTorch's weights-only loader
     activation: Literal["sigmoid", "softmax"]  # sigmoid where each label is a question of its own
     max_tokens: int  # of a text, special tokens included
     languages: tuple[str, ...]  # ISO 639 codes of what it was trained on

@@ -102,7 +102,7 @@ def test_results_say_how_the_harness_was_asked_and_are_the_same_again(
         "palms_reading": (1.0, 0),
         "palms_text": (1.0, 0),
     }
-    assert items[items["task"] == "palms_reading"]["cluster"].nunique() == 15
+    assert items[items["task"] == "palms_reading"]["cluster"].nunique() == 32
     texts = items[items["task"] == "palms_text"]
     assert texts["acc"].isna().all()
     nats = -texts["loglik"].map(sum).sum() / texts["bytes"].sum()

@@ -57,8 +57,11 @@ class ClassifierScorer:
     @cached_property
     def _version(self) -> str:
         meaning = json.dumps([self.model.labels, self.model.activation, self.model.max_tokens], sort_keys=True)
-        revision = self.model.revision[:12] if self.model.revision else _digest(Path(self.model.id))
-        return f"{self.model.id}@{revision} {self._precision} {hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
+        if self.model.revision:
+            source = f"{self.model.id}@{self.model.revision[:12]}"
+        else:  # without where the folder lies: it may lie elsewhere on the next machine
+            source = f"{Path(self.model.id).name}@{_digest(Path(self.model.id))}"
+        return f"{source} {self._precision} {hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
 
     @cached_property
     def _precision(self) -> str:
@@ -107,6 +110,9 @@ class ClassifierScorer:
 
     @cached_property
     def _tokenizer(self) -> Any:
+        from tasks import models
+
+        models.quiet()  # and before transformers, which models sets up as it imports it
         from transformers import AutoTokenizer
 
         tokenizer = self._load(AutoTokenizer, "tokenizer")
@@ -117,14 +123,14 @@ class ClassifierScorer:
     def _opened(self) -> tuple[Any, dict[str, int]]:
         """The model on its device, and the index of each mapped label."""
         import torch
-        from transformers import AutoModelForSequenceClassification
 
         from tasks import launch, models
 
         models.quiet()
+        from transformers import AutoModelForSequenceClassification
+
         torch.set_num_threads(launch.threads())
-        safe = None if self.model.pickle else True
-        net = self._load(AutoModelForSequenceClassification, "model", dtype=torch.float32, use_safetensors=safe)
+        net = self._load(AutoModelForSequenceClassification, "model", dtype=torch.float32, use_safetensors=True)
         known = {str(label): int(index) for index, label in net.config.id2label.items()}
         if unknown := [label for label in self.model.labels if label not in known]:
             raise InputError(

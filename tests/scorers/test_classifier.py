@@ -22,7 +22,7 @@ TEXTS = [" ".join(random.Random(i).choices(VOCABULARY, k=1 + i % 30)) for i in r
 def model(tmp_path_factory: pytest.TempPathFactory) -> ClassifierModel:
     folder = tmp_path_factory.mktemp("classifier")
     save_classifier(folder, VOCABULARY)
-    return ClassifierModel(str(folder), None, False, "sigmoid", 128, ("en",), LABELS)
+    return ClassifierModel(str(folder), None, "sigmoid", 128, ("en",), LABELS)
 
 
 def scorer_of(settings: Toxicity, model: ClassifierModel, **changes: object) -> Scorer:
