@@ -5,13 +5,14 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tasks.errors import InputError, PalmsError
+from tasks.errors import InputError, PalmsError, WorkError
 
 BAR = re.compile(r"\[[#.]+\] \d+/\d+ ")  # how a long stage shows how far it is
 
@@ -56,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check what people wrote in data/", description=_CHECK)
     check.set_defaults(run=_check)
 
+    archive = commands.add_parser("archive", help="keep stored toxicity scores as a file", description=_ARCHIVE)
+    archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
+    archive.add_argument("--out", type=Path, help="the file, *.jsonl.gz (default: data/archive/<scorer>.jsonl.gz)")
+    archive.add_argument("--calibration", type=Path, help="also write a CSV that compares the scorers")
+    archive.set_defaults(run=_archive)
+
     models = commands.add_parser("models", help="list the models of params.yaml", description=_MODELS)
     models.set_defaults(run=_models)
 
@@ -70,6 +77,10 @@ _SWEEP = (
     "many run at once; with PREFECT_API_URL it reports to that Prefect server."
 )
 _CHECK = "Check the values, prompts and probes in data/ for mistakes, in a second and without a model."
+_ARCHIVE = (
+    "Write the stored toxicity scores, with the services' own answers, to a file that DVC tracks and that the "
+    "scorer `recorded` reads, so that they outlive the service."
+)
 _MODELS = "List the models of params.yaml; a star marks those that sweep.models chooses."
 _STATUS = "Show for each stage whether it is up to date, and what has changed if it is not."
 
@@ -159,6 +170,19 @@ def _check(_arguments: argparse.Namespace) -> int:
     from tasks.check import check_tree
 
     return check_tree(root)
+
+
+def _archive(arguments: argparse.Namespace) -> int:
+    root = _enter_root()
+    from tasks.archive import archive
+
+    out: Path = arguments.out or Path("data/archive") / f"{arguments.scorer or 'scores'}.jsonl.gz"
+    print(archive(out, arguments.scorer, arguments.calibration))
+    done = subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", str(out)], cwd=root, check=False)
+    if done.returncode:
+        raise WorkError(f"{out} is written, but dvc could not add it; run `dvc add {out}`")
+    print(f"DVC tracks it: commit {out}.dvc, and `dvc push` keeps the file")
+    return 0
 
 
 def _models(_arguments: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """What a stage's `meta:` in dvc.yaml tells the flow.
 
     meta: {slot: gpu, tags: [model], retries: 3, retry_delay_seconds: 10,
+           secrets: {PERSPECTIVE_API_KEY: perspective-api-key},
            table: data/made/tests.csv, link: data/made/report.html, summary: data/made/summary.txt}
 
 Other keys are nobody's business here.
@@ -30,6 +31,7 @@ class Meta:
     table: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
     summary: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()  # environment variable, name of Prefect's Secret block
 
     @classmethod
     def of(cls, stage: Stage) -> "Meta":
@@ -43,6 +45,7 @@ class Meta:
             table=_texts(stage, found, "table"),
             link=_texts(stage, found, "link"),
             summary=_texts(stage, found, "summary"),
+            secrets=_pairs(stage, found, "secrets"),
         )
 
 
@@ -64,6 +67,13 @@ def _number(stage: Stage, found: Mapping[str, Any], key: str, *, whole: bool = F
     if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:
         raise _wrong(stage, key, value, f"a {'whole ' if whole else ''}number of 0 or more")
     return value
+
+
+def _pairs(stage: Stage, found: Mapping[str, Any], key: str) -> tuple[tuple[str, str], ...]:
+    value = found.get(key, {})
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        raise _wrong(stage, key, value, "environment variables, each with the name of a Secret block")
+    return tuple(value.items())
 
 
 def _texts(stage: Stage, found: Mapping[str, Any], key: str) -> tuple[str, ...]:

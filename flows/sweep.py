@@ -25,7 +25,7 @@ from prefect.tasks import Task
 from prefect.utilities.annotations import allow_failure
 from prefect.utilities.urls import url_for
 
-from flows import dag, outcome, server, tree_lock
+from flows import credentials, dag, outcome, server, tree_lock
 from flows.artifacts import Progress, publish
 from flows.dag import Stage
 from flows.execute import Execution, Result
@@ -97,6 +97,7 @@ class _Sweep:
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)
+        os.environ.update(credentials.load(self._meta.values()))  # before Execution, which redacts what is there
         self._execution = Execution(root, stop)
         self._waiting = list(stages)
         self._running: dict[str, Slot | None] = {}

@@ -27,7 +27,7 @@ from tasks.tables import write_table
 
 COMMAND = Command(
     help="Scores every completion for toxicity.",
-    inputs={"samples": "folder of the completions"},
+    inputs={"samples": "folder of the completions", "archive": "folder of recorded scores"},
     outputs={"scores": "Parquet: a row per completion, attribute and variant"},
     params=("sweep", "arms", "toxicity", "curate.language"),
 )

@@ -100,10 +100,15 @@ def filled(dep: str) -> str:
     """The path with the values of params.yaml in it."""
 
     def value(found: re.Match[str]) -> str:
-        section, key = found.group(1).split(".")
-        return found.group(0) if section == "item" else str(PARAMS[section][key])
+        section, *keys = found.group(1).split(".")
+        if section == "item":
+            return found.group(0)
+        entry = PARAMS[section]
+        for key in keys:
+            entry = entry[key]
+        return str(entry)
 
-    return re.sub(r"\$\{(\w+\.\w+)\}", value, dep)
+    return re.sub(r"\$\{(\w+(?:\.\w+)+)\}", value, dep)
 
 
 def test_every_stage_has_a_stanza_and_a_description() -> None:

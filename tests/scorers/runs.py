@@ -14,6 +14,9 @@ REPOSITORY = Path(__file__).parents[2]
 ARMS = ("base", "values", "control")
 
 
+STAGE = ("toxicity", "--samples", "samples", "--archive", "data/archive", "--scores", "scores.parquet")
+
+
 class Run:
     """A small project: params.yaml, samples of three arms, and `python -m tasks toxicity`."""
 
@@ -50,10 +53,9 @@ class Run:
 
     def start(self, *module: str, log: Path | None = None, **env: str) -> "subprocess.Popen[str]":
         """Starts the stage, or another module, with the environment of the test and `env`."""
-        stage = ("tasks", "toxicity", "--samples", "samples", "--scores", "scores.parquet")
         output = log.open("a") if log else subprocess.PIPE
         return subprocess.Popen(
-            [sys.executable, "-m", *(module or stage)],
+            [sys.executable, "-m", *(module or ("tasks", *STAGE))],
             cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PALMS_CACHE": "cache", **env},
             stdout=output,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tasks.scorers.store import FILE, Store
 from tests.scorers.analyzer_server import AnalyzerServer, Behaviour
-from tests.scorers.runs import Run
+from tests.scorers.runs import STAGE, Run
 
 Serve = Callable[..., AnalyzerServer]
 FAST = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
@@ -88,10 +88,10 @@ def test_the_key_is_nowhere(serve: Serve, tmp_path: Path) -> None:
         "import logging, http.client, httplib2, runpy, sys\n"
         "logging.basicConfig(level=1, filename='debug.log')\n"
         "http.client.HTTPConnection.debuglevel = httplib2.debuglevel = 9\n"
-        "sys.argv[1:] = ['toxicity', '--samples', 'samples', '--scores', 'scores.parquet']\n"
+        f"sys.argv[1:] = {list(STAGE)}\n"
         "runpy.run_module('tasks', run_name='__main__', alter_sys=True)\n"
     )
-    for module in (("tasks", "toxicity", "--samples", "samples", "--scores", "scores.parquet"), ("debug",)):
+    for module in (("tasks", *STAGE), ("debug",)):
         process = run.start(*module, log=run.root / "printed.log", PERSPECTIVE_API_KEY=KEY)
         process.wait(60)
     wrong = run.start(log=run.root / "printed.log", PERSPECTIVE_API_KEY=f"{KEY}-wrong", PALMS_CACHE="other")
@@ -132,8 +132,7 @@ def test_recorded_reproduces_a_past_run_with_the_network_cut_off(serve: Serve, t
     )
     (run.root / "cut_off.py").write_text(cut_off)
     run.scores.unlink()
-    stage = ("toxicity", "--samples", "samples", "--scores", "scores.parquet")
-    code, printed = run.finish("cut_off", *stage, PALMS_CACHE="empty", PERSPECTIVE_ENDPOINT="")
+    code, printed = run.finish("cut_off", *STAGE, PALMS_CACHE="empty", PERSPECTIVE_ENDPOINT="")
     assert code == 0, printed
     pd.testing.assert_frame_equal(pd.read_parquet(run.scores), past)
     assert set(past["scorer"]) == {"perspective"}
@@ -202,7 +201,7 @@ def test_it_reaches_only_the_address_it_was_given(serve: Serve, tmp_path: Path) 
         "runpy.run_module('tasks', run_name='__main__', alter_sys=True)\n"
     )
     (run.root / "watched.py").write_text(watched)
-    code, printed = run.finish("watched", "toxicity", "--samples", "samples", "--scores", "scores.parquet")
+    code, printed = run.finish("watched", *STAGE)
     assert code == 0, printed
     reached = [line for line in printed.splitlines() if line.startswith("REACHED")]
     assert reached
