@@ -78,10 +78,10 @@ def _publish_summary(file: Path, path: str, key: str, redact: Redactor) -> None:
     create_markdown_artifact(redact(file.read_text(encoding="utf-8")), key=key, description=path)
 
 
-def _publish_link(file: Path, path: str, key: str, _redact: Redactor) -> None:
+def _publish_link(file: Path, path: str, key: str, redact: Redactor) -> None:
     if not file.exists():
         raise FileNotFoundError(f"no such file: {path}")
-    create_link_artifact(file.resolve().as_uri(), link_text=path, key=key, description=path)
+    create_link_artifact(redact(file.resolve().as_uri()), link_text=path, key=key, description=path)
 
 
 def _key(stage: str, path: str) -> str:
