@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: sweep test lint check ui stats-check clean-venv
+.PHONY: sweep test lint check ui stats-check bench
 
 sweep: $(VENV)/.installed          ## the whole sweep, under Prefect
 	palms sweep
@@ -21,6 +21,10 @@ lint: $(VENV)/.installed-dev       ## ruff and mypy
 
 stats-check: $(VENV)/.installed    ## the simulations behind the statistics, in full
 	python -m tasks.stats.check
+
+bench: $(VENV)/.installed-dev      ## rates, ratios and sizes, measured side by side
+	python -m tests.benchmarks.bench_toxicity
+	python -m tests.benchmarks.bench_cooccurrence
 
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1

@@ -161,5 +161,5 @@ def test_a_broken_model_gives_no_scores(
 
 def test_models_of_the_catalogue_are_pinned(settings: Toxicity) -> None:
     for model in settings.classifier.models.values():
-        assert model.revision
+        assert model.revision or model.id.startswith("data/models/")  # a folder of safetensors made by the user
         assert "TOXICITY" in model.labels.values()
