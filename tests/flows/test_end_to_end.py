@@ -4,6 +4,7 @@ The tests of this file share one tree and build on each other, as a team's week 
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from flow_trees import PALMS, Api, Tree
+from flow_trees import BIN, PALMS, Api, Tree
 
 from tests.fixtures import tiny
 
@@ -144,7 +145,8 @@ def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, new_tree: Callable[
     tiny.make_tree(other.root, ladder)
     for name in ("params.yaml", "data/values/health.yaml"):
         (other.root / name).write_text((tree.root / name).read_text())
-    code, output = other.run(sys.executable, "-m", "dvc", "repro", timeout=300, OMP_NUM_THREADS="1")
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
+    code, output = other.run(sys.executable, "-m", "dvc", "repro", timeout=300, OMP_NUM_THREADS="1", PATH=path)
     assert code == 0, output
     here, there = lock(tree), lock(other)
     assert set(there) <= set(here)
