@@ -1,10 +1,9 @@
 """Sentiment lexicons, one module each, chosen by `cooccurrence.lexicon` and imported only when used."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from tasks.errors import InputError
+from tasks.backends import open_backend
 from tasks.taggers import Kind
 
 LEXICONS = {name: f"tasks.lexicons.{name}" for name in ("vader", "sentiwordnet")}
@@ -26,11 +25,4 @@ class Lexicon(Protocol):
 
 def open_lexicon(name: str) -> Lexicon:
     """The backend of that name. Raises InputError if there is none or its package is missing."""
-    if name not in LEXICONS:
-        raise InputError(f"params.yaml: cooccurrence.lexicon: expected one of {', '.join(LEXICONS)}, found '{name}'")
-    try:
-        return cast(Lexicon, importlib.import_module(LEXICONS[name]))
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"cooccurrence.lexicon '{name}' needs the package '{error.name}': pip install {error.name}"
-        ) from None
+    return cast(Lexicon, open_backend("cooccurrence.lexicon", name, LEXICONS))

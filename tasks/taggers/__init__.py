@@ -4,11 +4,11 @@ A tagger says which tokens of a sentence describe: adjectives and adverbs. What 
 negation is decided before, the same for every tagger.
 """
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
+from tasks.backends import open_backend
 from tasks.errors import InputError
 
 TAGGERS = {name: f"tasks.taggers.{name}" for name in ("hanta", "spacy", "nltk")}
@@ -37,14 +37,7 @@ class Tagger(Protocol):
 
 def open_tagger(name: str) -> Tagger:
     """The backend of that name. Raises InputError if there is none or its package is missing."""
-    if name not in TAGGERS:
-        raise InputError(f"params.yaml: cooccurrence.tagger: expected one of {', '.join(TAGGERS)}, found '{name}'")
-    try:
-        return cast(Tagger, importlib.import_module(TAGGERS[name]))
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"cooccurrence.tagger '{name}' needs the package '{error.name}': pip install {error.name}"
-        ) from None
+    return cast(Tagger, open_backend("cooccurrence.tagger", name, TAGGERS))
 
 
 def no_language(name: str, language: str, known: Sequence[str]) -> InputError:
