@@ -166,10 +166,10 @@ def _print_progress(*, verbose: bool) -> None:
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    root = _enter_root()
+    _enter_root()
     from tasks.check import check_tree
 
-    return check_tree(root)
+    return check_tree(Path())  # relative, so that problems name data/… and not where somebody keeps the tree
 
 
 def _archive(arguments: argparse.Namespace) -> int:
