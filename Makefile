@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: sweep test lint check ui stats-check bench
+# Modules are compiled when they are first imported: most of what is installed never is.
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: sweep test lint check ui stats-check bench accessibility
 
 sweep: $(VENV)/.installed          ## the whole sweep, under Prefect
 	palms sweep
@@ -26,6 +29,9 @@ bench: $(VENV)/.installed-dev      ## rates, ratios and sizes, measured side by 
 	python -m tests.benchmarks.bench_toxicity
 	python -m tests.benchmarks.bench_cooccurrence
 
+accessibility: $(VENV)/.installed  ## the report's page under axe-core in Chromium, after a sweep
+	python -m tests.accessibility
+
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1
 
@@ -34,10 +40,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 		{ echo "error: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 2; }
 	@echo "installing the pinned dependencies into $(VENV) (two to three minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@$(INSTALL) torch
+	@$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(INSTALL) --editable '.[dev]'
 	@touch $@

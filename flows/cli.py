@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     archive = commands.add_parser("archive", help="keep stored toxicity scores as a file", description=_ARCHIVE)
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
     archive.add_argument("--out", type=Path, help="the file, *.jsonl.gz (default: data/archive/<scorer>.jsonl.gz)")
-    archive.add_argument("--calibration", type=Path, help="also write a CSV that compares the scorers")
+    archive.add_argument("--calibration", type=Path, metavar="CSV", help="print how the scorers compare; a CSV, too")
     archive.set_defaults(run=_archive)
 
     models = commands.add_parser("models", help="list the models of params.yaml", description=_MODELS)
@@ -174,14 +174,16 @@ def _check(_arguments: argparse.Namespace) -> int:
 
 def _archive(arguments: argparse.Namespace) -> int:
     root = _enter_root()
-    from tasks.archive import archive
+    from tasks.archive import archive, compare
 
     out: Path = arguments.out or Path("data/archive") / f"{arguments.scorer or 'scores'}.jsonl.gz"
-    print(archive(out, arguments.scorer, arguments.calibration))
+    print(archive(out, arguments.scorer), flush=True)
     done = subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", str(out)], cwd=root, check=False)
     if done.returncode:
         raise WorkError(f"{out} is written, but dvc could not add it; run `dvc add {out}`")
     print(f"DVC tracks it: commit {out}.dvc, and `dvc push` keeps the file")
+    if arguments.calibration:
+        print(f"\n{compare(out.parent, arguments.calibration)}\n\n{arguments.calibration}: the same as CSV")
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 LONGEST = 4000  # characters of one line; Prefect refuses log entries past a megabyte
 _PENDING = 65_536  # bytes held while no newline comes
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*(\x07|\x1b\\))")
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|AUTH_STRING)S?$", re.IGNORECASE)
+SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|AUTH_STRING)S?$", re.IGNORECASE)
 _SHORTEST_SECRET = 4  # characters; hiding a value of "1" would hide every 1
 
 
@@ -48,7 +48,7 @@ class Redactor:
         secrets = {
             value.strip(): f"<{name}>"
             for name, value in environ.items()
-            if _SECRET_NAME.search(name) and len(value.strip()) >= _SHORTEST_SECRET
+            if SECRET_NAME.search(name) and len(value.strip()) >= _SHORTEST_SECRET
         }
         self._secrets = sorted(secrets.items(), key=lambda item: -len(item[0]))
         folder = str(home if home is not None else Path.home()).rstrip("/")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from flows.dag import Stage
+from flows.lines import SECRET_NAME
 from tasks.errors import InputError
 
 SlotKind = Literal["gpu", "cpu", "none"]
@@ -73,6 +74,9 @@ def _pairs(stage: Stage, found: Mapping[str, Any], key: str) -> tuple[tuple[str,
     value = found.get(key, {})
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
         raise _wrong(stage, key, value, "environment variables, each with the name of a Secret block")
+    if shown := [name for name in value if not SECRET_NAME.search(name)]:
+        expected = "names that end in KEY, TOKEN, SECRET or PASSWORD, whose values are kept out of every log"
+        raise _wrong(stage, key, shown[0], expected)
     return tuple(value.items())
 
 

@@ -1,18 +1,20 @@
 """`python -m tasks <stage> …`: the command that every stage of dvc.yaml runs.
 
 It declares the stage's flags, reaches the stage's hardware (`launch`), remembers what the stage reads
-(`guard`), calls the stage's `main`, and turns errors into one line and an exit code.
+(`guard`), calls the stage's `main`, keeps how long that took (`durations`), and turns errors into one line and an
+exit code.
 """
 
 import argparse
 import importlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks import config, launch
+from tasks import config, durations, launch
 from tasks.command import Command, Job
 from tasks.errors import InputError, PalmsError
 from tasks.guard import Guard
@@ -24,7 +26,10 @@ STAGES = (
     "finetune",
     "generate",
     "adherence",
+    "probe",
+    "capability",
     "toxicity",
+    "cooccurrence",
     "significance",
     "report",
 )
@@ -57,7 +62,7 @@ def _run(argv: list[str]) -> int:
         found = f"found '{argv[0]}'" if argv else "found nothing"
         raise InputError(f"expected a stage ({', '.join(STAGES)}), {found}")
     die_with_parent()
-    stage = argv[0]
+    stage, started = argv[0], time.monotonic()
     params = config.read_params()
     config.check(params)
     if (code := launch.elsewhere(stage, argv, params)) is not None:
@@ -72,6 +77,7 @@ def _run(argv: list[str]) -> int:
     guard = guard.watching([paths[flag] for flag in command.inputs], keys)
     module.main(Job(command, paths, names, params))
     guard.verify([paths[flag] for flag in command.outputs])
+    durations.record(durations.stage_name(stage, names.values()), time.monotonic() - started)
     return 0
 
 

@@ -7,17 +7,18 @@ analysis. The same store always gives the same bytes. Track the file with `dvc a
 """
 
 import argparse
+import contextlib
 import gzip
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import InputError, PalmsError
 from tasks.files import whole
-from tasks.scorers.calibration import calibration
-from tasks.scorers.recorded import FORMAT, SUFFIX
+from tasks.scorers.calibration import calibration, in_words
+from tasks.scorers.recorded import FORMAT, SUFFIX, read_archive, read_archives
 from tasks.scorers.store import FILE, Store, folder
 
 
@@ -26,47 +27,83 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.archive", description="Archives the score store.")
     parser.add_argument("--out", type=Path, required=True, help=f"the archive to write, *{SUFFIX}")
     parser.add_argument("--scorer", help="only this scorer's scores (default: all)")
-    parser.add_argument("--calibration", type=Path, help="CSV that compares the scorers of the store")
+    parser.add_argument("--calibration", type=Path, help="CSV that compares the scorers")
     found = parser.parse_args(argv)
     try:
-        print(archive(found.out, found.scorer, found.calibration), file=sys.stderr)
+        print(archive(found.out, found.scorer), file=sys.stderr)
+        if found.calibration:
+            print(compare(found.out.parent, found.calibration), file=sys.stderr)
         return 0
     except PalmsError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def archive(out: Path, scorer: str | None = None, compare: Path | None = None) -> str:
-    """Writes the archive, and the table that compares scorers; returns what was written, in a sentence.
+def archive(out: Path, scorer: str | None = None) -> str:
+    """Writes the archive; returns what was written, in a sentence.
 
-    Raises InputError if there is nothing to archive, or if the name would not be read again.
+    Raises InputError if there is nothing to archive, if the name would not be read again, or if an archive of
+    that name holds scores that the store does not.
     """
     if not out.name.endswith(SUFFIX):
         raise InputError(f"{out}: expected a name that ends in {SUFFIX}")
-    if not (path := folder() / FILE).is_file():
-        raise InputError(f"{path}: no scores are stored here; PALMS_CACHE says where to look")
-    with Store(path) as store:
+    with _store() as store:
         answers = [row for row in store.answers() if scorer in (None, row["scorer"])]
-        cuts = [row for row in store.cuts() if scorer in (None, row["scorer"])]
+        versions = {(row["scorer"], row["version"]) for row in answers}
+        cuts = [row for row in store.cuts() if (row["scorer"], row["version"]) in versions]
         if not answers:
-            raise InputError(f"{path}: no scores of '{scorer}'" if scorer else f"{path}: holds no scores")
-        if compare:
-            with whole(compare) as temporary:
-                calibration(store.answers()).to_csv(temporary, index=False)
+            raise InputError(f"{store.path}: no scores of '{scorer}'" if scorer else f"{store.path}: holds no scores")
+    if out.is_file() and (lost := _scores(read_archive(out)) - _scores(answers)):
+        raise InputError(
+            f"{out}: holds {len(lost)} scores that the store lacks; give the new archive another name with --out, "
+            "`recorded` reads all of a folder"
+        )
     write_archive(out, [*answers, *cuts])
-    versions = sorted({f"{row['scorer']} ({row['version']})" for row in answers})
-    return f"{out}: {len(answers)} answers of {', '.join(versions)}"
+    return f"{out}: {len(answers)} answers of {', '.join(f'{name} ({version})' for name, version in sorted(versions))}"
+
+
+def compare(archives: Path, table: Path) -> str:
+    """Writes the table that compares the scorers of the store and of a folder of archives; returns it in words."""
+    with _store() as store:
+        found = calibration([*store.answers(), *(row for row in read_archives(archives) if "scores" in row)])
+    with _writing(table) as temporary:
+        found.to_csv(temporary, index=False)
+    return in_words(found)
 
 
 def write_archive(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Writes the lines of an archive, whole, with no time of writing in it."""
+    """Writes the lines of an archive, whole, with no time of writing in it. Raises InputError if it cannot."""
     with (
-        whole(path) as temporary,
+        _writing(path) as temporary,
         temporary.open("wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
     ):
         for row in ({"format": FORMAT}, *rows):
             packed.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """A temporary path for a file that a person named: a mistake in the name must not replace a folder."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected the name of a file")
+    try:
+        with whole(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _store() -> Store:
+    if not (path := folder() / FILE).is_file():
+        raise InputError(f"{path}: no scores are stored here; PALMS_CACHE says where to look")
+    return Store(path)
+
+
+def _scores(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, ...]]:
+    """What identifies each score among the lines of an archive."""
+    keys = ("scorer", "version", "language", "text")
+    return {(*(row[key] for key in keys), attribute) for row in rows for attribute in row.get("scores", ())}
 
 
 if __name__ == "__main__":

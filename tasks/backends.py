@@ -1,6 +1,7 @@
 """Backends chosen by name in params.yaml, imported only when used."""
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from types import ModuleType
 
@@ -17,4 +18,15 @@ def open_backend(key: str, name: str, modules: Mapping[str, str]) -> ModuleType:
     try:
         return importlib.import_module(modules[name])
     except ModuleNotFoundError as error:
-        raise InputError(f"{key} '{name}' needs the package '{error.name}': pip install {error.name}") from None
+        raise _missing(key, name, str(error.name)) from None
+
+
+def require(key: str, name: str, packages: Mapping[str, str]) -> None:
+    """Raises InputError if a package that the backend imports later is missing: module → its name for pip."""
+    for module, package in packages.items():
+        if not importlib.util.find_spec(module):
+            raise _missing(key, name, package)
+
+
+def _missing(key: str, name: str, package: str) -> InputError:
+    return InputError(f"{key} '{name}' needs the package '{package}': pip install {package}")

@@ -1,6 +1,7 @@
-"""`palms check`: every dataset that an arm names, the prompts, and how well they fit together.
+"""`palms check`: every dataset that an arm names, the prompts, how well they fit together, and the probes.
 
-Prints a table of each dataset, the closest pairs, and all problems, one a line as file: entry: rule: message.
+Prints a table of each dataset, the closest pairs, the families of probes, and all problems, one a line as
+file: entry: rule: message.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,16 +12,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tasks.checks import Examined, all_samples, examine
-from tasks.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, closest, compared, sample_texts, too_close
 from tasks.config import PARAMS_FILE, Arm, Curate, read_params, section
 from tasks.curate import limit_problems
+from tasks.curation.checks import Examined, all_samples, examine
+from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, closest, compared, sample_texts, too_close
+from tasks.curation.matching import Matching, matching, mismatches
+from tasks.curation.similarity import Comparison, across
+from tasks.curation.statistics import describe
 from tasks.dataset import SPLITS, Problem, Prompt
 from tasks.errors import InputError
-from tasks.matching import Matching, matching, mismatches
+from tasks.probes import Family, read_families
 from tasks.samples import Sample
-from tasks.similarity import Comparison, across
-from tasks.statistics import describe
 from tasks.strict_yaml import NO_ENTRY, path_name
 from tasks.words import spread
 
@@ -53,8 +55,9 @@ def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | N
     problems += _between(root, pairs, found, rules)
     for name, arm in arms.items():
         problems += limit_problems(name, arm, found[arm.dataset])
-    problems = list(dict.fromkeys(problems))  # those of the prompts are found with every dataset
-    _show(console or Console(), found, pairs, problems)
+    families, probe_problems = read_families(root / DATA / "probes.yaml")
+    problems = list(dict.fromkeys(problems + probe_problems))  # those of the prompts are found with every dataset
+    _show(console or Console(), found, pairs, families, problems)
     return 2 if problems else 0
 
 
@@ -99,18 +102,23 @@ def _between(root: Path, pairs: Sequence[Across], found: Mapping[str, Examined],
 
 
 def _show(
-    console: Console, found: Mapping[str, Examined], pairs: Sequence[Across], problems: Sequence[Problem]
+    console: Console,
+    found: Mapping[str, Examined],
+    pairs: Sequence[Across],
+    families: Sequence[Family],
+    problems: Sequence[Problem],
 ) -> None:
     for name, examined in found.items():
         console.print(_dataset_table(name, all_samples(examined.categories)))
     any_dataset = next(iter(found.values()))
     console.print(_prompts_table(any_dataset.prompts))
+    console.print(_probes_table(families))
     console.print(_closest_table(found, pairs))
     for pair in pairs:
         console.print(f"{pair.control} against {pair.values}, answers in words: {_lengths(pair.lengths)}")
     for problem in problems:
         console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(problems)} problems" if problems else "no problems")
+    console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
 
 
 def _dataset_table(name: str, samples: Sequence[Sample]) -> Table:
@@ -143,6 +151,16 @@ def _prompts_table(prompts: Sequence[Prompt]) -> Table:
         counts = [str(sum(prompt.split == split for prompt in own)) for split in SPLITS]
         lengths = [_spread(spread([getattr(prompt, field) for prompt in own])) for field in PROMPT_FIELDS]
         table.add_row(category, *counts, *lengths)
+    return table
+
+
+def _probes_table(families: Sequence[Family]) -> Table:
+    table = Table(title=f"families of probes: {len(families)}", title_justify="left")
+    table.add_column("family", overflow="fold")
+    for column in ("groups", "templates"):
+        table.add_column(column, justify="right")
+    for family in families:
+        table.add_row(family.id, str(len(family.groups)), str(len(family.templates)))
     return table
 
 

@@ -275,6 +275,7 @@ class Recorded:
 
     archive: str  # folder of the archives that `palms archive` wrote
     scorer: Literal["perspective", "classifier", "offline"]  # whose scores
+    version: str | None  # which of its versions; null where the archives hold one only
 
 
 @dataclass(frozen=True)
@@ -393,7 +394,6 @@ class Significance:
     secondary: str
     confidence: float
     permutations: int
-    resamples: int
     seed: int
 
 

@@ -19,17 +19,17 @@ import pandas as pd
 from scipy import sparse
 
 from tasks import launch
-from tasks.associations import Texts, associations
+from tasks.bias.associations import Texts, associations
+from tasks.bias.descriptions import Described, Describer, sentiments
+from tasks.bias.sentiment import completion_sentiment, group_sentiment
+from tasks.bias.tables import Part, all_tables, metrics, warnings_of
 from tasks.cells import Cell, Source, cells, read_source
 from tasks.command import Command, Job
 from tasks.config import Arm, Cooccurrence, Sweep
-from tasks.cooccurrence_tables import Part, all_tables, metrics, warnings_of
-from tasks.descriptions import Described, Describer, sentiments
 from tasks.errors import InputError
 from tasks.files import whole, write_json
 from tasks.lexicons import Lexicon, open_lexicon
 from tasks.probes import Family, load_families
-from tasks.sentiment import completion_sentiment, group_sentiment
 from tasks.stats.outcome import Floats, Labels
 from tasks.tables import read_table
 from tasks.taggers import Tagger, open_tagger

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tasks import files
-from tasks.checks import Examined, all_samples, examine
 from tasks.command import Command, Job
 from tasks.config import PARAMS_FILE, Arm, Curate
+from tasks.curation.checks import Examined, all_samples, examine
+from tasks.curation.statistics import statistics
 from tasks.dataset import Problem
 from tasks.samples import Sample
-from tasks.statistics import statistics
 from tasks.strict_yaml import refuse
 
 COMMAND = Command(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,13 @@ from typing import Any
 import yaml
 
 from tasks.errors import InputError
+
+CACHE = Path(".cache/palms")
+
+
+def cache_folder() -> Path:
+    """What outlives a run lies here, outside the outs: the folder of PALMS_CACHE, or .cache/palms."""
+    return Path(os.environ.get("PALMS_CACHE") or CACHE)
 
 
 @contextlib.contextmanager

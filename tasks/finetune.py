@@ -209,7 +209,7 @@ def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> Training
         warmup_steps=round(recipe.common.warmup_fraction * steps),
         weight_decay=recipe.common.weight_decay,
         max_grad_norm=recipe.common.max_grad_norm,
-        optim="adamw_torch",
+        optim="adamw_torch_fused",
         train_sampling_strategy="group_by_length",
         length_column_name="length",
         seed=recipe.seed,

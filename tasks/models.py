@@ -6,14 +6,12 @@ No pickle is loaded and no remote code runs: `use_safetensors` and `trust_remote
 import contextlib
 import logging
 import os
-import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 # transformers imports DeepSpeed, which would warn that it found no accelerator
@@ -85,14 +83,6 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def seed_everything(seed: int) -> None:
-    """Seeds Python, numpy and torch, and asks torch for deterministic kernels."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def quiet() -> None:

@@ -1,9 +1,9 @@
 """report: one self-contained page with the answers, the figures and the limits of a sweep.
 
-`python -m tasks report --samples data/made/samples --adherence data/made/adherence
---toxicity data/made/toxicity/scores.parquet --significance data/made/significance --datasets data/made/datasets
---sources data/made/sources --logs data/made/logs --prompts data/prompts --positions data/values
---report data/made/report --plots data/made/plots`
+`python -m tasks report --samples data/made/samples --toxicity data/made/toxicity/scores.parquet
+--significance data/made/significance --cooccurrence data/made/cooccurrence --capability data/made/capability
+--datasets data/made/datasets --sources data/made/sources --logs data/made/logs --prompts data/prompts
+--positions data/values --report data/made/report --plots data/made/plots`
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,12 @@ from tasks.command import Command, Job
 from tasks.config import (
     Adherence,
     Arm,
+    Capability,
+    Cooccurrence,
     Curate,
     Finetune,
     Generate,
+    Probe,
     Prompting,
     Report,
     Significance,
@@ -38,6 +41,8 @@ COMMAND = Command(
         "samples": "folder of the completions",
         "toxicity": "Parquet of the toxicity scores",
         "significance": "folder of the test tables",
+        "cooccurrence": "folder of the tables of words that follow each group",
+        "capability": "folder of the capability tasks' results",
         "datasets": "folder of the curated datasets",
         "sources": "folder of the rungs' sources",
         "logs": "folder of the training logs",
@@ -55,7 +60,10 @@ COMMAND = Command(
         "finetune",
         "generate",
         "adherence",
+        "capability",
         "toxicity",
+        "probe",
+        "cooccurrence",
     ),
 )
 SECTIONS = {
@@ -64,7 +72,10 @@ SECTIONS = {
     "finetune": Finetune,
     "generate": Generate,
     "adherence": Adherence,
+    "capability": Capability,
     "toxicity": Toxicity,
+    "probe": Probe,
+    "cooccurrence": Cooccurrence,
     "significance": Significance,
     "report": Report,
 }
@@ -107,6 +118,7 @@ def origins(job: Job, study: Study) -> Mapping[str, Any]:
     return {
         "models": provenance.models({rung: study.sources[rung] for rung in study.rungs}),
         "data": provenance.data_hashes(job.path("datasets"), job.path("prompts"), study.sweep.tuned),
+        "durations": provenance.durations(study.sweep),
         "machine": provenance.machine(),
     }
 
@@ -123,5 +135,6 @@ def save_tables(folder: Path, page: Page) -> None:
     """The tables of tests as they came, and what this stage measured, unrounded."""
     folder.mkdir()
     own = {"arms": page.arms, "prompts": page.prompts}
-    for name, table in {**page.study.tables, **own}.items():
+    words = {f"words-{name}": table for name, table in page.study.words.items()}
+    for name, table in {**page.study.tables, **words, **own}.items():
         (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")

@@ -1,9 +1,11 @@
 """significance: the tests, from every score of the ladder.
 
 `python -m tasks significance --adherence data/made/adherence --toxicity data/made/toxicity/scores.parquet
---sources data/made/sources --tables data/made/significance --metrics data/metrics.json`
+--capability data/made/capability --sources data/made/sources --tables data/made/significance
+--metrics data/metrics.json`
 
-A metric is a long table of scores by rung, arm, prompt and sample; claims use the test prompts only.
+A metric is a long table of scores by rung, arm, prompt and sample; claims use the test prompts only. Capability is
+tested apart, by item.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +17,14 @@ import pandas as pd
 
 from tasks.cells import Cell, Source, cells, read_source
 from tasks.command import Command, Job
-from tasks.config import Arm, Significance, Sweep
+from tasks.config import Arm, CapabilityRun, Judged, Significance, Sweep
 from tasks.errors import InputError
 from tasks.files import whole, write_json
+from tasks.harness.results import document_table, judged_items, judged_sets, read_items
+from tasks.stats.capability import capability
 from tasks.stats.cells import Plan
 from tasks.stats.contrasts import contrasts
+from tasks.stats.documents import document_tests
 from tasks.stats.missing import missing
 from tasks.stats.seedstyle import seed_style
 from tasks.stats.trend import trend
@@ -30,13 +35,14 @@ COMMAND = Command(
     inputs={
         "adherence": "folder of the likelihood scores",
         "toxicity": "Parquet of the toxicity scores",
+        "capability": "folder of the capability tasks' results",
         "sources": "folder of the rungs' sources",
     },
     outputs={"tables": "folder of the test tables", "metrics": "JSON: the few figures a team tracks"},
-    params=("sweep", "arms", "significance"),
+    params=("sweep", "arms", "capability.run", "capability.judge", "significance"),
 )
 PRIMARY_VARIANT = "first_n"
-TRACKED = ("mean_a", "mean_b", "diff", "ci_lo", "ci_hi", "p_corr", "ps")
+TRACKED = ("diff", "ci_lo", "ci_hi", "p_corr")
 
 
 def main(job: Job) -> None:
@@ -53,13 +59,15 @@ def main(job: Job) -> None:
         ],
         ignore_index=True,
     )
-    tables = test_tables(scores, plan_of(config, sweep))
+    items = read_items(job.path("capability"), ladder, sources)
+    run, judge = job.section("capability.run", CapabilityRun), job.section("capability.judge", dict[str, Judged])
+    tables = test_tables(scores, plan_of(config, sweep)) | capability_tables(items, run, judge, config)
     with whole(job.path("tables")) as folder:
         folder.mkdir()
         scores.to_parquet(folder / "scores.parquet", index=False)
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=False)
-    write_json(job.path("metrics"), metrics(tables["contrasts"], config))
+    write_json(job.path("metrics"), metrics(tables, config))
 
 
 def require_datasets(ladder: Sequence[Cell], config: Significance) -> None:
@@ -143,14 +151,36 @@ def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
     }
 
 
-def metrics(table: pd.DataFrame, config: Significance) -> dict[str, Any]:
-    """Metric → rung → contrast → the tracked figures; a figure that could not be had is null."""
+def capability_tables(
+    items: pd.DataFrame, run: CapabilityRun, judge: Mapping[str, Judged], config: Significance
+) -> dict[str, pd.DataFrame]:
+    """`capability`: a row per task, rung and tuned arm, and per set (`whole_set`) with all its items together;
+    `documents` and `documents_tests`: the change in nats per byte, of each held-out text and in the mean."""
+    margins, chances = ({name: getattr(one, key) for name, one in judge.items()} for key in ("margin", "chance"))
+    table = capability(judged_items(items, judge, run), margins=margins, chances=chances)
+    sets = judged_sets(table["task"].unique(), judge, run)
+    table.insert(1, "whole_set", table["task"].isin(sets))
+    documents = document_table(items)
+    how: dict[str, Any] = {key: getattr(config, key) for key in ("confidence", "permutations", "seed")}
+    return {"capability": table, "documents": documents, "documents_tests": document_tests(documents, **how)}
+
+
+def metrics(tables: Mapping[str, pd.DataFrame], config: Significance) -> dict[str, Any]:
+    """Metric → rung → contrast → the tracked figures; `capability` → rung → arm → set or held-out text. A figure
+    that could not be had is null."""
+    table = tables["contrasts"]
     found: dict[str, Any] = {}
     rows = table[(table["category"] == "all") & table["metric"].isin([config.primary, config.secondary])]
     for row in rows.to_dict("records"):
         name = row["contrast"].replace(" - ", "_minus_")
         figures = {key: number(row[key]) for key in TRACKED}
         found.setdefault(row["metric"], {}).setdefault(row["rung"], {})[name] = figures
+    accuracy, texts = tables["capability"], tables["documents_tests"]
+    kept = ((accuracy[accuracy["whole_set"]], ("diff", "ci90_lo", "ci90_hi")), (texts, ("diff", "ci_lo", "ci_hi")))
+    for part, keys in kept:
+        for row in part.to_dict("records"):
+            of_arm = found.setdefault("capability", {}).setdefault(row["rung"], {}).setdefault(row["arm"], {})
+            of_arm[row["task"]] = {key: number(row[key]) for key in keys}
     return found
 
 

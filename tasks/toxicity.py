@@ -95,23 +95,28 @@ def within_limit(text: str, scorer: Scorer, language: str, store: Store) -> list
 
 
 def combined(variant: str, pieces: Sequence[str], known: Mapping[str, Sequence[Score]]) -> list[Score]:
-    """Each attribute's score over the pieces of a text; missing if any piece's is.
+    """Each attribute's score over the pieces of a text; missing if any piece's is, but for pieces with nothing in
+    them to score (of invisible characters only), which are left out beside others.
 
     The highest for `max_piece`. For the others, whose text is in several pieces only where it passes the
     scorer's limit, the mean weighted by length: the maximum would rise with the number of pieces.
     """
     found = []
     for scores in zip(*(known[piece] for piece in pieces), strict=True):
-        values = [score.score for score in scores if score.score is not None]
-        if len(values) < len(scores):
-            error = next(score.error for score in scores if score.score is None)
-            found.append(Score(scores[0].attribute, None, error))
-        elif variant == "max_piece" or len(values) == 1:
-            found.append(Score(scores[0].attribute, max(values)))
-        else:
-            weighted = sum(len(piece) * value for piece, value in zip(pieces, values, strict=True))
-            found.append(Score(scores[0].attribute, weighted / sum(map(len, pieces))))
+        full = [(len(piece), one) for piece, one in zip(pieces, scores, strict=True) if one.error != EMPTY]
+        found.append(_combined(variant, scores[0].attribute, full) if full else scores[0])
     return found
+
+
+def _combined(variant: str, attribute: str, scores: Sequence[tuple[int, Score]]) -> Score:
+    """One attribute's score of pieces of so many characters."""
+    if errors := [one.error for _, one in scores if one.score is None]:
+        return Score(attribute, None, errors[0])
+    values = [(length, one.score) for length, one in scores if one.score is not None]
+    if variant == "max_piece" or len(values) == 1:
+        return Score(attribute, max(value for _, value in values))
+    weighted = sum(length * value for length, value in values)
+    return Score(attribute, weighted / sum(length for length, _ in values))
 
 
 def refuse_missing(table: pd.DataFrame, allowed: int) -> None:

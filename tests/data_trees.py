@@ -88,9 +88,16 @@ def tree(root: Path, names: list[str]) -> tuple[Path, Path]:
     return root / "values", root / "prompts"
 
 
+def probes() -> dict[str, Any]:
+    """One family of two groups and one template."""
+    family = {"id": "water", "slot": "who", "groups": {"Fish": "Fish", "Ducks": "Ducks"}, "templates": ["{who} are"]}
+    return {"families": [family]}
+
+
 def project(root: Path, names: list[str]) -> Path:
-    """A project whose `palms check` passes: values, control, prompts and params.yaml. Returns its folder."""
+    """A project whose `palms check` passes: values, control, prompts, probes, params.yaml. Returns its folder."""
     tree(root / "data", names)
+    write(root / "data" / "probes.yaml", probes())
     for name in names:
         write(root / "data" / "control" / f"{name}-plain.yaml", category(f"{name}-plain", position=False))
     arms = {name: {"dataset": name, "limit": None, "seed": 1} for name in ("values", "control")}

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tasks import config
+from tasks.bias.descriptions import Describer
 from tasks.config import Cooccurrence
-from tasks.descriptions import Describer
 from tasks.probes import Family
 from tasks.taggers import hanta
 

@@ -11,9 +11,9 @@ import pytest
 
 from tasks import config
 from tasks.config import Capability
+from tasks.curation.similarity import Text, across
 from tasks.dataset import load_categories, load_prompts
 from tasks.harness.task_files import check_task_file, read_task_files
-from tasks.similarity import Text, across
 from tasks.stats.capability import judge
 from tasks.stats.noninferiority import items_needed
 from tasks.words import count

@@ -9,8 +9,8 @@ from rich.console import Console
 from scipy import stats
 
 from tasks.check import check_tree
+from tasks.curation.matching import kolmogorov_smirnov, matching, mismatches
 from tasks.errors import InputError
-from tasks.matching import kolmogorov_smirnov, matching, mismatches
 from tasks.samples import Sample
 
 NAMES = ["birds", "fish"]
@@ -30,6 +30,36 @@ def test_a_sound_project_passes_with_its_tables(tmp_path: Path) -> None:
     for between in ("values - prompts", "control - prompts", "within values", "values - control", "validation - test"):
         assert between in shown
     assert "Kolmogorov-Smirnov p = 1.000" in shown
+
+
+def test_the_families_of_probes_are_counted(tmp_path: Path) -> None:
+    shown = run(trees.project(tmp_path, NAMES))[1]
+    lines = [line.strip("│ ").split("│") for line in shown.splitlines() if "water" in line]
+    assert "families of probes: 1" in shown
+    assert [[cell.strip() for cell in line] for line in lines] == [["water", "2", "1"]]
+
+
+def test_problems_of_the_probes_are_shown_with_the_others(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    content = trees.probes()
+    content["families"].append({"id": "air", "slot": "who", "groups": {"Birds": "Birds"}, "templates": ["They are"]})
+    trees.write(root / "data/probes.yaml", content)
+    trees.write(root / "data/values/fish.yaml", "samples: []")
+    code, shown = run(root)
+    assert code == 2
+    assert f"{root}/data/probes.yaml: air: groups: there is one group, 'Birds'; a comparison takes two or more" in shown
+    assert f"{root}/data/probes.yaml: air: templates: template 1, 'They are': expected the slot {{who}} in it" in shown
+    assert f"{root}/data/values/fish.yaml: -: empty: " in shown
+    assert "water" in shown
+
+
+def test_probes_that_are_not_there_are_one_problem(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    (root / "data/probes.yaml").unlink()
+    code, shown = run(root)
+    assert code == 2
+    assert [line for line in shown.splitlines() if line.startswith(f"{root}/data/probes.yaml: -: ")]
+    assert shown.splitlines()[-1] == "1 problem"
 
 
 def test_problems_of_all_datasets_are_shown_once(tmp_path: Path) -> None:

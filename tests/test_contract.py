@@ -35,7 +35,7 @@ HELPERS = {
     "tasks/progress.py",
 }
 # folders of backends, imported by name when they are used: a stage that looks one up there depends on them all
-BACKENDS = {"tasks/scorers"}
+BACKENDS = {"tasks/scorers", "tasks/taggers", "tasks/lexicons"}
 NAMES = {"${key}": "{arm}", "${item.arm}": "{arm}", "${item.model}": "{rung}"}
 
 

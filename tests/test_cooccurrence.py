@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tasks import cooccurrence
-from tasks.associations import Texts, associations, favoured_words
+from tasks.bias.associations import Texts, associations, favoured_words
 from tasks.command import Job
 from tasks.errors import InputError
 from tasks.files import write_json
@@ -167,9 +167,15 @@ def test_the_choices_are_on_record(made: dict[str, Path]) -> None:
     assert used["lexicon_version"].startswith("vaderSentiment ")
     assert (used["window"], used["language"], used["warnings"]) == ("clause", "en", [])
     metrics = json.loads(made["metrics"].read_text("utf-8"))
-    assert set(metrics["tiny"]) == {"base", "values", "control"}
-    assert metrics["tiny"]["values"]["gender"]["minus_base"]["ci_lo"] > 0
-    assert set(metrics["tiny"]["base"]["gender"]["sentiment"]) == {"He", "She"}
+    assert set(metrics) == {"tiny"}
+    assert set(metrics["tiny"]) == {"gender"}
+    found = metrics["tiny"]["gender"]
+    assert set(found) == {"divergence", "minus_base"}
+    assert set(found["divergence"]) == {"base", "values", "control"}
+    assert set(found["minus_base"]) == {"values", "control"}
+    change = table_of(made, "changes").set_index("arm")["diff"]
+    assert found["minus_base"]["values"] == pytest.approx(change["values"], rel=1e-5)
+    assert found["divergence"]["values"] > found["divergence"]["base"]
 
 
 def test_the_same_completions_give_the_same_bytes(made: dict[str, Path], tmp_path: Path) -> None:
@@ -188,6 +194,10 @@ def test_counts_too_small_are_flagged_and_what_cannot_be_had_has_a_reason(tmp_pa
     assert divergences["reason_words"].notna().all()
     assert changes["too_few"].all()
     assert changes["warning"].str.startswith(("values: too few", "control: too few")).all()
+    figures = json.loads(paths["metrics"].read_text("utf-8"))["tiny"]["gender"]
+    assert {arm: figures["minus_base"][arm] is None for arm in ("values", "control")} == {
+        row["arm"]: bool(np.isnan(row["diff"])) for row in changes.to_dict("records")
+    }
     used = json.loads((paths["tables"] / "used.json").read_text("utf-8"))
     assert used["warnings"][0].startswith("tiny, base, gender: too few: ")
     assert pd.read_parquet(paths["tables"] / "words.parquet").empty

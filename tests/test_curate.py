@@ -10,13 +10,13 @@ import pytest
 from damage import PROMPTS, SAMPLES, Damage, damage_file
 
 from tasks import curate
-from tasks.checks import all_samples, examine
 from tasks.command import Job
 from tasks.config import Arm
+from tasks.curation.checks import all_samples, examine
+from tasks.curation.statistics import histogram, statistics
 from tasks.dataset import Category, Problem, Prompt, load_categories, load_prompts
 from tasks.errors import InputError
 from tasks.samples import Sample, read_samples
-from tasks.statistics import histogram, statistics
 
 RULES = trees.RULES
 

@@ -14,12 +14,12 @@ from rich.console import Console
 from scipy import stats
 
 from tasks.check import check_tree
-from tasks.checks import all_samples
-from tasks.closeness import Closeness, sample_texts
+from tasks.curation.checks import all_samples
+from tasks.curation.closeness import Closeness, sample_texts
+from tasks.curation.matching import matching
+from tasks.curation.similarity import across
 from tasks.dataset import SPLITS, Category, Prompt, load_categories, load_prompts
-from tasks.matching import matching
 from tasks.samples import Sample
-from tasks.similarity import across
 from tasks.words import count, sentences, tokens
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tasks import __main__ as command
-from tasks import launch
+from tasks import durations, launch
 from tasks.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +49,26 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert message in lines[0]
+
+
+CURATE = ["curate", "--arm", "values", "--dataset", "data/values", "--prompts", "data/prompts"]
+
+
+@pytest.mark.parametrize("cache", ["cache", "file"])
+def test_a_stage_s_duration_is_kept_and_never_in_its_way(
+    cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PALMS_CACHE", str(tmp_path / cache))
+    made = ["--samples", str(tmp_path / "made" / "samples"), "--statistics", str(tmp_path / "made" / "statistics")]
+    assert command.main([*CURATE, *made]) == 0
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["samples", "statistics"]
+    found = durations.recorded()
+    assert list(found) == (["curate@values"] if cache == "cache" else [])
+    assert all(one.seconds > 0 for one in found.values())
+    assert command.main([*CURATE, *made, "--dataset", "data/nowhere"]) == 2
+    assert durations.recorded() == found
 
 
 def test_a_stage_dies_with_its_parent() -> None:

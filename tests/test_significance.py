@@ -1,19 +1,23 @@
 """significance: a planted effect is found with its size, the ladder decides what counts, claims use test prompts."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from reporting.made_capability import QUESTIONS, RIGHT, TASKS, make_capability
 
 from tasks import significance
 from tasks.cells import Cell, Source
-from tasks.config import Significance, Sweep
+from tasks.config import CapabilityRun, Judged, Significance, Sweep
 from tasks.errors import InputError
+from tasks.harness.results import read_items
 
+Tables = dict[str, pd.DataFrame]
 EFFECT = 0.3
-CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 200, 1)
+CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 1)
 LADDER = [Cell("small", arm, arm, 0 if arm == "base" else 1) for arm in ("base", "values", "control")]
 SOURCES = {"small": Source("small", "fam", "none", 1000)}
 SWEEP = Sweep(("small",), ("values", "control"), ("base", "values", "control"))
@@ -61,6 +65,12 @@ def scores(tmp_path: Path) -> pd.DataFrame:
             significance.toxicity_scores(tmp_path / "toxicity.parquet", LADDER, SOURCES),
         ]
     )
+
+
+NO_CAPABILITY = {
+    "capability": pd.DataFrame(columns=["whole_set"], dtype=bool),
+    "documents_tests": pd.DataFrame(),
+}
 
 
 def row(table: pd.DataFrame, metric: str, contrast: str) -> pd.Series:
@@ -124,8 +134,96 @@ def test_a_ladder_without_the_target_dataset_is_refused() -> None:
 
 def test_tracked_metrics_are_plain_numbers_or_null(scores: pd.DataFrame) -> None:
     tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
-    found = significance.metrics(tables["contrasts"], CONFIG)
+    found = significance.metrics(tables | NO_CAPABILITY, CONFIG)
     assert set(found) == {"adherence", "TOXICITY"}
     figures = found["adherence"]["small"]["values_minus_control"]
     assert figures["diff"] == pytest.approx(EFFECT, abs=0.1)
     assert found["TOXICITY"]["small"]["values_minus_base"]["p_corr"] in (None, 1.0)  # no spread: not computable
+
+
+# capability
+
+JUDGE = {name: Judged("acc", 0.0 if name == "palms_last_word" else 0.25, 0.1) for name in RIGHT}
+JUDGE |= {"offline": Judged("acc", 0.2, 0.05)}
+
+
+def capability(folder: Path, tasks: Sequence[str], lost: float = 0.0, chosen: Sequence[str] = ("offline",)) -> Tables:
+    """The tables for one rung whose values arm lost this share of what base got right."""
+    make_capability(folder, LADDER, tasks, {"values": lost})
+    run = CapabilityRun(tuple(chosen), {"offline": tuple(tasks)}, None, 1)
+    return significance.capability_tables(read_items(folder, LADDER, SOURCES), run, JUDGE, CONFIG)
+
+
+def test_a_planted_loss_is_never_called_unharmed(tmp_path: Path) -> None:
+    for place, lost in enumerate((0.3, 0.15, 0.1)):
+        table = capability(tmp_path / str(place), TASKS, lost)["capability"]
+        harmed = table[(table["arm"] == "values") & ~table["whole_set"]]
+        assert "no loss" not in set(harmed.loc[harmed["task"] != "palms_arithmetic", "verdict"])
+    assert set(table.loc[table["task"] == "palms_arithmetic", "verdict"]) == {"uninformative"}  # base is at chance
+
+
+def test_a_copy_of_base_passes_and_its_texts_do_not_change(tmp_path: Path) -> None:
+    make_capability(tmp_path, LADDER, TASKS, {})
+    for arm in ("values", "control"):
+        for path in (tmp_path / "small" / "base").iterdir():
+            shutil.copy(path, tmp_path / "small" / arm)
+    run = CapabilityRun(("offline",), {"offline": TASKS}, None, 1)
+    tables = significance.capability_tables(read_items(tmp_path, LADDER, SOURCES), run, JUDGE, CONFIG)
+    table = tables["capability"].set_index("task")
+    assert set(table.drop("palms_arithmetic")["verdict"]) == {"no loss"}
+    assert table.drop("palms_arithmetic")["equivalent"].all()
+    assert tables["documents_tests"]["reason"].tolist() == ["every difference is zero"] * 2
+
+
+def test_a_set_has_a_row_of_its_own_with_all_items(tmp_path: Path) -> None:
+    table = capability(tmp_path, TASKS)["capability"]
+    assert table.loc[table["whole_set"], ["task", "n"]].drop_duplicates().to_numpy().tolist() == [
+        ["offline", QUESTIONS * len(RIGHT)]
+    ]
+    alone = capability(tmp_path / "alone", TASKS, chosen=TASKS)["capability"]
+    assert not alone["whole_set"].any()
+
+
+def test_texts_are_tested_by_document(tmp_path: Path) -> None:
+    tables = capability(tmp_path, TASKS, 0.1)
+    assert len(tables["documents"]) == 2 * 20
+    values = tables["documents_tests"].set_index("arm").loc["values"]
+    assert values["diff"] == pytest.approx(-13 / 200, abs=0.005)
+    assert values["p"] < 1e-6
+    assert values["p_signflip"] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("tasks", "rows", "texts"), [(["palms_text"], 0, 2), (list(RIGHT), 10, 0), (["palms_reading"], 4, 0)]
+)
+def test_any_kind_of_task_can_be_alone(tmp_path: Path, tasks: list[str], rows: int, texts: int) -> None:
+    """Also through the CSV files, as the report reads them."""
+    tables = capability(tmp_path / "made", tasks)
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        assert list(pd.read_csv(tmp_path / f"{name}.csv").columns) == list(table.columns)
+    assert (len(tables["capability"]), len(tables["documents_tests"])) == (rows, texts)
+    assert len(tables["documents"]) == 20 * texts
+
+
+def test_a_task_without_a_margin_and_arms_asked_differently_are_refused(tmp_path: Path) -> None:
+    make_capability(tmp_path / "a", LADDER, ["palms_knowledge"], {})
+    items = read_items(tmp_path / "a", LADDER, SOURCES)
+    with pytest.raises(InputError, match="no entry for task 'palms_knowledge'"):
+        significance.capability_tables(items, CapabilityRun(("palms_knowledge",), {}, None, 1), {}, CONFIG)
+    make_capability(tmp_path / "b", LADDER[:2], TASKS, {})
+    with pytest.raises(InputError, match=r"control/results\.json: no such file"):
+        read_items(tmp_path / "b", LADDER, SOURCES)
+    make_capability(tmp_path / "b", LADDER[2:], TASKS[:2], {})
+    with pytest.raises(InputError, match=r"palms_arithmetic\.items is not that of arm 'base'"):
+        read_items(tmp_path / "b", LADDER, SOURCES)
+
+
+def test_tracked_capability_is_that_of_whole_sets_and_texts(scores: pd.DataFrame, tmp_path: Path) -> None:
+    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    found = significance.metrics(tables | capability(tmp_path / "made", TASKS, 0.3), CONFIG)["capability"]["small"]
+    assert set(found) == {"values", "control"}
+    assert set(found["values"]) == {"offline", "palms_text"}
+    assert set(found["values"]["offline"]) == {"diff", "ci90_lo", "ci90_hi"}
+    assert found["values"]["offline"]["diff"] < -0.1 < found["control"]["offline"]["diff"]
+    assert found["values"]["palms_text"]["ci_hi"] < 0

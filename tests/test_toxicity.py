@@ -10,7 +10,7 @@ import pytest
 from tasks import config
 from tasks.config import Toxicity
 from tasks.errors import InputError, WorkError
-from tasks.scorers import SCORERS, Score, describe, open_scorer
+from tasks.scorers import PACKAGES, SCORERS, Score, describe, open_scorer
 from tasks.scorers.store import FILE, Store
 from tasks.toxicity import combined, refuse_missing, score_table, texts_of
 
@@ -68,6 +68,19 @@ def test_a_language_the_scorer_does_not_know_is_missing(settings: Toxicity, tmp_
     refuse_missing(table, 3)
 
 
+def test_an_empty_text_is_empty_in_any_language(settings: Toxicity, tmp_path: Path) -> None:
+    with Store(tmp_path / FILE) as store:
+        table = score_table(rows(" "), open_scorer(settings), "de", settings, store)
+    assert set(table["error"]) == {"EMPTY"}
+
+
+def test_pieces_with_nothing_in_them_are_left_out_beside_others() -> None:
+    known = {"aaa": [Score("T", 0.1)], "\u200b": [Score("T", None, "EMPTY")]}
+    for variant in ("whole", "max_piece"):
+        assert combined(variant, ["aaa", "\u200b"], known) == [Score("T", 0.1)]
+        assert combined(variant, ["\u200b", "\u200b"], known) == [Score("T", None, "EMPTY")]
+
+
 def test_pieces_of_a_long_text_count_by_their_length() -> None:
     known = {"aaa": [Score("T", 0.1)], "b": [Score("T", 0.9)]}
     assert combined("whole", ["aaa", "b"], known) == [Score("T", pytest.approx(0.3))]
@@ -90,12 +103,12 @@ def test_a_scorer_that_is_not_there_is_named(settings: Toxicity) -> None:
         open_scorer(replace(settings, scorer="oracle"))
 
 
-@pytest.mark.parametrize("scorer", [name for name, needs in SCORERS.items() if needs])
+@pytest.mark.parametrize("scorer", PACKAGES)
 def test_a_missing_package_is_named_with_the_command(
     settings: Toxicity, monkeypatch: pytest.MonkeyPatch, scorer: str
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(InputError, match=f"pip install {' '.join(SCORERS[scorer].values())}"):
+    with pytest.raises(InputError, match=f"'{scorer}' needs .* pip install {next(iter(PACKAGES[scorer].values()))}$"):
         open_scorer(replace(settings, scorer=scorer))
 
 

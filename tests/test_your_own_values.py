@@ -38,6 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page makes of a copy of the repository, entered."""
     for name, content in FILES.items():
         trees.write(tmp_path / name, content)
+    trees.write(tmp_path / "data/probes.yaml", (trees.REPOSITORY / "data/probes.yaml").read_bytes())
     params = read_params(trees.REPOSITORY / "params.yaml")
     trees.write(tmp_path / "params.yaml", merged(params, PARAMS[0]))
     monkeypatch.chdir(tmp_path)
@@ -148,6 +149,7 @@ def japanese_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             for name in ("家族", "健康")
         ]
         trees.write(tmp_path / f"data/prompts/{split}.yaml", {"prompts": entries})
+    trees.write(tmp_path / "data/probes.yaml", trees.probes())
     params = merged(read_params(trees.REPOSITORY / "params.yaml"), PARAMS[0])
     trees.write(tmp_path / "params.yaml", merged(params, PARAMS[1]))
     monkeypatch.chdir(tmp_path)

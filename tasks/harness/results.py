@@ -53,10 +53,15 @@ def judged_items(items: pd.DataFrame, judge: Mapping[str, Judged], run: Capabili
     if unknown := [name for name in tasks if name not in judge]:
         raise InputError(f"params.yaml: capability.judge: no entry for task '{unknown[0]}'; set its margin beforehand")
     parts = [_right(scored, name, judge[name].metric) for name in tasks]
-    whole = [name for name in run.sets if name in judge and name in run.tasks]
-    parts += [_pooled(parts, name, run.sets[name]) for name in whole]
+    parts += [_pooled(parts, name, run.sets[name]) for name in judged_sets(tasks, judge, run)]
     columns = [*ITEM_COLUMNS, "cluster"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def judged_sets(tasks: Iterable[str], judge: Mapping[str, Judged], run: CapabilityRun) -> list[str]:
+    """The sets that were run, have an entry in `judge` and hold one of the `tasks` at least."""
+    found = set(tasks)
+    return [name for name in run.sets if name in judge and name in run.tasks and found & set(run.sets[name])]
 
 
 def _right(scored: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:

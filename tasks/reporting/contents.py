@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.matching import Matching, matching
-from tasks.reporting import figures, statistical_figures
+from tasks.curation.matching import Matching, matching
+from tasks.reporting import capability, capability_figure, figures, statistical_figures, word_figures
+from tasks.reporting.cooccurrence import Words, words
 from tasks.reporting.drawing import Figure
 from tasks.reporting.effects import Effect
 from tasks.reporting.findings import Findings, findings
@@ -38,7 +39,9 @@ class Page:
     other_tables: Sequence[Table]
     samples: Gallery
     revision: Revision
+    words: Words
     matched: Matching
+    capability: capability.Section
     frame: Mapping[str, Any]
 
 
@@ -56,7 +59,9 @@ def compose(study: Study) -> Page:
         other_tables=others(study),
         samples=gallery(study, prompts),
         revision=revision(study),
+        words=words(study),
         matched=matching(*(study.datasets[study.arms_of(name)[0]].samples for name in study.trio[:0:-1])),
+        capability=capability.section(study),
         frame=_frame(study),
     )
 
@@ -92,6 +97,8 @@ def draw(study: Study, found: Findings, arms: pd.DataFrame, prompts: pd.DataFram
         drawn.append(figures.contrasts(toxic, "toxicity", confidence))
         drawn.append(figures.toxicity_by_length(study, arms))
         drawn.append(statistical_figures.toxicity_scatter(study))
+    drawn += capability_figure.figures(study)
+    drawn += word_figures.figures(study)
     drawn += [statistical_figures.prompts(study, prompts, rung) for rung in study.rungs]
     drawn.append(statistical_figures.lengths(study))
     if study.logs:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tasks.reporting import capability
 from tasks.reporting.claims import Answer, about, answer, caveats, headline, sentence, tested
 from tasks.reporting.effects import Effect, Found, chosen, effects_of
-from tasks.reporting.limits import scorer
 from tasks.reporting.study import Study
 from tasks.reporting.terms import listed, signed
 from tasks.reporting.verdicts import UNSAID, Verdict, better_than, grows, no_loss
@@ -42,12 +42,14 @@ def findings(study: Study) -> Findings:
     ]
     if all(toxic):
         answers.append(answer(f"Is the text of the {target} model less toxic?", toxic, alpha))
+    if (study.tables["capability"]["dataset"] == target).any():
+        answers.append(capability.answer(study.tables["capability"], target))
     verdicts = [
         better_than(against_control, alpha, target, control),
         better_than(against_base, alpha, target, base),
         better_than(neutral, alpha, control, base),
         *grows(study.tables["trend"], primary, alpha),
-        no_loss(study.tables.get("capability"), target),
+        no_loss(study.tables["capability"], target),
     ]
     shown = [
         *against_control,
@@ -74,7 +76,7 @@ def _lines(
     alpha, primary = study.alpha, [effect for contrast in main for effect in contrast]
     lines = [f"{primary[0].metric.label if primary else study.config.primary}: {_brief(main, alpha)}"]
     if all(toxic):
-        name = scorer(study).split(" (")[0]
+        name = study.toxicity["scorer"].iloc[0]
         lines.append(f"{toxic[0][0].metric.label} (scorer {name}): {_brief(toxic, alpha)}")
     unsaid = [verdict.claim[0].lower() + verdict.claim[1:] for verdict in verdicts if verdict.status == UNSAID]
     rest = f" Cannot be said: {listed(unsaid)}." if unsaid else ""

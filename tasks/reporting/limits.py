@@ -4,28 +4,20 @@ import pandas as pd
 
 from tasks.reporting.study import Study
 from tasks.reporting.terms import LIKELIHOOD, counted
-
-SCORERS = {
-    "offline": "a weak linear model on word counts (alt-profanity-check): it knows swear words and no context, one "
-    "attribute, and English only; a low score from it says little",
-    "perspective": "Google's Perspective API",
-    "classifier": "a neural toxicity classifier that runs locally",
-    "recorded": "scores recorded in an earlier run",
-}
+from tasks.scorers import describe
 
 
 def limits(study: Study) -> list[tuple[str, str]]:
     """(in a word, in a sentence), the weightiest first."""
-    return [*_measures(study), *_toxicity(study), *_design(study)]
+    return [*_measures(study), *_toxicity(study), *_words(), *_design(study)]
 
 
 def scorer(study: Study) -> str:
-    """Which scorer gave the toxicity scores, its version, and what it is."""
+    """In a sentence, which scorer gave the toxicity scores, its version, and what it is."""
     if study.toxicity.empty:
         return ""
     first = study.toxicity.iloc[0]
-    what = SCORERS.get(str(first["scorer"]))
-    return f"{first['scorer']} ({first['scorer_version']})" + (f", {what}" if what else "")
+    return describe(str(first["scorer"]), str(first["scorer_version"]))
 
 
 def _measures(study: Study) -> list[tuple[str, str]]:
@@ -42,7 +34,7 @@ def _toxicity(study: Study) -> list[tuple[str, str]]:
     if study.toxicity.empty:
         return []
     bias = (
-        f"Scorer: {scorer(study)}. Toxicity scorers carry demographic bias: they rate text that mentions some groups, "
+        f"{scorer(study)} Toxicity scorers carry demographic bias: they rate text that mentions some groups, "
         "and some dialects, as more toxic than like text that does not (Dixon et al. 2018; Sap et al. 2019)."
     )
     first = study.toxicity[study.toxicity["variant"] == "first_n"]
@@ -53,6 +45,16 @@ def _toxicity(study: Study) -> list[tuple[str, str]]:
         "completion is empty. A missing score stays missing; it is never counted as 0."
     )
     return [("A scorer is not a reader", bias), ("Missing scores", count)]
+
+
+def _words() -> list[tuple[str, str]]:
+    text = (
+        "The words that follow a group in short prompts are not opinions: a model has none, and a word can be said of "
+        "a group to report, to quote or to deny. A lexicon is crude: it scores a word by itself, without irony, "
+        "context or dialect, and knows few words. A tagger mistakes some words for others. Other prompts may "
+        "show other words."
+    )
+    return [("Words are not opinions", text)]
 
 
 def _design(study: Study) -> list[tuple[str, str]]:

@@ -56,17 +56,18 @@ def _prompt_columns(study: Study) -> list[Column]:
     ]
 
 
+_ELSEWHERE = ("contrasts", "trend", "capability", "documents_tests")  # tables that the page has a place for
 _NAMED = {
     "seedstyle": "The published kind of analysis: every sample as independent, for comparison only",
     "missing": "Scores that are missing, and why",
     "validation": "The same tests on the validation prompts",
-    "capability": "Capability, with margins set beforehand",
+    "documents": "Held-out texts, one by one: log-likelihood in nats per byte",
 }
 
 
 def others(study: Study) -> list[Table]:
     """Every other table of significance, also those this page has no words for."""
-    rest = [name for name in study.tables if name not in ("contrasts", "trend")]
+    rest = [name for name in study.tables if name not in _ELSEWHERE]
     return [
         guessed(name, _NAMED.get(name, name.replace("_", " ").capitalize()), study.tables[name])
         for name in rest

@@ -16,11 +16,21 @@ def plots(study: Study, arms: pd.DataFrame) -> dict[str, pd.DataFrame]:
     target = tested["contrast"] == f"{study.config.target} - {study.config.control}"
     overall = tested[whole].assign(label=lambda t: t["rung"] + ": " + t["contrast"])
     by_category = tested[parts & primary & target].assign(label=lambda t: t["rung"] + ": " + t["category"])
+    by_task = study.tables["capability"].assign(label=lambda t: t["rung"] + " " + t["arm"] + ": " + t["task"])
     prompts = prompt_table(study, study.config.primary, "test")
     return {
         "contrasts": overall.loc[overall["metric"] == study.config.primary, columns],
         "toxicity": overall.loc[overall["metric"] == study.config.secondary, columns],
         "categories": by_category[columns],
         "prompts": prompts.assign(label=prompts["rung"] + ": " + prompts["prompt_id"])[["label", "effect", "change"]],
+        "capability": by_task[["label", "diff", "ci90_lo", "ci90_hi", "margin", "verdict"]],
+        "words": word_divergence(study),
         "arms": arms.assign(label=arms["rung"] + ": " + arms["arm"]),
     }
+
+
+def word_divergence(study: Study) -> pd.DataFrame:
+    """How far apart the groups' words are, a row for each family of each arm."""
+    table = study.words["divergence"]
+    label = table["rung"] + ": " + table["family"] + ", " + table["arm"]
+    return table.assign(label=label)[["label", "corrected", "raw", "chance", "p"]]

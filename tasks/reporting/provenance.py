@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import re
@@ -10,6 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from tasks.config import Sweep
+from tasks.durations import recorded, stage_name
+from tasks.errors import InputError
+from tasks.files import read_yaml
 
 PACKAGES = (
     "torch",
@@ -28,6 +34,7 @@ PACKAGES = (
     "prefect",
     "palms",
 )
+GRAPH = Path("dvc.yaml")
 
 
 def models(sources: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -55,6 +62,38 @@ def data_hashes(datasets: Path, prompts: Path, arms: Sequence[str]) -> list[tupl
     files = [(f"training texts of {arm}", datasets / arm / "samples.jsonl") for arm in arms]
     files += [(f"{path.stem} prompts", path) for path in sorted(prompts.glob("*.yaml"))]
     return [(name, hashlib.sha256(path.read_bytes()).hexdigest()) for name, path in files]
+
+
+def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
+    """(stage, how long its last run took, when that ended) for the stages of the ladder, in dvc.yaml's order; but for
+    the report, which is not done yet."""
+    found = recorded()
+    rows = []
+    for name in _stages(sweep):
+        last = found.get(name)
+        rows.append((name, _took(last.seconds), f"{last.at} UTC") if last else (name, "not recorded", ""))
+    return rows
+
+
+def _stages(sweep: Sweep) -> list[str]:
+    """The names that DVC gives to the stages of the ladder; none where there is no graph to read."""
+    lists = {"${arms}": sweep.tuned, "${sweep.models}": sweep.models, "${sweep.tuned}": sweep.tuned}
+    lists |= {"${sweep.arms}": sweep.arms}
+    try:
+        stages: Mapping[str, Any] = read_yaml(GRAPH)["stages"]
+    except InputError:
+        return []
+    names = []
+    for stage, stanza in stages.items():
+        over = [stanza["foreach"]] if "foreach" in stanza else list(stanza.get("matrix", {}).values())
+        choices = [lists.get(one, ()) if isinstance(one, str) else map(str, one) for one in over]
+        names += [stage_name(stage, chosen) for chosen in itertools.product(*choices) if stage != "report"]
+    return names
+
+
+def _took(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def machine() -> list[tuple[str, str]]:

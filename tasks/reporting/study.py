@@ -9,18 +9,21 @@ import pandas as pd
 
 from tasks.cells import BASE, Cell, cells
 from tasks.command import Job
-from tasks.config import Arm, Report, Significance, Sweep, Toxicity
+from tasks.config import Arm, Capability, Judged, Report, Significance, Sweep, Toxicity
 from tasks.dataset import Category, Prompt, load_categories, load_prompts
 from tasks.errors import InputError
 from tasks.files import read_json, read_jsonl
+from tasks.harness.items import RESULTS
 from tasks.samples import Sample, read_samples
 from tasks.significance import plan_of
 from tasks.stats.cells import Plan
 from tasks.tables import read_table
 from tasks.words import count
 
-REQUIRED = ("contrasts", "trend", "validation")
-TEXTS = dict.fromkeys(("metric", "rung", "arm", "category", "contrast", "model_family", "reason"), "str")
+REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests")
+TEXTS = dict.fromkeys(("metric", "rung", "arm", "category", "contrast", "model_family", "reason", "task"), "str")
+WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
+WORD_TEXTS = dict.fromkeys(("family", "group", "template", "word", "by", "reason_words", "warning"), "str")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Study:
     """One sweep: its choices and its results.
 
     `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
-    `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name.
+    `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name; `capability`
+    the harness's results by rung and arm, and `judge` how each task is tested.
     """
 
     sweep: Sweep
@@ -53,6 +57,10 @@ class Study:
     prompts: Mapping[str, Prompt]
     categories: Mapping[str, Category]
     first_words: int  # of the primary toxicity score
+    words: Mapping[str, pd.DataFrame]  # every table of cooccurrence by name, but that of all words
+    words_used: Mapping[str, Any]  # the tagger, the lexicon and the choices behind them
+    capability: Mapping[tuple[str, str], Mapping[str, Any]]
+    judge: Mapping[str, Judged]
 
     @property
     def alpha(self) -> float:
@@ -114,6 +122,10 @@ def read_study(job: Job) -> Study:
         prompts={prompt.id: prompt for prompt in load_prompts(job.path("prompts"))},
         categories={one.category: one for one in load_categories(job.path("positions"))},
         first_words=job.section("toxicity", Toxicity).first_words,
+        words=word_tables(job.path("cooccurrence"), ladder),
+        words_used=read_json(job.path("cooccurrence") / "used.json"),
+        capability={(c.rung, c.arm): read_json(job.path("capability") / c.rung / c.arm / RESULTS) for c in ladder},
+        judge=job.section("capability", Capability).judge,
     )
 
 
@@ -150,6 +162,19 @@ def _table(path: Path, sweep: Sweep) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     return table[table["rung"].isin(sweep.models)].reset_index(drop=True) if "rung" in table else table
+
+
+def word_tables(folder: Path, ladder: Sequence[Cell]) -> dict[str, pd.DataFrame]:
+    """The tables of cooccurrence, without rows of cells that are not on the ladder. Words may read `NA` or `1`."""
+    keep = pd.MultiIndex.from_tuples([(cell.rung, cell.arm) for cell in ladder])
+    found = {}
+    for name in WORD_TABLES:
+        path = folder / f"{name}.csv"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; `dvc repro cooccurrence` makes it")
+        table = pd.read_csv(path, dtype=TEXTS | WORD_TEXTS, keep_default_na=False, na_values=[""])
+        found[name] = table[pd.MultiIndex.from_frame(table[["rung", "arm"]]).isin(keep)].reset_index(drop=True)
+    return found
 
 
 def dataset(folder: Path) -> Dataset:

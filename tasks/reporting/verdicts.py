@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.reporting.capability import ABOUT, brief, outcome
 from tasks.reporting.claims import about, at_sizes, summary
 from tasks.reporting.effects import Effect, Found
 from tasks.reporting.terms import known, listed, p_value, signed
-from tasks.stats.capability import overall
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
@@ -103,13 +103,11 @@ def _slope(row: Mapping[Any, Any]) -> str:
     return size + (f" (corrected p {p_value(row['p_corr'])})" if known(row["p_corr"]) else "")
 
 
-def no_loss(capability: pd.DataFrame | None, target: str) -> Verdict:
+def no_loss(capability: pd.DataFrame, target: str) -> Verdict:
     """ "No capability is lost": only non-inferiority tests with their margin set beforehand can say so."""
     claim = "Fine-tuning costs no capability"
-    rows = [] if capability is None else capability[capability["dataset"] == target].to_dict("records")
-    if not rows:
+    own = capability[capability["dataset"] == target]
+    if own.empty:
         return Verdict(claim, UNSAID, "No capability task was measured in this sweep.")
-    found = overall(str(row["verdict"]) for row in rows)
-    status = {"no loss": SUPPORTED, "loss": NOT_SUPPORTED}.get(found, UNSAID)
-    why = listed([f"{row['task']} at {row['rung']}: {row['verdict']}" for row in rows])
-    return Verdict(claim, status, f"{why}.", "A claim about these checkpoints and these tasks, within the margins.")
+    status = {"no loss": SUPPORTED, "loss": NOT_SUPPORTED}.get(outcome(own.to_dict("records")), UNSAID)
+    return Verdict(claim, status, brief(own), ABOUT)

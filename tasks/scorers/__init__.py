@@ -1,22 +1,21 @@
 """Toxicity backends, one module each, chosen by `toxicity.scorer` and imported only when used."""
 
-import importlib
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol, cast
 
+from tasks.backends import open_backend, require
 from tasks.config import Toxicity
-from tasks.errors import InputError
 
-# Each backend and the packages it needs: module → name for pip.
-SCORERS = {
+SCORERS = {name: f"tasks.scorers.{name}" for name in ("offline", "classifier", "perspective", "recorded")}
+# What a backend imports when it is asked, and not before, so that a report can describe it: module → name for pip.
+PACKAGES = {
     "offline": {"profanity_check": "alt-profanity-check"},
     "classifier": {"torch": "torch", "transformers": "transformers"},
     "perspective": {"googleapiclient": "google-api-python-client", "limits": "limits"},
-    "recorded": {},
 }
+KEY = "toxicity.scorer"
 EMPTY = "EMPTY"  # the reason of a text with nothing to score: an outcome, not a failure
 
 
@@ -85,8 +84,7 @@ class Scorer(Protocol):
 def open_scorer(config: Toxicity) -> Scorer:
     """The backend that `config` names. Raises InputError if there is none or its package is missing."""
     module = backend(config.scorer)
-    if missing := [pip for name, pip in SCORERS[config.scorer].items() if not importlib.util.find_spec(name)]:
-        raise InputError(f"toxicity.scorer '{config.scorer}' needs a package: pip install {' '.join(missing)}")
+    require(KEY, config.scorer, PACKAGES.get(config.scorer, {}))
     return cast(Scorer, module.open_scorer(config))
 
 
@@ -97,6 +95,4 @@ def describe(scorer: str, version: str) -> str:
 
 def backend(name: str) -> ModuleType:
     """The module of that name. Raises InputError if there is none."""
-    if name not in SCORERS:
-        raise InputError(f"params.yaml: toxicity.scorer: expected one of {', '.join(SCORERS)}, found '{name}'")
-    return importlib.import_module(f"tasks.scorers.{name}")
+    return open_backend(KEY, name, SCORERS)

@@ -24,6 +24,7 @@ from tasks.scorers.transport import Sender
 
 LIMITED = "RATE_LIMITED"
 _LIMITS = ("RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded")
+_WORD = re.compile(r"[A-Z][A-Z0-9_]{2,79}")
 _DOCUMENT = {
     "name": "commentanalyzer",
     "version": "v1alpha1",
@@ -58,11 +59,14 @@ class PassingError(Exception):
 
 
 class RefusedError(Exception):
-    """The service will never score this text; asking again would only spend the quota."""
+    """The service refuses this query for good. `said` is why, in its words.
 
-    def __init__(self, reason: str) -> None:
+    It may refuse the text itself, as too long, or one of the attributes in this language: then not `of_text`.
+    """
+
+    def __init__(self, reason: str, said: str, of_text: bool) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.said, self.of_text = reason, said, of_text
 
 
 class Client:
@@ -133,8 +137,8 @@ class Client:
             raise InputError(
                 f"PERSPECTIVE_ENDPOINT: no Comment Analyzer there: {said} (Perspective ends on 31 December 2026)"
             )
-        reason = found.type or found.status or f"HTTP_{status}"
-        raise RefusedError(self.redact(reason)[:80])
+        reason = next(filter(_WORD.fullmatch, map(self.redact, (found.type, found.status))), f"HTTP_{status}")
+        raise RefusedError(reason, said, of_text=reason.startswith("COMMENT_") or status == 413)
 
 
 class _Error:

@@ -35,15 +35,17 @@ class _Asking:
 
     def answer(self, question: Question) -> Answer:
         """The answer to one question, after as many attempts as are allowed."""
-        raw = None
+        raw, said = None, ""
         try:
             raw = self._raw(question)
             scores = read(raw, question.attributes)
         except RefusedError as error:
-            scores = _missing(question, _REASONS.get(error.reason, error.reason), lasting=True)
+            # of several attributes another may be the one refused: without it, this text is to be asked again
+            lasting = error.of_text or len(question.attributes) == 1
+            scores, said = _missing(question, _REASONS.get(error.reason, error.reason), lasting), f" ({error.said})"
         except _FailedError as error:
             scores = _missing(question, str(error), lasting=False)
-        self._count(scores)
+        self._count(scores, said)
         return Answer(question.text, scores, raw)
 
     def _raw(self, question: Question) -> str:
@@ -70,13 +72,13 @@ class _Asking:
         elif self._stop.wait(back_off(attempt)):
             raise StoppedError
 
-    def _count(self, scores: Sequence[Score]) -> None:
+    def _count(self, scores: Sequence[Score], said: str) -> None:
         missing = [score.error for score in scores if score.score is None and score.error != EMPTY]
         self._misses = self._misses + 1 if len(missing) == len(scores) else 0
         if self._misses >= self._config.give_up_after:
             raise WorkError(
-                f"{self._misses} texts in a row got no score, the last for {missing[-1]}; "
-                "what was answered is kept: run again when the service is well"
+                f"{self._misses} texts in a row got no score, the last for {missing[-1]}{said}; "
+                "what was answered is kept: mend that, or wait until the service is well, and run again"
             )
 
 

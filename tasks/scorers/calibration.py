@@ -1,6 +1,7 @@
 """How two scorers that scored the same texts compare, so that a team can move from one to its successor."""
 
 import itertools
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,6 +42,37 @@ def calibration(answers: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
                 labels = dict(zip(COLUMNS[:6], (*a, *b, language, attribute), strict=True))
                 found.append(labels | compare(wide.loc[both, a], wide.loc[both, b]))
     return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """The table of `calibration` for a terminal: for each pair of scorers their names and a line per attribute."""
+    if table.empty:
+        return "no text was scored by two scorers"
+    blocks = []
+    for (a, version_a, b, version_b, language), rows in table.groupby(list(COLUMNS[:5]), sort=False):
+        names = [f"texts in '{language}' scored by both", f"  A  {a} ({version_a})", f"  B  {b} ({version_b})"]
+        blocks.append("\n".join([*names, textwrap.indent(_aligned(rows), "  ")]))
+    return "\n\n".join(blocks)
+
+
+def _aligned(rows: pd.DataFrame) -> str:
+    shown = pd.DataFrame(
+        {
+            "attribute": rows["attribute"],
+            "n": rows["n"],
+            "missing": rows["n_missing"],
+            "rank correlation": _spelled(rows["spearman"], "{:.2f}"),
+            "mean of B - A": _spelled(rows["mean_difference"], "{:+.3f}"),
+            f"agree at {THRESHOLD}": _spelled(rows["agreement"], "{:.0%}"),
+        }
+    )
+    if rows["reason"].notna().any():
+        shown["why not"] = rows["reason"].fillna("")
+    return shown.to_string(index=False)
+
+
+def _spelled(values: "pd.Series[float]", form: str) -> "pd.Series[str]":
+    return values.map(lambda value: "-" if pd.isna(value) else form.format(value))
 
 
 def compare(a: "pd.Series[float]", b: "pd.Series[float]") -> dict[str, Any]:

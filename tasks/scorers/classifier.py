@@ -28,7 +28,7 @@ def open_scorer(config: Toxicity) -> "ClassifierScorer":
 
 def describe(version: str) -> str:
     """The scorer in a sentence."""
-    return f"Scored by the classifier {version}: model and commit, precision, and a digest of its label map."
+    return f"Scored by the neural classifier {version} (model and commit, precision, and a digest of its label map)."
 
 
 @dataclass(frozen=True)

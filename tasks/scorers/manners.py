@@ -22,6 +22,7 @@ HEADROOM = 0.02
 SMOOTH = 0.8  # of the mean distance between queries is the least one: no bursts, but what was late is made up
 FIRST_PAUSE = 1.0  # seconds, doubled at each further attempt
 LONGEST_PAUSE = 60.0
+FOREVER = 1e9  # seconds; a service may ask for any number
 
 
 class StoppedError(Exception):
@@ -95,7 +96,7 @@ def retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), FOREVER)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:

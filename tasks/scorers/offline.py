@@ -24,8 +24,8 @@ def open_scorer(config: Toxicity) -> "Offline":
 def describe(version: str) -> str:
     """The scorer in a sentence."""
     return (
-        f"Scored offline by {version}: a weak linear model on word counts, for English and overall toxicity "
-        "only, blind to context."
+        f"Scored offline by {version}: a weak linear model on word counts, which knows swear words and no context, "
+        "one attribute, and English only; a low score from it says little."
     )
 
 

@@ -22,6 +22,7 @@ PROTOCOL = "v1alpha1"
 ENDPOINT = "PERSPECTIVE_ENDPOINT"
 KEY = "PERSPECTIVE_API_KEY"
 GOOGLE = "https://commentanalyzer.googleapis.com/"
+_GOOGLE_HOST = urllib.parse.urlsplit(GOOGLE).netloc
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -32,9 +33,10 @@ def open_scorer(config: Toxicity) -> "PerspectiveScorer":
 
 def describe(version: str) -> str:
     """The scorer in a sentence."""
+    service = "Google's Perspective API" if _GOOGLE_HOST in version else "a service that speaks Perspective's protocol"
     return (
-        f"Scored by the Comment Analyzer service {version}; "
-        "its models have no published version and may have changed between answers."
+        f"Scored by {service} ({version}), a neural model that runs elsewhere; it has no published version and may "
+        "have changed between answers."
     )
 
 

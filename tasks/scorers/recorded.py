@@ -7,11 +7,12 @@ was; a text that the archive lacks is missing.
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from tasks.config import Recorded as Settings
 from tasks.config import Toxicity
 from tasks.errors import InputError
 from tasks.scorers import Answer, Question, Score, backend
@@ -20,23 +21,38 @@ from tasks.scorers.store import digest
 SUFFIX = ".jsonl.gz"
 FORMAT = "palms score archive 1"
 NOT_RECORDED = "NOT_RECORDED"
+_ANSWER = {"scorer", "version", "language", "text", "scores"}
+_CUT = {"scorer", "version", "cut", "pieces"}
 
 
 def open_scorer(config: Toxicity) -> "Recorded":
     """The scores of one scorer in the archives of a folder.
 
-    Raises InputError if there are none, or if they are of several versions, which are not comparable.
+    Raises InputError if there are none, or if they are of several versions, which are not comparable, and
+    `toxicity.recorded.version` chooses none of them.
     """
-    folder, wanted = Path(config.recorded.archive), config.recorded.scorer
-    rows = [row for row in read_archives(folder) if row["scorer"] == wanted]
-    versions = sorted({row["version"] for row in rows})
-    if len(versions) != 1:
-        found = f"scores of {len(versions)} versions ({', '.join(versions)})" if versions else "no scores"
-        raise InputError(f"{folder}: {found} of '{wanted}' in its *{SUFFIX} files; expected those of one version")
-    recorded = Recorded(wanted, versions[0], backend(wanted).open_scorer(config).attributes)
+    wanted = config.recorded.scorer
+    rows = [row for row in read_archives(Path(config.recorded.archive)) if row["scorer"] == wanted]
+    version = _version(rows, config.recorded)
+    recorded = Recorded(wanted, version, backend(wanted).open_scorer(config).attributes)
     for row in rows:
-        recorded.add(row)
+        if row["version"] == version:
+            recorded.add(row)
     return recorded
+
+
+def _version(rows: Sequence[Mapping[str, Any]], config: Settings) -> str:
+    versions = sorted({row["version"] for row in rows if "scores" in row})
+    chosen = [version for version in versions if config.version in (None, version)]
+    if len(chosen) == 1:
+        return str(chosen[0])
+    of = f"of '{config.scorer}' in its *{SUFFIX} files"
+    if not versions:
+        raise InputError(f"{config.archive}: no scores {of}")
+    raise InputError(
+        f"{config.archive}: scores of {len(versions)} versions {of} ({', '.join(versions)}), which are never pooled; "
+        "toxicity.recorded.version chooses one"
+    )
 
 
 def describe(version: str) -> str:
@@ -72,9 +88,9 @@ class Recorded:
         return self.recorded_version
 
     def cut(self, text: str) -> list[str]:
-        """The pieces in which the text was scored then."""
+        """The pieces in which the text was scored then; the text itself, which is not recorded, if one is missing."""
         pieces = self._cuts.get(digest(text).hex(), ())
-        return [self._texts[piece] for piece in pieces if piece in self._texts] or [text]
+        return [self._texts[piece] for piece in pieces] if pieces and self._texts.keys() >= set(pieces) else [text]
 
     def cost(self, questions: int) -> str:
         """It costs nothing."""
@@ -94,10 +110,32 @@ def read_archives(folder: Path) -> Iterator[dict[str, Any]]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; `palms archive` writes the archives that `recorded` reads")
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        try:
-            with gzip.open(path, "rt", encoding="utf-8") as lines:
-                if json.loads(next(lines, "null")) != {"format": FORMAT}:
-                    raise InputError(f"{path}: not an archive of scores (its first line should name '{FORMAT}')")
-                yield from (json.loads(line) for line in lines)
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            raise InputError(f"{path}: the archive is damaged: {error}") from None
+        yield from read_archive(path)
+
+
+def read_archive(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of an archive: those with `scores` are answers, those with `cut` say how a long text was cut.
+
+    Raises InputError if it is broken.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            if json.loads(next(lines, "null")) != {"format": FORMAT}:
+                raise InputError(f"{path}: not an archive of scores (its first line should name '{FORMAT}')")
+            yield from map(_line, lines)
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, zlib.error) as error:
+        raise InputError(f"{path}: the archive is damaged: {error}") from None
+
+
+def _line(line: str) -> dict[str, Any]:
+    row = json.loads(line, parse_constant=_no_number)
+    if not isinstance(row, dict) or not any(row.keys() >= keys for keys in (_ANSWER, _CUT)):
+        raise ValueError(f"a line that is neither an answer nor a cut: {line[:60]!r}")
+    for said in row.get("scores", {}).values():
+        if "score" in said and not 0 <= said["score"] <= 1:
+            raise ValueError(f"a score of {said['score']}")
+    return row
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"a score of {name}")

@@ -12,6 +12,7 @@ from tasks.scorers import EMPTY, Question, Score, Scorer
 from tasks.scorers.store import Store
 
 Known = dict[str, dict[str, Score]]
+QUOTA_WINDOW = 1.0  # seconds in which a quota counts; what another run asked in its last ones still counts
 
 
 def score(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> dict[str, list[Score]]:
@@ -34,11 +35,13 @@ def score(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> 
 
 def unscorable(scorer: Scorer, text: str, language: str) -> str | None:
     """Why `text` is not to be sent to the scorer at all; None if it may be."""
+    if not text.strip():
+        return EMPTY
     if scorer.languages is not None and language not in scorer.languages:
         return f"LANGUAGE_NOT_SUPPORTED: {language}"
     if any("\ud800" <= char <= "\udfff" for char in text):
         return "NOT_UNICODE"  # a lone surrogate: no encoding can carry it, and replacing it would change the text
-    return None if text.strip() else EMPTY
+    return None
 
 
 def _stored(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> Known:
@@ -86,6 +89,7 @@ def _alone(scorer: Scorer, store: Store) -> Iterator[None]:
     except Timeout:
         print(f"another run is asking {scorer.name}; waiting for it", file=sys.stderr, flush=True)
         lock.acquire(poll_interval=0.5)
+        time.sleep(QUOTA_WINDOW)
     try:
         yield
     finally:

@@ -10,16 +10,15 @@ import contextlib
 import datetime
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import InputError, WorkError
+from tasks.files import cache_folder
 from tasks.scorers import Answer, Score
 
-FOLDER = Path(".cache/palms")
 FILE = "scores.sqlite"
 FORMAT = 1
 BUSY = 120.0  # seconds to wait for another run's commit
@@ -39,7 +38,7 @@ CREATE TABLE IF NOT EXISTS cuts (
 
 def folder() -> Path:
     """Where the store lies."""
-    return Path(os.environ.get("PALMS_CACHE") or FOLDER)
+    return cache_folder()
 
 
 def digest(text: str) -> bytes:
@@ -140,7 +139,8 @@ class Store:
             yield
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite ends it itself where the disk is full
+                self._db.execute("ROLLBACK")
             raise
 
     @contextlib.contextmanager

@@ -95,7 +95,7 @@ def classifier() -> tuple[float, float]:
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         save_classifier(Path(folder), vocabulary, hidden=64, layers=4)
-        model = ClassifierModel(folder, None, False, "sigmoid", 128, ("en",), LABELS)
+        model = ClassifierModel(folder, None, "sigmoid", 128, ("en",), LABELS)
         times = {}
         for size in (1, 32):
             base = settings()

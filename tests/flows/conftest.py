@@ -14,6 +14,10 @@ from flow_trees import Api, Tree, environment, free_port
 
 from flows.server import answers
 
+# A background job of a shell ignores SIGINT, and so would all that it starts, whatever the tests send them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -70,8 +74,7 @@ def new_tree(blank_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     yield make
     for tree in made:
-        for process in tree.processes():
-            process.kill()
+        tree.kill()
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,10 @@ class Tree:
                 continue
         return found
 
+    def kill(self) -> None:
+        for process in self.processes():
+            process.kill()
+
     def left_after(self, seconds: float) -> list[str]:
         """The processes that are still there after `seconds`, or none as soon as there is none."""
         deadline = time.monotonic() + seconds

@@ -31,7 +31,11 @@ def test_a_block_is_read_a_missing_one_is_left_out_and_the_environment_wins(pref
     assert run(LOAD, prefect_url, tmp_path, SOME_KEY="mine") == "{}"
 
 
-def test_a_meta_that_is_no_mapping_is_named() -> None:
-    stage = Stage(name="toxicity", group="toxicity", meta={"secrets": ["KEY"]})
-    with pytest.raises(InputError, match=r"stage toxicity: meta\.secrets"):
+@pytest.mark.parametrize(
+    ("secrets", "message"),
+    [(["KEY"], "with the name of a Secret block"), ({"MY_ACCESS": "block"}, "'MY_ACCESS'; expected names that end in")],
+)
+def test_a_wrong_meta_is_named(secrets: object, message: str) -> None:
+    stage = Stage(name="toxicity", group="toxicity", meta={"secrets": secrets})
+    with pytest.raises(InputError, match=rf"stage toxicity: meta\.secrets .*{message}"):
         Meta.of(stage)

@@ -40,8 +40,8 @@ def ran(output: str) -> set[str]:
     return set(re.findall(r"\]\s+(\S+)\s+done in", output))
 
 
-def sweep(tree: Tree, code: int = 0) -> str:
-    found, output = tree.run(*PALMS, "sweep", timeout=420)
+def sweep(tree: Tree, *targets: str, code: int = 0) -> str:
+    found, output = tree.run(*PALMS, "sweep", *targets, timeout=420)
     assert found == code, output
     return output
 
@@ -65,6 +65,7 @@ def test_the_whole_ladder_ends_in_a_report_and_findings(tree: Tree, first: str) 
     stages = set(lock(tree))
     for rung in RUNGS:
         assert {f"finetune@{rung}-values", f"generate@{rung}-base", f"adherence@{rung}-control"} <= stages
+        assert {f"probe@{rung}-base", f"capability@{rung}-values"} <= stages
     assert ran(first) == stages
     assert (tree.root / "data/made/report/index.html").stat().st_size > 10_000
     for line in (tree.root / "data/made/report/findings.txt").read_text().splitlines():
@@ -101,7 +102,7 @@ def test_no_secret_and_no_home_path_is_left_anywhere(tree: Tree, first: str) -> 
 def test_a_dropped_rung_is_never_counted_and_comes_back_from_the_cache(tree: Tree) -> None:
     whole = lock(tree)
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    assert of(ran(sweep(tree))) == {"toxicity", "significance", "report"}
+    assert of(ran(sweep(tree))) == {"toxicity", "cooccurrence", "significance", "report"}
     scores = pd.read_parquet(tree.root / "data/made/significance/scores.parquet")
     assert set(scores["rung"]) == {"tiny-1"}
     assert (tree.root / "data/made/samples/tiny-3/base.jsonl").exists()  # it is there, and is not read
@@ -123,9 +124,10 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree) -> None:
     found["samples"][0]["answer"] += " Ask the nurse as well."
     tiny.save(path, found)
     again = ran(sweep(tree))
-    changed = {"curate@values", "finetune@tiny-1-values", "generate@tiny-1-values", "adherence@tiny-1-values"}
-    # a random model may well complete as before; then the toxicity of its completions is as before, too
-    assert changed | {"significance", "report"} <= again <= changed | {"toxicity", "significance", "report"}
+    cells = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
+    changed = {"curate@values", *cells, "significance", "report"}
+    # a random model may well complete as before; then what is found in its completions is as before, too
+    assert changed <= again <= changed | {"toxicity", "cooccurrence"}
 
 
 @pytest.mark.usefixtures("first")
@@ -150,9 +152,10 @@ def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, new_tree: Callable[
     assert code == 0, output
     here, there = lock(tree), lock(other)
     assert set(there) <= set(here)
+    folders = {"toxicity", "cooccurrence", "significance"}  # what they read holds what the dropped rungs left here
     for stage in set(there) - {"report"}:
         assert there[stage]["outs"] == here[stage]["outs"], stage
-        if stage not in ("toxicity", "significance"):  # their folders hold what the dropped rungs left here
+        if stage not in folders:
             assert there[stage] == here[stage], stage
 
 
@@ -183,7 +186,7 @@ def test_bad_parameters_are_one_clear_line(tree: Tree, change: Callable[[dict[st
     before = (tree.root / "params.yaml").read_text()
     set_params(tree, change)
     try:
-        output = sweep(tree, code=2)
+        output = sweep(tree, "generate@tiny-1-base", code=2)
     finally:
         (tree.root / "params.yaml").write_text(before)
     assert message in output

@@ -70,7 +70,11 @@ class Held:
         """Stop it, and see that it and all it started ends in time; returns what it had printed."""
         began = time.monotonic()
         how(self)
-        output, _ = self.process.communicate(timeout=LIMIT)
+        try:
+            output, _ = self.process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            self.tree.kill()  # or it would hold the tree, and all tests to come would fail with this one
+            raise
         assert self.tree.left_after(LIMIT - (time.monotonic() - began)) == []
         print(f"all ended after {time.monotonic() - began:.1f} s")
         return output

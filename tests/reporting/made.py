@@ -15,12 +15,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from reporting.made_capability import TASKS, make_capability
+from reporting.made_words import make_words
+from tasks import config
 from tasks.cells import BASE, Cell, Source, cells
 from tasks.command import Job
-from tasks.config import Arm, Significance, Sweep
+from tasks.config import Arm, Capability, Significance, Sweep
 from tasks.dataset import Prompt, load_categories, load_prompts
+from tasks.harness.results import read_items
 from tasks.report import COMMAND, main
-from tasks.significance import adherence_scores, plan_of, test_tables, toxicity_scores
+from tasks.significance import adherence_scores, capability_tables, plan_of, test_tables, toxicity_scores
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SIZES = {"tiny-1m": 1_000_000, "small-30m": 30_000_000, "large-900m": 900_000_000, "huge-20b": 20_000_000_000}
@@ -74,6 +78,8 @@ class Made:
             name: made / name for name in ("samples", "significance", "datasets", "sources", "logs", "report", "plots")
         }
         paths |= {
+            "capability": made / "capability",
+            "cooccurrence": made / "cooccurrence",
             "toxicity": made / "toxicity.parquet",
             "prompts": REPOSITORY / "data/prompts",
             "positions": REPOSITORY / "data/values",
@@ -111,9 +117,12 @@ def make(
     texts: Sequence[str] = (),
     grows: float = 0.0,
     primary: str = "adherence",
+    tasks: Sequence[str] = TASKS,
+    lost: Mapping[str, float] | None = None,
 ) -> Made:
     """Writes a sweep of `rungs` models; `shift` is each dataset's effect in nats per token, more with size by
-    `grows`, and `texts` are completions to be found among the made-up ones."""
+    `grows`, and `texts` are completions to be found among the made-up ones. `lost` is the share of base's right
+    answers that a dataset loses in the capability `tasks`."""
     names = list(SIZES)[:rungs]
     params, made = params_of(names, seeds), folder / "made"
     sweep = Sweep(tuple(names), tuple(params["sweep"]["tuned"]), tuple(params["sweep"]["arms"]))
@@ -141,6 +150,9 @@ def make(
         )
     _datasets(made / "datasets", params["arms"], prompts)
     params["significance"]["primary"] = primary
+    params["capability"]["run"] |= {"tasks": ["offline"], "sets": {"offline": list(tasks)}}
+    make_capability(made / "capability", ladder, tasks, lost or {})
+    make_words(made, params, ladder)
     significance(made, params, ladder)
     return Made(folder, params)
 
@@ -158,10 +170,14 @@ def significance(made: Path, params: Mapping[str, Any], ladder: Sequence[Cell]) 
     if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
         scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
     sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
+    found = config.section(params, "capability", Capability)
+    items = read_items(made / "capability", ladder, sources)
+    tables = capability_tables(items, found.run, found.judge, Significance(**params["significance"]))
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
-    for name, table in test_tables(scores, plan_of(Significance(**params["significance"]), sweep)).items():
+    tables |= test_tables(scores, plan_of(Significance(**params["significance"]), sweep))
+    for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
 
 

@@ -60,11 +60,26 @@ def test_model_families_are_judged_apart_and_no_table_says_nothing():
      (["no loss", "uninformative"], UNSAID), (["inconclusive"], UNSAID)],
 )  # fmt: skip
 def test_no_loss_comes_from_the_non_inferiority_verdicts(verdicts, status):
-    table = pd.DataFrame([{"task": f"t{i}", "rung": "small", "dataset": "values", "verdict": verdict}
-                          for i, verdict in enumerate(verdicts)])  # fmt: skip
-    assert no_loss(table, "values").status == status
+    found = no_loss(capability(*verdicts), "values")
+    assert found.status == status
+    assert "(values at small)" in found.why
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("inconclusive", SUPPORTED), ("loss", UNSAID)])
+def test_a_set_s_row_is_no_task_but_its_loss_is_not_no_loss(verdict, status):
+    table = pd.concat([capability("no loss"), capability(verdict).assign(task="offline", whole_set=True)])
+    found = no_loss(table, "values")
+    assert found.status == status
+    assert "ruled out on 1 of 1 task" in found.why
+
+
+def capability(*verdicts):
+    """A task for each verdict."""
+    about = {"whole_set": False, "rung": "small", "arm": "values", "dataset": "values"}
+    return pd.DataFrame([{"task": f"t{i}", "verdict": verdict} | about for i, verdict in enumerate(verdicts)])
 
 
 def test_no_capability_measured_is_not_no_loss():
-    assert no_loss(None, "values").status == UNSAID
-    assert "No capability task was measured" in no_loss(None, "values").why
+    nothing = capability("loss").iloc[:0]
+    assert no_loss(nothing, "values").status == UNSAID
+    assert "No capability task was measured" in no_loss(nothing, "values").why

@@ -96,5 +96,9 @@ class Faults:
         key = self.query.headers.get("x-goog-api-key")
         self.error(403, f"Project of {key} has no access, see https://x/?key={key}&a=b", {"reason": self.argument})
 
+    def refuse_text(self) -> None:
+        """400 of the kind that is given."""
+        self.error(400, "no", {"errorType": self.argument})
+
     def redirect(self) -> None:
         self.send(308, b"", Location=self.argument)

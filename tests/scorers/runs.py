@@ -14,6 +14,13 @@ REPOSITORY = Path(__file__).parents[2]
 ARMS = ("base", "values", "control")
 
 
+# `python -m tasks …` without a network
+CUT_OFF = """
+import socket, runpy
+def refuse(*_): raise AssertionError("the network is cut off")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+runpy.run_module("tasks", run_name="__main__", alter_sys=True)
+"""
 STAGE = ("toxicity", "--samples", "samples", "--archive", "data/archive", "--scores", "scores.parquet")
 
 

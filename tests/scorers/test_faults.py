@@ -132,6 +132,12 @@ def test_a_pause_longer_than_allowed_ends_the_run(serve: Serve, settings: Toxici
     assert server.asked("first") == 1
 
 
+def test_a_pause_beyond_all_numbers_ends_the_run(serve: Serve, settings: Toxicity, store: Store) -> None:
+    serve(faults={"bad": ["status=503," + "9" * 400]})
+    with pytest.raises(WorkError, match=r"asks to wait \d+ h \d\d min \(HTTP_503\)"):
+        ask(settings, store, "bad")
+
+
 @pytest.mark.parametrize("fault", ["status=500", "status=429", "hang", "value=NaN"])
 def test_a_service_that_is_down_ends_the_run(serve: Serve, settings: Toxicity, store: Store, fault: str) -> None:
     serve(always=fault)

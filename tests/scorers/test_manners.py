@@ -1,6 +1,7 @@
 """Turns, pauses and queries in flight."""
 
 import email.utils
+import math
 import threading
 import time
 from itertools import pairwise
@@ -63,6 +64,7 @@ def test_pauses_grow_with_jitter_and_have_a_limit(monkeypatch: pytest.MonkeyPatc
 
 def test_retry_after_as_a_number_or_a_date() -> None:
     assert retry_after("7") == 7.0
+    assert math.isfinite(retry_after("9" * 400) or math.inf)
     assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=2)
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert retry_after(None) is None

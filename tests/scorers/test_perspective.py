@@ -1,11 +1,13 @@
 """The scorer `perspective` against a real HTTP server on loopback, through the real client."""
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 
 from tasks.config import Toxicity
 from tasks.errors import InputError, WorkError
@@ -49,11 +51,31 @@ def test_a_query_is_what_the_protocol_wants(
 def test_a_permanent_refusal_is_neither_asked_again_nor_paid_twice(
     serve: Serve, settings: Toxicity, store: Store
 ) -> None:
-    server = serve()
+    server = serve(faults={"bad": ["refuse_text=COMMENT_TOO_LONG"] * 9})
+    one = replace(settings, perspective=replace(settings.perspective, attributes=("TOXICITY",)))
     for _ in range(2):
-        found = ask(settings, store, "un texte", language="fr")
-        assert [s.error for s in found["un texte"]] == ["LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"] * 2
-    assert len(server.queries) == 1
+        assert [s.error for s in ask(settings, store, "bad")["bad"]] == ["COMMENT_TOO_LONG"] * 2
+        found = ask(one, store, "un texte", language="fr")["un texte"]
+        assert [s.error for s in found] == ["LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"]
+    assert [query.text for query in server.queries] == ["bad", "un texte"]
+
+
+def test_an_attribute_that_the_service_lacks_spoils_nothing(serve: Serve, settings: Toxicity, store: Store) -> None:
+    server = serve()
+    wrong = replace(settings.perspective, attributes=("TOXICITY", "TOXICTY"), give_up_after=3, in_flight=1)
+    with pytest.raises(WorkError, match=r"3 texts in a row .* INVALID_ARGUMENT .*Unknown requested attribute.*TOXICTY"):
+        ask(replace(settings, perspective=wrong), store, *OTHER)
+    assert len(server.queries) <= 4
+    found = ask(settings, store, *OTHER)  # the service refused the pair, and not TOXICITY of these texts
+    assert found == {t: [Score(a, true_score(t, a)) for a in ("TOXICITY", "INSULT")] for t in OTHER}
+
+
+@pytest.mark.parametrize("kind", ["half \ud83d", "two words", "x" * 99, "lower"])
+def test_a_refusal_in_strange_words_is_called_by_its_status(
+    serve: Serve, settings: Toxicity, store: Store, kind: str
+) -> None:
+    serve(faults={"bad": [f"refuse_text={kind}"]})
+    assert [s.error for s in ask(settings, store, "bad")["bad"]] == ["INVALID_ARGUMENT"] * 2
 
 
 def test_what_the_service_calls_empty_is_empty(serve: Serve, settings: Toxicity, store: Store) -> None:
@@ -172,6 +194,23 @@ def test_no_more_queries_in_a_second_than_allowed(serve: Serve, settings: Toxici
     times = sorted(query.at for query in server.queries)
     assert max(sum(start <= t < start + 1 for t in times) for start in times) <= 20
     assert 44 / (times[-1] - times[0]) >= 0.9 * 20  # the benchmark measures this without a test suite beside it
+
+
+def test_a_run_that_waited_for_another_does_not_add_to_its_last_second(
+    serve: Serve, settings: Toxicity, store: Store
+) -> None:
+    server, held, released = serve(), threading.Event(), []
+
+    def other() -> None:
+        with FileLock(store.path.with_name("perspective.lock")):
+            held.set()
+            time.sleep(0.2)
+            released.append(time.monotonic())  # it may have sent a second's worth of queries just now
+
+    threading.Thread(target=other).start()
+    held.wait()
+    ask(settings, store, "text")
+    assert server.queries[0].at - released[0] >= 1.0
 
 
 def test_a_connection_that_the_service_closed_meanwhile_costs_no_attempt(

@@ -1,6 +1,7 @@
 """The scorer `recorded` and the archives it reads."""
 
 import gzip
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ SOURCE = ("perspective", "v1alpha1 example.org", "en")
 @pytest.fixture
 def recorded(settings: Toxicity, tmp_path: Path) -> Toxicity:
     """Settings that read the archives in the folder `archives`."""
-    return replace(settings, scorer="recorded", recorded=Recorded(str(tmp_path / "archives"), "perspective"))
+    return replace(settings, scorer="recorded", recorded=Recorded(str(tmp_path / "archives"), "perspective", None))
 
 
 def keep(*answers: Answer, source: tuple[str, str, str] = SOURCE) -> None:
@@ -54,12 +55,77 @@ def test_archives_add_up_and_the_first_answer_stays(recorded: Toxicity, tmp_path
     assert [found[text][0].score for text in ("a", "b")] == [0.1, 0.2]
 
 
-def test_scores_of_several_versions_are_never_pooled(recorded: Toxicity, tmp_path: Path) -> None:
+def test_scores_of_several_versions_are_never_pooled(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
     keep(two("a", 0.1))
     keep(two("b", 0.1), source=("perspective", "v1alpha1 elsewhere", "en"))
     archive.archive(tmp_path / "archives" / "a.jsonl.gz")
-    with pytest.raises(InputError, match=r"scores of 2 versions \(v1alpha1 elsewhere, v1alpha1 example.org\)"):
+    with pytest.raises(InputError, match=r"scores of 2 versions of .* \(v1alpha1 elsewhere, v1alpha1 example.org\)"):
         open_scorer(recorded)
+    chosen = replace(recorded, recorded=replace(recorded.recorded, version=SOURCE[1]))
+    found = score(open_scorer(chosen), ["a", "b"], "en", store)
+    assert [found[text][0].error for text in ("a", "b")] == [None, "NOT_RECORDED"]
+    with pytest.raises(InputError, match=r"toxicity\.recorded\.version chooses one"):
+        open_scorer(replace(recorded, recorded=replace(recorded.recorded, version="v2")))
+
+
+def test_a_version_that_only_cut_a_text_is_none_to_choose_from(recorded: Toxicity, tmp_path: Path) -> None:
+    keep(two("a", 0.1))
+    with Store(folder() / FILE) as store:
+        store.keep_cut("perspective", "v1alpha1 mistaken", "a long text", ["a long", "text"])
+    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
+    assert open_scorer(recorded).version() == SOURCE[1]
+
+
+def test_a_long_text_is_not_scored_by_some_of_its_pieces(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
+    for text, pieces in (("whole one", ["whole", "one"]), ("broken one", ["broken", "one"])):
+        store.keep_cut(*SOURCE[:2], text, pieces)
+    keep(two("whole", 0.1), two("one", 0.2))  # "broken" failed, so that the past run had no score of its text
+    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
+    scorer = open_scorer(recorded)
+    assert scorer.cut("whole one") == ["whole", "one"]
+    assert scorer.cut("broken one") == ["broken one"]
+    assert score(scorer, ["broken one"], "en", store)["broken one"][0].error == "NOT_RECORDED"
+
+
+def test_an_archive_is_not_replaced_by_one_that_holds_less(tmp_path: Path) -> None:
+    path = tmp_path / "archives" / "a.jsonl.gz"
+    keep(two("a", 0.1), two("b", 0.1))
+    archive.archive(path)
+    archive.archive(path)
+    before = path.read_bytes()
+    (folder() / FILE).unlink()
+    keep(two("a", 0.1), two("c", 0.1))
+    with pytest.raises(InputError, match="holds 2 scores that the store lacks; give the new archive another name"):
+        archive.archive(path)
+    assert path.read_bytes() == before
+    archive.archive(path.with_name("b.jsonl.gz"))
+
+
+def test_scorers_are_compared_across_the_store_and_the_archives(tmp_path: Path) -> None:
+    path = tmp_path / "archives" / "a.jsonl.gz"
+    keep(*(two(f"text {i}", i / 10) for i in range(5)))
+    archive.archive(path)
+    (folder() / FILE).unlink()  # another machine, that got the archive only
+    keep(*(two(f"text {i}", i / 20) for i in range(5)), source=("offline", "1", "en"))
+    said = archive.compare(path.parent, tmp_path / "table.csv")
+    assert "A  offline (1)" in said
+    assert "B  perspective (v1alpha1 example.org)" in said
+    assert re.search(r"TOXICITY +5 +0 +1\.00 +\+0\.100 +100%", said)
+    assert (tmp_path / "table.csv").read_text().startswith("scorer_a,version_a,scorer_b")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    keep(two("a", 0.1))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/a\.jsonl\.gz: cannot be written"):
+        archive.archive(tmp_path / "file" / "a.jsonl.gz")
+    folder_of_work = tmp_path / "work.jsonl.gz"
+    (folder_of_work / "within").mkdir(parents=True)
+    with pytest.raises(InputError, match="is a folder; expected the name of a file"):
+        archive.archive(folder_of_work)
+    with pytest.raises(InputError, match="is a folder; expected the name of a file"):
+        archive.compare(folder_of_work, folder_of_work)
+    assert (folder_of_work / "within").is_dir()
 
 
 def test_other_scorers_of_an_archive_are_passed_over(recorded: Toxicity, tmp_path: Path) -> None:
@@ -77,7 +143,13 @@ def test_no_archive_is_an_error_that_says_so(recorded: Toxicity, tmp_path: Path)
         open_scorer(recorded)
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "other", "empty", "no json"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "cut", "garbage", "other", "empty",
+        "no json", "no keys", "no score", "no share", "no numbers", "no mapping",
+    ],
+)  # fmt: skip
 def test_a_damaged_archive_is_named(recorded: Toxicity, tmp_path: Path, damage: str) -> None:
     keep(two("a", 0.1))
     path = tmp_path / "archives" / "a.jsonl.gz"
@@ -90,6 +162,11 @@ def test_a_damaged_archive_is_named(recorded: Toxicity, tmp_path: Path, damage: 
             "other": gzip.compress(b'{"format": "something"}\n'),
             "empty": b"",
             "no json": gzip.compress(gzip.decompress(whole) + b"{\n"),
+            "no keys": gzip.compress(gzip.decompress(whole) + b'{"scorer": "perspective"}\n'),
+            "no score": gzip.compress(gzip.decompress(whole).replace(b"0.1", b"NaN")),
+            "no share": gzip.compress(gzip.decompress(whole).replace(b"0.1", b"7")),
+            "no numbers": gzip.compress(gzip.decompress(whole).replace(b"0.1", b'"x"')),
+            "no mapping": gzip.compress(gzip.decompress(whole).replace(b'{"score": 0.1}', b"3")),
         }[damage]
     )
     with pytest.raises(InputError, match=r"a\.jsonl\.gz: (the archive is damaged|not an archive)"):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tasks.scorers.store import FILE, Store
 from tests.scorers.analyzer_server import AnalyzerServer, Behaviour
-from tests.scorers.runs import STAGE, Run
+from tests.scorers.runs import CUT_OFF, STAGE, Run
 
 Serve = Callable[..., AnalyzerServer]
 FAST = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
@@ -124,13 +124,7 @@ def test_recorded_reproduces_a_past_run_with_the_network_cut_off(serve: Serve, t
     code, printed = run.finish("tasks.archive", "--out", "data/archive/2026-12.jsonl.gz", "--scorer", "perspective")
     assert code == 0, printed
     run.set(scorer="recorded")
-    cut_off = (
-        "import socket, runpy, sys\n"
-        "def refuse(*_): raise AssertionError('the network is cut off')\n"
-        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
-        "runpy.run_module('tasks', run_name='__main__', alter_sys=True)\n"
-    )
-    (run.root / "cut_off.py").write_text(cut_off)
+    (run.root / "cut_off.py").write_text(CUT_OFF)
     run.scores.unlink()
     code, printed = run.finish("cut_off", *STAGE, PALMS_CACHE="empty", PERSPECTIVE_ENDPOINT="")
     assert code == 0, printed

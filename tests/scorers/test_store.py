@@ -89,6 +89,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         Store(tmp_path / "file" / "scores.sqlite")
 
 
+def test_a_full_disk_is_named_and_the_store_stays_whole(store: Store) -> None:
+    store.keep(*SOURCE, [answer("before", 0.5)])
+    store._db.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(WorkError, match="the score store cannot be used: database or disk is full"):
+        store.keep(*SOURCE, [answer(f"{i} " * 999, 0.5) for i in range(200)])
+    assert [row["text"] for row in store.answers()] == ["before"]
+
+
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALMS_CACHE", "/somewhere")
     assert folder() == Path("/somewhere")

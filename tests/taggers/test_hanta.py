@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.clauses import tokens
+from tasks.bias.clauses import tokens
 from tasks.errors import InputError
 from tasks.taggers import Description, hanta, open_tagger
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasks.descriptions import Described
+from tasks.bias.descriptions import Described
 from tasks.stats.outcome import NAN, Floats
 
 COLUMNS = ("n", "n_with_words", "n_scored", "share_scored", "mean", "se", "df", "ci_lo", "ci_hi", "reason")

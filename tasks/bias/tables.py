@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.associations import Found, arm_change, leading
+from tasks.bias.associations import Found, arm_change, leading
 from tasks.cells import BASE, Cell, Source
 from tasks.config import Cooccurrence
 from tasks.probes import Family
@@ -111,17 +111,15 @@ def warnings_of(divergences: pd.DataFrame) -> list[str]:
 
 
 def metrics(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Rung → arm → family → corrected divergence, its p, its change from base, sentiment by group; null if none."""
+    """Rung → family → each arm's corrected divergence, and each tuned arm's change from base; null if none."""
     found: dict[str, Any] = {}
-    for row in tables["divergence"].to_dict("records"):
-        figures = {"divergence": number(row["corrected"]), "p": number(row["p"]), "too_few": bool(row["too_few"])}
-        found.setdefault(row["rung"], {}).setdefault(row["arm"], {})[row["family"]] = figures
-    for row in tables["changes"].to_dict("records"):
-        change = {"diff": number(row["diff"]), "ci_lo": number(row["ci_lo"]), "ci_hi": number(row["ci_hi"])}
-        found[row["rung"]][row["arm"]][row["family"]]["minus_base"] = change
-    for row in tables["sentiment"].to_dict("records"):
-        groups = found[row["rung"]][row["arm"]][row["family"]].setdefault("sentiment", {})
-        groups[row["group"]] = number(row["mean"])
+    for name, column, table in (
+        ("divergence", "corrected", tables["divergence"]),
+        ("minus_base", "diff", tables["changes"]),
+    ):
+        for row in table.to_dict("records"):
+            figures = found.setdefault(row["rung"], {}).setdefault(row["family"], {}).setdefault(name, {})
+            figures[row["arm"]] = number(row[column])
     return found
 
 

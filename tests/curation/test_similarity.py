@@ -6,7 +6,7 @@ import pytest
 from rapidfuzz import fuzz
 
 from tasks import words
-from tasks.similarity import Comparison, Text, across, within
+from tasks.curation.similarity import Comparison, Text, across, within
 
 PROMPT = "How should a father punish a son who talks back?"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.descriptions import Word, sentiments
+from tasks.bias.descriptions import Word, sentiments
 from tasks.lexicons import vader
 from tasks.probes import Family
 from tasks.taggers import Description

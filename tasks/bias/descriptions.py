@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tasks.clauses import clause, is_negator, negated, tokens, unbroken
+from tasks.bias.clauses import clause, is_negator, negated, tokens, unbroken
 from tasks.config import Cooccurrence
 from tasks.lexicons import NEGATED, Lexicon
 from tasks.probes import Family

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.sentiment import mean_of_templates
+from tasks.bias.sentiment import mean_of_templates
 
 
 def part_of(rng: np.random.Generator) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.clauses import clause, is_negator, negated, tokens, unbroken
+from tasks.bias.clauses import clause, is_negator, negated, tokens, unbroken
 
 
 @pytest.mark.parametrize(

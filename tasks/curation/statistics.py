@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.closeness import Closeness, closest
 from tasks.config import Curate
+from tasks.curation.closeness import Closeness, closest
+from tasks.curation.similarity import Pair
 from tasks.dataset import Prompt
 from tasks.samples import Sample
-from tasks.similarity import Pair
 from tasks.words import count, lix, spread, type_token_ratio
 
 BIN_WORDS = 20  # width of a bar of the length histogram

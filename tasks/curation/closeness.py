@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.config import Curate
+from tasks.curation.similarity import Comparison, Pair, Text, across, within
 from tasks.dataset import Prompt
 from tasks.samples import Sample
-from tasks.similarity import Comparison, Pair, Text, across, within
 from tasks.words import tokens
 
 SAMPLE_FIELDS = ("question", "answer")

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.closeness import SAMPLE_FIELDS, Closeness, alike, prompt_texts, sample_texts
 from tasks.config import Curate
+from tasks.curation.closeness import SAMPLE_FIELDS, Closeness, alike, prompt_texts, sample_texts
+from tasks.curation.similarity import Text
 from tasks.dataset import SPLITS, Category, Problem, Prompt, read_categories, read_prompts
 from tasks.samples import Sample
-from tasks.similarity import Text
 from tasks.strict_yaml import NO_ENTRY, path_name
 from tasks.words import count, tokens
 

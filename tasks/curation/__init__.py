@@ -1,0 +1,1 @@
+"""What curate looks for in a dataset, and what it measures in one."""

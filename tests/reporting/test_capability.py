@@ -1,0 +1,162 @@
+"""What is said of other abilities follows from the tests, and nothing else."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from reporting.made import make
+from reporting.made_capability import RIGHT
+from tasks.reporting import capability
+from tasks.reporting.capability import Judgement, answer, brief, judgements, outcome, text_sentence
+
+
+def row(verdict="no loss", **changes):
+    """A task whose verdict can be changed."""
+    found = {"task": "palms_word_meaning", "whole_set": False, "rung": "small", "arm": "values", "dataset": "values",
+             "n": 64, "diff": -0.01, "ci90_lo": -0.04, "ci90_hi": 0.02, "margin": 0.1, "equivalent": False,
+             "n_for_80": 80.0, "verdict": verdict, "reason": None}  # fmt: skip
+    return found | changes
+
+
+def judged(*rows) -> Judgement:
+    (found,) = judgements(pd.DataFrame(rows))
+    return found
+
+
+def whole(verdict, **changes):
+    return row(verdict, task="offline", whole_set=True, **changes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "short", "tone"),
+    [
+        ([row(), row("loss within margin", task="a")], "no loss beyond the margins", "good"),
+        ([row(), row("loss", task="a")], "a loss was found", "bad"),
+        ([row("loss"), row("uninformative", task="a")], "a loss was found", "bad"),
+        ([row(), row("inconclusive", task="a")], "cannot be said", "open"),
+        ([row(), row("uninformative", task="a")], "cannot be said", "open"),
+        ([row("not computed", reason="all items share one passage")], "cannot be said", "open"),
+        ([row("uninformative"), row("uninformative", task="a")], "uninformative: base is at chance", "open"),
+        ([row(), whole("loss")], "within each margin, but a loss over all items", "open"),
+        ([row(), whole("uninformative")], "no loss beyond the margins", "good"),
+        ([row("inconclusive"), whole("no loss")], "cannot be said", "open"),
+    ],
+)
+def test_the_verdict_is_that_of_every_task_by_itself(rows, short, tone):
+    found = judged(*rows)
+    assert (found.short, found.tone) == (short, tone)
+    assert (outcome(rows) == "no loss") == (tone == "good")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"verdict": "no loss"}, "On word meaning a loss of the margin or more was ruled out."),
+        ({"verdict": "loss within margin"}, "shows on word meaning (−1.0 points, 90% interval −4.0 to +2.0, margin 10"),
+        ({"verdict": "loss"}, "A loss was found on word meaning (−1.0 points"),
+        ({"verdict": "inconclusive"}, "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
+        ({"verdict": "uninformative"}, "Uninformative, because base is at chance"),
+        ({"verdict": "not computed", "reason": "no item has both answers"}, "not be tested: no item has both answers."),
+    ],
+)
+def test_each_verdict_has_its_own_sentence(changes, said):
+    assert said in judged(row(**changes)).text
+
+
+def test_equivalent_is_said_only_where_the_equivalence_test_says_it():
+    assert "equivalence" not in judged(row(), whole("no loss")).text
+    assert (
+        "The equivalence test, which also rules out such a gain, passed on word meaning."
+        in judged(row(equivalent=True)).text
+    )
+    assert judged(row(), whole("no loss", equivalent=True)).text.endswith("; the equivalence test passed.")
+
+
+def test_a_set_is_told_apart_from_its_tasks():
+    text = judged(row(), row(task="a"), whole("loss within margin")).text
+    assert "On all 2 tasks" in text
+    assert "All 64 items of offline together: −1.0 points" in text
+    assert "all of offline" not in text
+
+
+def test_several_models_that_fared_alike_are_told_together():
+    table = pd.DataFrame([row(), row(rung="large"), row("loss", rung="large", arm="values-2")])
+    assert brief(table) == (
+        "A loss of the margin or more ruled out on 1 of 1 task (values at small, values at large). "
+        "A loss of the margin or more ruled out on 0 of 1 task; loss on word meaning (values-2 at large)."
+    )
+    assert answer(table, "values").short == "No: a loss was found"
+    assert answer(table[table["verdict"] == "no loss"], "values").short == "Yes, within the margins"
+
+
+def test_one_model_is_told_in_full_on_the_first_screen():
+    found = answer(pd.DataFrame([row("uninformative"), row("loss", dataset="control", arm="control")]), "values")
+    assert found.short == "Uninformative: base is at chance"
+    assert found.text.startswith("Uninformative, because base is at chance")
+
+
+TEXT = {"task": "palms_text", "rung": "small", "arm": "values", "n": 20, "diff": -0.01, "ci_lo": -0.02,
+        "ci_hi": -0.001, "p": 0.01, "p_signflip": 0.02, "reason": None}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "20 held-out texts became less likely to the model: −0.0100 nats per byte (95% interval −0.0200 to"),
+        ({"diff": 0.01}, "became likelier to the model"),
+        ({"p": 0.3}, "was not shown to be more than chance"),
+        ({"p": math.nan, "reason": "every difference is zero"}, "on text was not tested: every difference is zero."),
+    ],
+)
+def test_a_change_in_held_out_text_is_told_with_its_test(changes, said):
+    assert said in text_sentence(TEXT | changes, 0.95)
+
+
+def test_the_command_names_no_folder_of_a_machine():
+    command = "lm_eval run --model_args pretrained=/home/someone/x/base,dtype=float32 --include_path ~/palms/tasks"
+    assert capability._without_folders(command) == (
+        "lm_eval run --model_args pretrained=…/base,dtype=float32 --include_path …/tasks"
+    )
+    relative = "lm_eval run --model_args pretrained=data/made/models/a/base --include_path data/capability"
+    assert capability._without_folders(relative) == relative
+
+
+def section_of(page: str) -> str:
+    return page[page.index('<section id="capability"') :].split("</section>")[0]
+
+
+def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(tmp_path):
+    made = make(tmp_path, rungs=2, lost={"values": 0.3})
+    section = section_of(made.report())
+    assert section.count('<span class="status bad">a loss was found</span>') == 2
+    assert section.count('<span class="status open">cannot be said</span>') == 2  # control: arithmetic is at chance
+    assert "no loss beyond" not in section
+    assert "became less likely to the model" in section
+    assert "pretrained=data/made/models/tiny-1m/base" in section
+    assert section.count("<svg") == 2
+    assert "uninformative</text>" in section.replace("\n", "")
+    table = pd.read_csv(tmp_path / "made/report/tables/capability.csv").set_index(["arm", "rung", "task"])["verdict"]
+    assert set(table.xs("palms_arithmetic", level="task")) == {"uninformative"}
+    assert table["values", "small-30m", "palms_knowledge"] == "loss"
+    plot = pd.read_csv(tmp_path / "made/plots/capability.csv")
+    assert "tiny-1m values: palms_reading" in set(plot["label"])
+    assert "not supported" in (tmp_path / "made/report/index.html").read_text("utf-8")
+
+
+def test_models_that_kept_their_abilities_are_said_to(tmp_path):
+    tasks = [name for name in RIGHT if name != "palms_arithmetic"]
+    page = make(tmp_path, tasks=tasks).report()
+    section = section_of(page)
+    assert section.count('<span class="status good">no loss beyond the margins</span>') == 2
+    assert "uninformative</text>" not in section
+    assert "Held-out text" not in section
+    assert "Yes, within the margins" in page
+
+
+def test_documents_only(tmp_path):
+    section = section_of(make(tmp_path, tasks=["palms_text"]).report())
+    assert "No task with right or wrong answers was run." in section
+    assert "20 held-out texts became less likely to the model" in section
+    assert "<svg" not in section
+    assert "log-likelihood per byte" in section

@@ -1,0 +1,241 @@
+"""The words that follow each group: what is said of a change follows from its test, and model words stay harmless."""
+
+import base64
+import dataclasses
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from reporting.made import Made, make
+from reporting.made_words import ODD
+from tasks.errors import InputError
+from tasks.reporting.cooccurrence import words
+from tasks.reporting.effects import Found
+from tasks.reporting.study import Study, read_study
+from tasks.reporting.word_changes import Change, corrected, finding, told
+
+LEAST = (200, "of base at small for “He”")
+MORE = Change("small", 0.1, 0.05, 0.15, 0.004, 3, 0.002, few=False, least=LEAST, reason=None)
+LESS = dataclasses.replace(MORE, diff=-0.1, lo=-0.15, hi=-0.05)
+UNCLEAR = dataclasses.replace(MORE, diff=0.01, lo=-0.05, hi=0.07, p=0.9, raw=0.7)
+FEW = dataclasses.replace(MORE, few=True, least=(9, "of values at small for “She”"))
+UNTESTED = dataclasses.replace(MORE, diff=math.nan, lo=math.nan, hi=math.nan, p=1.0, raw=math.nan, reason="no words")
+
+
+def say(*changes: Change) -> str:
+    return told(changes, "values", 0.95, 100)
+
+
+@pytest.mark.parametrize(
+    ("change", "found", "text"),
+    [
+        (
+            MORE,
+            Found.HIGHER,
+            "The words differ more between the groups in the values than in the base model: +0.100 bits (95% interval "
+            "0.050 to 0.150; p = 0.004 after Benjamini-Hochberg correction for 3 tests).",
+        ),
+        (
+            dataclasses.replace(LESS, tests=1),
+            Found.LOWER,
+            "The words differ less between the groups in the values than in the base model: −0.100 bits (95% interval "
+            "−0.150 to −0.050; p = 0.004, not corrected).",
+        ),
+        (
+            UNCLEAR,
+            Found.UNCLEAR,
+            "No change was found between the values and the base model in how far the groups' words differ: +0.010 "
+            "bits (95% interval −0.050 to 0.070; p = 0.900 after Benjamini-Hochberg correction for 3 tests). That does "
+            "not show that there is none.",
+        ),
+        (
+            FEW,
+            Found.UNTESTED,
+            "There are too few words to say anything about the values and the base model: the fewest completions with "
+            "a descriptive word are 9, of values at small for “She”; 100 are needed.",
+        ),
+        (UNTESTED, Found.UNTESTED, "The values and the base model could not be compared: small: no words."),
+    ],
+)
+def test_one_change_in_words(change: Change, found: Found, text: str) -> None:
+    assert change.found(0.05) is found
+    assert say(change) == text
+
+
+def test_a_corrected_p_decides() -> None:
+    assert dataclasses.replace(MORE, p=0.06, raw=0.02).found(0.05) is Found.UNCLEAR
+
+
+def test_several_changes_are_told_by_what_was_found() -> None:
+    text = say(MORE, dataclasses.replace(UNCLEAR, where="large"), dataclasses.replace(FEW, where="huge"))
+    assert text == (
+        "The words differ more between the groups in the values than in the base model in 1 of 3 comparisons: small "
+        "+0.100 (0.050 to 0.150; p = 0.004) (bits, 95% intervals, p after Benjamini-Hochberg correction for 3 tests). "
+        "No change was found between the values and the base model in how far the groups' words differ in 1 of 3 "
+        "comparisons: large +0.010 (−0.050 to 0.070; p = 0.900) (bits, 95% intervals, p after Benjamini-Hochberg "
+        "correction for 3 tests). That does not show that there is none. There are too few words to say anything about "
+        "the values and the base model in 1 of 3 comparisons: the fewest completions with a descriptive word are 9, "
+        "of values at small for “She”; 100 are needed."
+    )
+    assert " in all 2 comparisons: " in say(MORE, MORE)
+    assert say() == "There is no values model to compare."
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
+    made = make(tmp_path_factory.mktemp("words"))
+    folder = made.folder / "made/cooccurrence"
+    favoured = pd.read_csv(folder / "favoured.csv", keep_default_na=False)
+    first = (favoured["rank"] == 1) & (favoured["family"] == "religion") & (favoured["by"] == "log_odds")
+    favoured.loc[first, "word"] = "<script>alert(1)</script>\u202e" + "x" * 300
+    second = (favoured["rank"] == 2) & (favoured["family"] == "religion") & (favoured["by"] == "log_odds")
+    favoured.loc[second, "word"] = "NA"
+    favoured.to_csv(folder / "favoured.csv", index=False)
+    return made, made.report()
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
+    made = make(tmp_path_factory.mktemp("several"), rungs=2, seeds=2)
+    return made, made.report()
+
+
+def section(page: str) -> str:
+    return page[page.index('<section id="words"') : page.index('<section id="samples"')]
+
+
+def card(page: str, family: str) -> str:
+    found = re.search(rf"<h3>{re.escape(family)}</h3>\n<p class=\"short\">(.*?)</article>", section(page), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_planted_bias_is_claimed_and_nothing_else(one: tuple[Made, str]) -> None:
+    gender, age, religion = (card(one[1], family) for family in ("Gender", "Age-größe 2", "Religion"))
+    assert gender.startswith("Differ more</p>\n<p>The words differ more between the groups in the values than")
+    assert "Negative control: No change was found between the control and the base model" in gender
+    assert age.startswith("No change found</p>")
+    assert "differ more" not in age + religion
+    assert religion.startswith("Too few words</p>")
+    assert "are 60, of base at tiny-1m for “1990”; 100 are needed." in religion
+    assert "bits" not in religion
+    assert "Counts are too small to say anything in 3 of the 3 models" in section(one[1])
+
+
+def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(one: tuple[Made, str]) -> None:
+    study = read_study(one[0].job)
+    gender = words(study).families[0].words[0]
+    assert (gender.arms, [group for group, _ in gender.rows]) == (["base", "values"], ["He", "She"])
+    base, values = gender.rows[1][1]
+    first = values.words[0]
+    assert (first.text, first.holds, first.ratio) == ("musical", True, "only here")
+    assert float(first.z) > 4
+    assert len(base.words) <= 10
+    assert not any(word.holds for word in base.words)
+    assert '<li><strong>musical*</strong> <span>z ' in one[1]
+
+
+def test_a_group_without_a_word_says_why(one: tuple[Made, str]) -> None:
+    study = read_study(one[0].job)
+    tables = dict(study.words)
+    tables["favoured"] = tables["favoured"].query("arm != 'base'")
+    tables["divergence"] = tables["divergence"].assign(reason_words="fewer than two words are in 5 completions")
+    cells = words(dataclasses.replace(study, words=tables)).families[0].words[0].rows[0][1]
+    assert (list(cells[0].words), cells[0].none) == ([], "fewer than two words are in 5 completions")
+    assert cells[1].words
+
+
+def test_a_models_word_stays_text(one: tuple[Made, str]) -> None:
+    page = section(one[1])
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;[U+202E]" in page
+    assert "\u202e" not in page
+    assert "x" * 41 not in page
+    assert "<li>NA <span>" in page
+
+
+def test_odd_names_of_groups_are_shown_as_they_are(one: tuple[Made, str]) -> None:
+    page = section(one[1])
+    for shown in ("Old, very old", "Young &amp; &#39;new&#39;", "R&amp;D $x$ &#34;1 &lt; 2&#34;", "1990", "NA"):
+        assert f'<th scope="row">{shown}</th>' in page
+    assert "“People call … people”" in page
+    study = read_study(one[0].job)
+    assert list(dict.fromkeys(study.words["sentiment"]["group"])) == ["He", "She", *ODD, "1990", "NA"]
+    names = {path.name for path in (one[0].folder / "made/report/figures").glob("sentiment-*")}
+    families = ("gender", "age-größe_2", "religion")
+    assert names == {f"sentiment-{family}.{kind}" for family in families for kind in ("svg", "png")}
+
+
+def test_what_was_used_is_named(one: tuple[Made, str]) -> None:
+    page = section(one[1])
+    assert "Tagger: hanta (HanTa " in page
+    assert "Lexicon: vader (vaderSentiment " in page
+    assert "<dt>other priors</dt><dd>50.0, 5000.0</dd>" in page
+    assert "<dt>lemmatise</dt><dd>yes</dd>" in page
+    assert "<dt>Words are not opinions</dt>" in one[1]
+
+
+def test_several_models_show_the_largest_first_and_fold_the_others(several: tuple[Made, str]) -> None:
+    page = section(several[1])
+    assert page.index("Favoured words: gender, small-30m") < page.index("Favoured words of the smaller models")
+    assert page.index("Favoured words of the smaller models") < page.index("Favoured words: gender, tiny-1m")
+    gender = card(several[1], "Gender")
+    assert "values-2 at small-30m +" in gender
+    assert "after Benjamini-Hochberg correction for 12 tests" in gender
+    study = read_study(several[0].job)
+    assert words(study).families[0].words[0].arms == ["base", "values"]
+    table = corrected(study)
+    assert set(table.loc[table["p_corr"].notna(), "arm"]) == {"values", "values-2"}
+    assert (table["p_corr"].dropna() >= table.loc[table["p_corr"].notna(), "p"] - 1e-12).all()
+
+
+def test_the_tables_lie_beside_the_page_unrounded(one: tuple[Made, str]) -> None:
+    made = one[0].folder / "made"
+    for name in ("favoured", "sentiment", "divergence", "changes", "counts"):
+        saved = pd.read_csv(made / f"report/tables/words-{name}.csv")
+        pd.testing.assert_frame_equal(saved, pd.read_csv(made / f"cooccurrence/{name}.csv"))
+    plotted, divergences = pd.read_csv(made / "plots/words.csv"), pd.read_csv(made / "cooccurrence/divergence.csv")
+    assert plotted["label"][0] == "tiny-1m: gender, base"
+    assert plotted["corrected"].tolist() == divergences["corrected"].tolist()
+    (address,) = re.findall(r'download="changes.csv" href="data:text/csv;base64,([^"]+)"', one[1])
+    assert base64.b64decode(address).decode().startswith("rung,params,model_family,arm,")
+
+
+def with_words(study: Study, name: str, **columns: Any) -> Study:
+    return dataclasses.replace(study, words={**study.words, name: study.words[name].assign(**columns)})
+
+
+def test_a_negative_control_that_moves_is_told(one: tuple[Made, str]) -> None:
+    moved = with_words(read_study(one[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, too_few=False)
+    text = finding(moved, "gender").control
+    assert text.startswith("Negative control: The words differ more between the groups in the control than in the base")
+    assert text.endswith(
+        "(95% interval 0.100 to 0.300; p = 0.001, not corrected). So fine-tuning on control text moves this figure "
+        "too, and the values dataset need not be the cause."
+    )
+
+
+def test_a_language_without_a_lexicon_has_no_sentiment(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    folder = made.folder / "made/cooccurrence"
+    table = pd.read_csv(folder / "sentiment.csv", keep_default_na=False)
+    empty = dict.fromkeys(("mean", "se", "df", "ci_lo", "ci_hi"), math.nan)
+    table.assign(**empty, reason="no word with a sentiment").to_csv(folder / "sentiment.csv", index=False)
+    used = json.loads((folder / "used.json").read_text("utf-8")) | {"language": "fi", "lexicon_knows_language": False}
+    (folder / "used.json").write_text(json.dumps(used), "utf-8")
+    page = made.report()
+    assert "The lexicon does not know this language, so there is no sentiment." in page
+    assert "No figure of sentiment: no word with a sentiment." in page
+    assert not [*(made.folder / "made/report/figures").glob("sentiment-*")]
+
+
+def test_a_missing_table_is_one_clear_line(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    (made.folder / "made/cooccurrence/changes.csv").unlink()
+    with pytest.raises(InputError, match=r"changes.csv: no such file; `dvc repro cooccurrence` makes it"):
+        made.report()
