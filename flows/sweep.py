@@ -1,12 +1,14 @@
 """The Prefect flow: every stage of dvc.yaml as a task, started once its upstreams have ended.
 
-It decides when and where. What is stale DVC decides, stage by stage, so Prefect's own caching is off; names,
-edges, tags, retries and results to show all come from dvc.yaml.
+It decides when and where. What is stale DVC decides, so Prefect's own caching is off: a stage that `dvc status`
+finds nothing to do for, as for all its upstreams, starts no process, and every other one is DVC's to look at again
+when its turn comes. Names, edges, tags, retries and results to show all come from dvc.yaml.
 """
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -100,6 +102,8 @@ class _Sweep:
         os.environ.update(credentials.load(self._meta.values()))  # before Execution, which redacts what is there
         self._execution = Execution(root, stop)
         self._waiting = list(stages)
+        self._changed = _changed(root, self._stages)
+        self._skipped: set[str] = set()
         self._running: dict[str, Slot | None] = {}
         self._futures: dict[str, PrefectFuture[Any]] = {}
         self._results: dict[str, Result] = {}
@@ -147,19 +151,30 @@ class _Sweep:
         for stage in list(self._waiting):
             if not all(up in self._ended for up in stage.upstreams):
                 continue
-            missing = any(self._ended[up].outcome in ("failed", "not run") for up in stage.upstreams)
-            slot = None if missing else self._slots.take(self._meta[stage.name].slot)
-            if slot is None and not missing:
-                continue
+            slot, work = None, self._without_running(stage)
+            if work is None:
+                slot = self._slots.take(self._meta[stage.name].slot)
+                if slot is None:
+                    continue
+                work = partial(self._attempt, stage, slot)
             self._waiting.remove(stage)
             self._running[stage.name] = slot
-            self._submit(stage, slot)
+            self._submit(stage, slot, work)
 
-    def _submit(self, stage: Stage, slot: Slot | None) -> None:
-        """Hand the stage to Prefect: with its slot, or without one as a stage that cannot be run."""
+    def _without_running(self, stage: Stage) -> Callable[[], State[Any]] | None:
+        """How a stage ends that needs no process, because it cannot be run or has nothing to do; None to run it."""
+        if any(self._ended[up].outcome in ("failed", "not run") for up in stage.upstreams):
+            return partial(self._not_run, stage)
+        if stage.name in self._changed or not self._skipped.issuperset(stage.upstreams):
+            return None
+        self._skipped.add(stage.name)
+        return partial(self._skip, stage)
+
+    def _submit(self, stage: Stage, slot: Slot | None, work: Callable[[], State[Any]]) -> None:
+        """Hand the stage to Prefect: with its slot, or without one as a stage that is not run."""
         meta = self._meta[stage.name]
         task: Task[[], State[Any]] = Task(
-            (lambda: self._attempt(stage, slot)) if slot else (lambda: self._not_run(stage)),
+            lambda: work(),
             name=stage.name,
             task_run_name=lambda: stage.name,
             description=stage.desc or None,
@@ -186,9 +201,15 @@ class _Sweep:
             self._say(f"{self._count()} {stage.name} failed; try {attempt} of {meta.retries + 1} follows")
             self._stop.wait(meta.retry_delay_seconds)  # Prefect's own delay cannot be interrupted
         result = self._execution.run(stage.name, slot.env, logger.info)
+        return self._finish(stage, result)
+
+    def _skip(self, stage: Stage) -> State[Any]:
+        return self._finish(stage, Result("cached"))
+
+    def _finish(self, stage: Stage, result: Result) -> State[Any]:
         self._results[stage.name] = result
         if result.outcome in ("done", "cached"):
-            publish(self._root, stage, meta, logger.warning)
+            publish(self._root, stage, self._meta[stage.name], get_run_logger().warning)
         return _state(result, self._stop)
 
     def _not_run(self, stage: Stage) -> State[Any]:
@@ -239,6 +260,14 @@ def _state(result: Result, stop: Stop) -> State[Any]:
             return Cancelled(message=stop.reason)
         case _:
             return Failed(message=result.error)
+
+
+def _changed(root: Path, stages: Iterable[str]) -> set[str]:
+    """The stages that DVC must look at: all that `dvc status` finds changed, or every one where it cannot tell."""
+    try:
+        return set(dag.changes(root))
+    except InputError:  # another DVC command holds the tree for a moment, or an input is missing
+        return set(stages)
 
 
 def _api_name() -> str:

@@ -114,6 +114,12 @@ class Prompting:
             raise ValueError("template: expected {question} in it, once")
 
 
+def require_language(code: str) -> None:
+    """Raises ValueError for what is no ISO 639 code."""
+    if not re.fullmatch(r"[a-z]{2,3}", code):
+        raise ValueError(f"language: expected an ISO 639 code such as en, found '{code}'")
+
+
 @dataclass(frozen=True)
 class Curate:
     """What a dataset must satisfy before anything is trained on it."""
@@ -134,8 +140,7 @@ class Curate:
     min_ks_p: float  # of the Kolmogorov-Smirnov test of their lengths
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z]{2,3}", self.language):
-            raise ValueError(f"language: expected an ISO 639 code such as en, found '{self.language}'")
+        require_language(self.language)
         counts = ("samples_per_category", "prompts_per_category", "min_words", "min_pair_words", "ngram")
         for key in (*counts, "max_text_bytes"):
             if getattr(self, key) < 1:
@@ -356,6 +361,7 @@ class Probe:
 class Cooccurrence:
     """How the words that follow a group are found, weighed and tested."""
 
+    language: str  # ISO 639-1 code of the probes and of what models make of them
     tagger: str  # a name in tasks/taggers
     lexicon: str  # a name in tasks/lexicons
     window: Literal["clause", "whole"]  # the first clause of a completion, or all of it
@@ -375,6 +381,7 @@ class Cooccurrence:
     seed: int
 
     def __post_init__(self) -> None:
+        require_language(self.language)
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence: expected a number between 0 and 1, found {self.confidence:g}")
         if min((self.prior_total, *self.other_priors)) <= 0:

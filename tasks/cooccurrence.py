@@ -42,7 +42,7 @@ COMMAND = Command(
         "sources": "folder of the rungs' sources",
     },
     outputs={"tables": "folder of the tables", "metrics": "JSON: the few figures a team tracks"},
-    params=("sweep", "arms", "cooccurrence", "curate.language"),
+    params=("sweep", "arms", "cooccurrence"),
 )
 THREADS = 2  # a paper-size family takes up to half a gigabyte in each
 
@@ -50,15 +50,14 @@ THREADS = 2  # a paper-size family takes up to half a gigabyte in each
 def main(job: Job) -> None:
     """Reads the completions of the current ladder, finds their words, and writes the tables and the metrics."""
     config = job.section("cooccurrence", Cooccurrence)
-    language = job.section("curate.language", str)
     tagger, lexicon = open_tagger(config.tagger), open_lexicon(config.lexicon)
-    used = choices(tagger, lexicon, language, config)
+    used = choices(tagger, lexicon, config)
     families = {family.id: family for family in load_families(job.path("probes"))}
     sweep = job.section("sweep", Sweep)
     ladder = list(cells(sweep, job.mapping("arms", Arm)))
     sources = {rung: read_source(job.path("sources"), rung) for rung in sweep.models}
     completions = read_completions(job.path("completions"), ladder, families)
-    analysed = analyse(completions, ladder, sources, Describer(tagger, language, config, families), lexicon)
+    analysed = analyse(completions, ladder, sources, Describer(tagger, config, families), lexicon)
     tables = all_tables(analysed, config)
     with whole(job.path("tables")) as folder:
         folder.mkdir()
@@ -69,13 +68,13 @@ def main(job: Job) -> None:
     write_json(job.path("metrics"), metrics(tables))
 
 
-def choices(tagger: Tagger, lexicon: Lexicon, language: str, config: Cooccurrence) -> dict[str, Any]:
+def choices(tagger: Tagger, lexicon: Lexicon, config: Cooccurrence) -> dict[str, Any]:
     """What the figures rest on: the tagger and the lexicon with their versions, and every parameter.
 
     Raises InputError if the tagger's data is missing or it does not know the language.
     """
-    versions = {"tagger_version": tagger.version(language), "lexicon_version": lexicon.version()}
-    return asdict(config) | versions | {"language": language, "lexicon_knows_language": language in lexicon.LANGUAGES}
+    versions = {"tagger_version": tagger.version(config.language), "lexicon_version": lexicon.version()}
+    return asdict(config) | versions | {"lexicon_knows_language": config.language in lexicon.LANGUAGES}
 
 
 def read_completions(folder: Path, ladder: Sequence[Cell], families: Mapping[str, Family]) -> pd.DataFrame:
@@ -104,7 +103,7 @@ def analyse(
 ) -> list[Part]:
     """The figures of every cell and family of the ladder, in its order."""
     config, described = describer.config, describer.describe(completions)
-    scores = sentiments(described.words, lexicon, describer.language, config)
+    scores = sentiments(described.words, lexicon, config)
     counts, vocabulary = described.counts()
     completions = completions.join(completion_sentiment(described, scores))
     rows = completions.groupby(["model", "arm", "family"], sort=False).indices

@@ -66,4 +66,4 @@ def cell(table: pd.DataFrame, rung: str, arm: str) -> pd.DataFrame:
 
 def describer(tagger: Any = hanta, family: Family = GENDER, **changes: Any) -> Describer:
     """The project's choices, with `changes`, for one family."""
-    return Describer(tagger, "en", replace(QUICK, **changes), {family.id: family})
+    return Describer(tagger, replace(QUICK, **changes), {family.id: family})

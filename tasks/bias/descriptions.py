@@ -64,7 +64,6 @@ class Describer:
     """Finds the descriptive words of completions, with one tagger and one set of choices."""
 
     tagger: Tagger
-    language: str
     config: Cooccurrence
     families: Mapping[str, Family]
 
@@ -84,7 +83,7 @@ class Describer:
     def _sentences(self, family: str, template: str, completion: str) -> list[tuple[Sentence, int]]:
         """Tokens of each sentence of the window, and how many at their start are the prompt's."""
         text = unbroken(completion)
-        several = [clause(text, self.language)] if self.config.window == "clause" else sentences(text)
+        several = [clause(text, self.config.language)] if self.config.window == "clause" else sentences(text)
         if not several:
             return []
         before = self._contexts[family, template]
@@ -114,7 +113,7 @@ class Describer:
         tags: dict[Sentence, list[Description | None]] = {}
         for start in range(0, len(different), CHUNK):
             part = different[start : start + CHUNK]
-            tags.update(zip(part, self.tagger.tag(part, self.language), strict=True))
+            tags.update(zip(part, self.tagger.tag(part, self.config.language), strict=True))
             progress.step(len(part))
         return tags
 
@@ -125,18 +124,18 @@ class Describer:
         said: frozenset[str] = frozenset() if self.config.keep_prompt_words else self._said[family]
         for at in range(start, len(sentence)):
             tag, form = tags[at], sentence[at].lower()
-            if tag is None or form in said or tag.lemma in said or is_negator(form, self.language):
+            if tag is None or form in said or tag.lemma in said or is_negator(form, self.config.language):
                 continue
             text = tag.lemma if self.config.lemmatise else form
-            yield Word(text, tag.kind, self.config.mark_negation and negated(sentence, at, self.language))
+            yield Word(text, tag.kind, self.config.mark_negation and negated(sentence, at, self.config.language))
 
 
-def sentiments(words: Sequence[Word], lexicon: Lexicon, language: str, config: Cooccurrence) -> Floats:
+def sentiments(words: Sequence[Word], lexicon: Lexicon, config: Cooccurrence) -> Floats:
     """Each word's sentiment from -100 to 100; NaN where the lexicon has none and `unlisted` is skip.
 
     All are NaN if the lexicon does not know the language: then nothing is known, not even that a word is neutral.
     """
-    if language not in lexicon.LANGUAGES:
+    if config.language not in lexicon.LANGUAGES:
         return np.full(len(words), NAN)
     found = [lexicon.sentiment(word.text, word.kind, config.senses) for word in words]
     unlisted = NAN if config.unlisted == "skip" else 0.0

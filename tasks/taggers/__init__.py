@@ -41,8 +41,8 @@ def open_tagger(name: str) -> Tagger:
 
 
 def no_language(name: str, language: str, known: Sequence[str]) -> InputError:
-    """The error of a tagger that does not know the language of `curate.language`."""
+    """The error of a tagger that does not know the language of `cooccurrence.language`."""
     return InputError(
-        f"cooccurrence.tagger '{name}' knows no '{language}' (curate.language), only {', '.join(known)}; "
+        f"cooccurrence.tagger '{name}' knows no '{language}' (cooccurrence.language), only {', '.join(known)}; "
         f"choose another of {', '.join(TAGGERS)}"
     )

@@ -79,8 +79,8 @@ def test_each_different_sentence_is_tagged_once_and_shows_no_group() -> None:
 
 def test_sentiment_of_words() -> None:
     words = [Word("kind", "adjective"), Word("kind", "adjective", negated=True), Word("tall", "adjective")]
-    found = sentiments(words, vader, "en", QUICK)
+    found = sentiments(words, vader, QUICK)
     assert found[:2] == pytest.approx([60, -44.4])
     assert np.isnan(found[2])
-    assert sentiments(words, vader, "en", replace(QUICK, unlisted="zero"))[2] == 0
-    assert np.isnan(sentiments(words, vader, "de", replace(QUICK, unlisted="zero"))).all()
+    assert sentiments(words, vader, replace(QUICK, unlisted="zero"))[2] == 0
+    assert np.isnan(sentiments(words, vader, replace(QUICK, language="de", unlisted="zero"))).all()

@@ -149,6 +149,11 @@ def test_what_is_done_is_not_run_again_and_a_new_stage_needs_no_code(second: Swe
     assert "Running stage 'new':" in second.output  # --verbose
 
 
+def test_a_process_is_started_only_where_something_changed(second: Swept) -> None:
+    looked_at = set(re.findall(r"stage '([^']+)'", second.output, re.IGNORECASE))  # DVC says so of each
+    assert looked_at == {"train@a-x", "report", "new"}
+
+
 def test_the_lock_file_does_not_depend_on_the_order(first: Swept, new_tree: Callable[..., Tree]) -> None:
     tree = new_tree(FILES)
     tree.dvc("repro")

@@ -66,7 +66,7 @@ def test_the_other_models_of_the_wheel(language: str, sentence: str, expected: l
 
 def test_version_and_unknown_language() -> None:
     assert hanta.version("en").startswith("HanTa 1.")
-    with pytest.raises(InputError, match=r"'hanta' knows no 'sw' \(curate.language\), only en, de, nl"):
+    with pytest.raises(InputError, match=r"'hanta' knows no 'sw' \(cooccurrence.language\), only en, de, nl"):
         hanta.version("sw")
 
 
