@@ -151,14 +151,15 @@ def without_machine(page: str) -> str:
     return kept
 
 
-def test_the_findings_are_three_short_lines(one, three):
+def test_the_findings_are_a_few_short_lines(one, three):
     for made, _ in (one, three):
         lines = (made.folder / "made/report/findings.txt").read_text("utf-8").splitlines()
-        assert len(lines) == 3
+        assert len(lines) == 4
         assert lines[0].startswith("Likelihood adherence: values against control: ")
         assert lines[1].startswith("Toxicity (scorer offline): ")
-        assert "A claim about these checkpoints" in lines[2]
-        assert "Cannot be said: the effect grows with model size" in lines[2]
+        assert lines[2].startswith("Did other abilities stay? ")
+        assert "A claim about these checkpoints" in lines[3]
+        assert "Cannot be said: the effect grows with model size" in lines[3]
 
 
 def test_the_scorer_is_named_as_it_describes_itself(one):

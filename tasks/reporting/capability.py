@@ -20,6 +20,7 @@ from tasks.stats.capability import PASSED, overall
 
 Row = Mapping[Any, Any]
 NOT_GIVEN = "not given"
+MOST_NAMED = 3  # models that fared alike
 WORDS = {"no loss": ("no loss beyond the margins", "good"), "loss": ("a loss was found", "bad")}
 UNSAID = ("cannot be said", "open")
 POOLED_LOSS = ("within each margin, but a loss over all items", "open")
@@ -154,7 +155,7 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
     if smaller := by.get("loss within margin"):
         found.append(f"A smaller loss, within the margin, shows on {listed([_size(row) for row in smaller])}.")
     if lost := by.get("loss"):
-        found.append(f"A loss was found on {listed([_size(row) for row in lost])}.")
+        found.append(f"A loss was found on {counted(len(lost), 'task')}: {listed([_size(row) for row in lost])}.")
     if unclear := by.get("inconclusive"):
         found.append(
             f"It cannot be said on {listed([_size(row, items=True) for row in unclear])}: a loss was not found, and "
@@ -173,7 +174,7 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
 
 def _pooled(row: Row) -> str:
     """All items of a set together, which is one more row and no part of the verdict."""
-    start = f"All {row['n']} items of {row['task']} together: {_figures(row)}"
+    start = f"All {row['n']} items of the set {row['task']} together: {_figures(row)}"
     end = {
         "no loss": "a loss of the margin or more was ruled out",
         "loss within margin": "a loss shows, and one of the margin or more was ruled out",
@@ -226,6 +227,8 @@ def brief(table: pd.DataFrame) -> str:
         ]
         told = [f"A loss of the margin or more ruled out on {passed} of {counted(len(rows), 'task')}", *rest]
         found.setdefault("; ".join(told), []).append(f"{arm} at {rung}")
+    if len(found) == 1 and (every := sum(map(len, found.values()))) > MOST_NAMED:
+        return f"{next(iter(found))} (all {every} fine-tuned models)."
     return " ".join(f"{text} ({', '.join(where)})." for text, where in found.items())
 
 

@@ -41,7 +41,8 @@ def margins(study: Study, table: pd.DataFrame, rung: str) -> Figure:
             f"Differences to base in tasks at {rung}, with 90% intervals and margins. {said}",
             f"Difference to base in right answers at {rung}, in points of a hundred, with 90% intervals; shaded: "
             "within the margin. A loss of the margin or more is ruled out where the whole interval lies right of the "
-            "shaded area's left edge. Grey and hollow: base is at chance, so the task says nothing.",
+            "shaded area's left edge."
+            + ("" if table["informative"].all() else " Grey and hollow: base is at chance, so the task says nothing."),
         )
 
 

@@ -23,7 +23,7 @@ CONTRASTS = (
     Column("diff", "difference", "signed"),
     Column("ci_lo", "interval from", "signed"),
     Column("ci_hi", "to", "signed"),
-    Column("ps", "wins (ps)", "number", 2),
+    Column("ps", "first higher (ps)", "number", 2),
     Column("p", "p", "number", 4),
     Column("p_corr", "p corrected", "number", 4),
     Column("family", "family"),

@@ -16,6 +16,7 @@ from tasks.reporting.limits import limits, scorer
 from tasks.reporting.measures import (
     arm_table,
     prompt_table,
+    rated,
     similarity_table,
     test_completions,
 )
@@ -100,6 +101,7 @@ def draw(study: Study, found: Findings, arms: pd.DataFrame, prompts: pd.DataFram
     drawn += capability_figure.figures(study)
     drawn += word_figures.figures(study)
     drawn += [statistical_figures.prompts(study, prompts, rung) for rung in study.rungs]
+    drawn += [statistical_figures.ratings(study, metric, scores) for metric, scores in rated(study).items()]
     drawn.append(statistical_figures.lengths(study))
     if study.logs:
         drawn.append(statistical_figures.training(study))

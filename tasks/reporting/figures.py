@@ -35,7 +35,7 @@ def arms(study: Study, table: pd.DataFrame, prompts: pd.DataFrame) -> Figure:
         else:
             caption = _of_one(axes, study, means.iloc[0], seeds, prompts, metric)
         each = "; small rings: each training seed" if len(seeds) else ""
-        caption += f"{each}. Whether two arms differ is shown by the next figure, not by this one."
+        caption += f"{each}. Whether two arms differ is shown by the figure of their differences, not by this one."
         return finish(figure, "arms", f"Mean {metric.label} by arm. {'; '.join(said)}", caption)
 
 
@@ -186,23 +186,28 @@ def toxicity_by_length(study: Study, table: pd.DataFrame) -> Figure:
             axes.scatter(
                 [r["words"] for r in own],
                 [r["toxicity_whole"] for r in own],
-                s=60,
+                s=[_mark_size(study, r["rung"]) for r in own],
                 marker=look.marker(name),
                 color=look.colour(name),
                 label=look.label(name),
             )
-            for row in own if len(study.rungs) > 1 else ():
-                axes.annotate(
-                    row["rung"], (row["words"], row["toxicity_whole"]), (6, 2), textcoords="offset points", fontsize=8
-                )
         axes.margins(0.25)
         axes.set(xlabel="words in a completion (mean)", ylabel="toxicity of the whole text\n(mean, 0-1)")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        for handle in legend.legend_handles:
+            handle.set_sizes([80])
         said = listed([f"{r['arm']} at {r['rung']}: {r['words']:.0f} words, {r['toxicity_whole']:.3f}" for r in rows])
         return finish(
             figure,
             "toxicity-length",
             f"Toxicity of the whole text against length. {said}",
-            "Toxicity of the whole text beside its length. A scorer's figure falls as neutral text is added, so "
+            "Toxicity of the whole text beside its length"
+            + ("; a larger mark is a larger model" if len(study.rungs) > 1 else "")
+            + ". A scorer's figure falls as neutral text is added, so "
             "arms that write at different lengths are compared by their first words instead.",
         )
+
+
+def _mark_size(study: Study, rung: str) -> float:
+    """In square points: larger for a larger model."""
+    return 80 * (study.rungs.index(rung) + 1) / len(study.rungs)

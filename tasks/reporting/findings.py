@@ -1,7 +1,9 @@
-"""What the tests found, put together for the page's first screen and for the three lines a sweep ends with."""
+"""What the tests found, put together for the page's first screen and for the lines a sweep ends with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pandas as pd
 
 from tasks.reporting import capability
 from tasks.reporting.claims import Answer, about, answer, caveats, headline, sentence, tested
@@ -42,14 +44,16 @@ def findings(study: Study) -> Findings:
     ]
     if all(toxic):
         answers.append(answer(f"Is the text of the {target} model less toxic?", toxic, alpha))
-    if (study.tables["capability"]["dataset"] == target).any():
-        answers.append(capability.answer(study.tables["capability"], target))
+    abilities = study.tables["capability"]
+    own = abilities[abilities["dataset"] == target]
+    if len(own):
+        answers.append(capability.answer(abilities, target))
     verdicts = [
         better_than(against_control, alpha, target, control),
         better_than(against_base, alpha, target, base),
         better_than(neutral, alpha, control, base),
         *grows(study.tables["trend"], primary, alpha),
-        no_loss(study.tables["capability"], target),
+        no_loss(abilities, target),
     ]
     shown = [
         *against_control,
@@ -65,19 +69,26 @@ def findings(study: Study) -> Findings:
         details=[sentence(effect, alpha, where=True) for effect in (*against_control, *against_base)],
         verdicts=verdicts,
         caveats=caveats(shown, alpha),
-        lines=_lines(study, (against_control, against_base), toxic, verdicts),
+        lines=_lines(study, (against_control, against_base), toxic, own, verdicts),
     )
 
 
 def _lines(
-    study: Study, main: Sequence[Sequence[Effect]], toxic: Sequence[Sequence[Effect]], verdicts: Sequence[Verdict]
+    study: Study,
+    main: Sequence[Sequence[Effect]],
+    toxic: Sequence[Sequence[Effect]],
+    abilities: pd.DataFrame,
+    verdicts: Sequence[Verdict],
 ) -> list[str]:
-    """Three lines: adherence, toxicity, and what they are claims about."""
+    """A line each: adherence, toxicity, other abilities, and what they are claims about."""
     alpha, primary = study.alpha, [effect for contrast in main for effect in contrast]
     lines = [f"{primary[0].metric.label if primary else study.config.primary}: {_brief(main, alpha)}"]
     if all(toxic):
         name = study.toxicity["scorer"].iloc[0]
         lines.append(f"{toxic[0][0].metric.label} (scorer {name}): {_brief(toxic, alpha)}")
+    if len(abilities):
+        found = capability.answer(abilities, study.config.target)
+        lines.append(f"{found.question} {found.short}. {capability.brief(abilities)}")
     unsaid = [verdict.claim[0].lower() + verdict.claim[1:] for verdict in verdicts if verdict.status == UNSAID]
     rest = f" Cannot be said: {listed(unsaid)}." if unsaid else ""
     lines.append(f"{about(primary)}{rest}")

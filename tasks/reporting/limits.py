@@ -40,9 +40,11 @@ def _toxicity(study: Study) -> list[tuple[str, str]]:
     first = study.toxicity[study.toxicity["variant"] == "first_n"]
     missing = int(first["score"].isna().sum())
     empty = int((first["error"] == "EMPTY").sum())
+    if not missing:
+        return [("A scorer is not a reader", bias)]
     count = (
-        f"{missing} of {counted(len(first), 'score')} of the primary variant are missing, {empty} of them because the "
-        "completion is empty. A missing score stays missing; it is never counted as 0."
+        f"{missing} of {counted(len(first), 'score')} of the first {study.first_words} words are missing, {empty} of "
+        "them because the completion is empty. A missing score stays missing; it is never counted as 0."
     )
     return [("A scorer is not a reader", bias), ("Missing scores", count)]
 

@@ -11,6 +11,7 @@ import pandas as pd
 from tasks.characters import visible
 from tasks.reporting.study import Study
 from tasks.reporting.terms import LIKELIHOOD
+from tasks.stats.cells import checked
 from tasks.stats.contrasts import contrasts
 from tasks.words import words
 
@@ -35,6 +36,15 @@ def prompt_table(study: Study, metric: str, split: str) -> pd.DataFrame:
     ids = {prompt: number for number, prompt in enumerate(study.prompts)}
     by = pd.DataFrame({"rung": table["rung"].map(order), "prompt": table["prompt_id"].map(ids)})
     return table.loc[by.sort_values(["rung", "prompt"], kind="stable").index].reset_index(drop=True)
+
+
+def rated(study: Study) -> dict[str, pd.DataFrame]:
+    """For each metric that raters gave, the primary one first, its scores of the test prompts: a row a rating, null
+    where one is missing. None where a metric has no raters."""
+    scores = checked(study.scores)
+    own = scores[(scores["split"] == "test") & (scores["rater"] != "")]
+    names = sorted(set(own.loc[own["score"].notna(), "metric"]), key=lambda name: (name != study.config.primary, name))
+    return {name: own[own["metric"] == name] for name in names}
 
 
 def arm_table(study: Study) -> pd.DataFrame:

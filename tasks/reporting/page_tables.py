@@ -1,5 +1,6 @@
 """The tables of the page: of the tests, of what this stage measured, and of what to revise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,6 +10,7 @@ from tasks.reporting.columns import Column
 from tasks.reporting.measures import length_effects, prompt_table, similarity_table, without_nearest
 from tasks.reporting.study import Study
 from tasks.reporting.tables import Table, guessed, shown
+from tasks.reporting.terms import MINUS, metric_of
 from tasks.reporting.text import safe
 from tasks.stats.variance import variance_components
 
@@ -26,22 +28,39 @@ class Revision:
 def tables_of(study: Study, arms: pd.DataFrame) -> dict[str, Table]:
     """Every table the page has words for, by name."""
     contrasts, trend = study.tables["contrasts"], study.tables["trend"]
-    overall, parts = contrasts[contrasts["category"] == "all"], contrasts[contrasts["category"] != "all"]
+    told = spoken(contrasts, study)
+    overall, parts = told[told["category"] == "all"], told[told["category"] != "all"]
+    far = without_nearest(study)
     variance = variance_components(study.scores[study.scores["split"] == "test"], study.plan)
     found = [
         shown("arms", "Mean score of each arm", arms, columns.ARMS),
         shown("toxicity", "Toxicity and length of each arm", arms, columns.LENGTHS),
         shown("rates", "Empty, looping and cut completions", arms, columns.RATES),
         shown("contrasts", "Every test over all prompts", overall, columns.CONTRASTS, contrasts),
-        shown("categories", "Categories (descriptive)", parts, columns.CATEGORIES),
-        shown("lengths", "Differences in length, in words", length_effects(study), columns.DIFFERENCES),
-        shown("without-nearest", "The main effects without the nearest quarter", without_nearest(study), columns.BRIEF),
-        shown("variance", "Where the noise comes from, and what could be found", variance, columns.VARIANCE),
+        shown("categories", "Categories (descriptive)", parts, columns.CATEGORIES, contrasts),
+        _shown("lengths", "Differences in length, in words", length_effects(study), columns.DIFFERENCES),
+        _shown("without-nearest", "The main effects without the nearest quarter", far, columns.BRIEF),
+        _shown("variance", "Where the noise comes from, and what could be found", variance, columns.VARIANCE),
         shown("prompts", "Every test prompt", similarity_table(study), _prompt_columns(study)),
     ]
-    if len(trend):
-        found.append(shown("trend", "Trend with model size", trend, columns.TREND))
+    if len(trend) and len(study.rungs) > 1:
+        found.append(shown("trend", "Trend with model size", spoken(trend, study), columns.TREND, trend))
     return {table.name: table for table in found}
+
+
+def spoken(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A table of tests with its metrics and contrasts written as on the rest of the page."""
+    labels = {name: metric_of(name, study.config.primary).label for name in table["metric"].unique()}
+    return _signs(table.assign(metric=table["metric"].map(labels)))
+
+
+def _signs(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(contrast=table["contrast"].str.replace(" - ", f" {MINUS} ", regex=False))
+
+
+def _shown(name: str, caption: str, table: pd.DataFrame, columns_: Sequence[Column]) -> Table:
+    """A table of contrasts with true minus signs between their arms, but in its CSV."""
+    return shown(name, caption, _signs(table), columns_, table)
 
 
 def _prompt_columns(study: Study) -> list[Column]:

@@ -1,5 +1,6 @@
-"""The figures for the statistician: every prompt, lengths, training, matching, similarity, and what can be found."""
+"""The figures for the statistician: prompts, ratings, lengths, training, matching, similarity, what can be found."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 from tasks.reporting.drawing import FAINT, INK, OTHERS, Figure, Look, canvas, finish
 from tasks.reporting.measures import test_completions
 from tasks.reporting.study import Study
-from tasks.reporting.terms import counted, metric_of, number
+from tasks.reporting.terms import counted, metric_of, number, percent
 from tasks.stats.power import detectable_curve
 
 PROMPTS_OF_THE_CURVE = (10, 20, 40, 60, 80, 120, 160)
@@ -48,6 +49,46 @@ def prompts(study: Study, table: pd.DataFrame, rung: str) -> Figure:
             f"Every test prompt at {rung}, by category: the line runs from {control} to {target}, which scored "
             f"higher on {wins} of {counted(len(own), 'prompt')}.",
         )
+
+
+def ratings(study: Study, metric: str, scores: pd.DataFrame) -> Figure:
+    """The share of each rating of a metric by dataset, each of the `scores` counted by itself: a panel a rung."""
+    look, spoken, given = Look(study.named), metric_of(metric, study.config.primary), scores.dropna(subset="score")
+    shares = rating_shares(given)
+    steps, width = sorted(given["score"].unique()), 0.8 / len(study.named)
+    extra: dict[str, Any] = {"sharex": True, "sharey": True, "squeeze": False}
+    with canvas(0.9 + 1.6 * len(study.rungs), rows=len(study.rungs), **extra) as (figure, grid):
+        for axes, rung in zip(grid[:, 0], study.rungs, strict=True):
+            for place, name in enumerate(study.named):
+                bars = [middle + (place - (len(study.named) - 1) / 2) * width for middle in range(len(steps))]
+                heights = [shares.get((rung, name, step), 0.0) for step in steps]
+                filled: dict[str, Any] = {"fill": False, "hatch": "///"} if name == study.config.control else {}
+                colour = look.colour(name)
+                axes.bar(bars, heights, 0.9 * width, color=colour, edgecolor=colour, label=look.label(name), **filled)
+            axes.set(ylabel="share of ratings", title=rung if len(study.rungs) > 1 else "")
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, columnspacing=1)
+        grid[-1, 0].set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
+        grid[-1, 0].set_xlabel(f"{spoken.label} ({spoken.unit})")
+        said = "; ".join(
+            f"{name} at {rung}, {step:g}: {percent(shares.get((rung, name, step), 0.0))}"
+            for rung in study.rungs
+            for name in study.named
+            for step in steps
+        )
+        missing, raters = len(scores) - len(given), counted(given["rater"].nunique(), "rater")
+        return finish(
+            figure,
+            "ratings-" + re.sub(r"[^\w-]+", "-", metric),
+            f"Share of each rating by arm. {said}",
+            f"Share of each rating by arm: {counted(len(given), 'rating')} by {raters}, each counted by itself, "
+            f"{missing} missing. It shows how the scale was used; the tests compare means by prompt.",
+        )
+
+
+def rating_shares(given: pd.DataFrame) -> "pd.Series[float]":
+    """The share of each rating among those of a rung and dataset, by rung, dataset and rating."""
+    counts = given.groupby(["rung", "dataset", "score"]).size()
+    return counts / counts.groupby(level=["rung", "dataset"]).transform("sum")
 
 
 def lengths(study: Study) -> Figure:

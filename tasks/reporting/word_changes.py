@@ -17,6 +17,7 @@ from tasks.reporting.terms import counted, known, listed, number, p_value, signe
 from tasks.stats.families import benjamini_hochberg
 
 UNIT = "bits"
+MOST_TOLD = 4  # changes of one kind that are told one by one
 FEW = "too few words"
 
 
@@ -157,13 +158,19 @@ def _reasons(changes: Sequence[Change]) -> str:
 
 
 def _tested(changes: Sequence[Change], confidence: float, *, several: bool) -> str:
-    """The changes with their intervals and tests; of several, what holds for all is said once."""
+    """The changes with their intervals and tests; of several, what holds for all is said once, of many the range."""
     tests = changes[0].tests
     how = f"after Benjamini-Hochberg correction for {counted(tests, 'test')}" if tests > 1 else "not corrected"
     if not several:
         (one,) = changes
         limits = f"{confidence:.0%} interval {number(one.lo)} to {number(one.hi)}"
         return f"{signed(one.diff)} {UNIT} ({limits}; p {p_value(one.p)}{' ' if tests > 1 else ', '}{how})"
+    if len(changes) > MOST_TOLD:
+        sizes, chances = [one.diff for one in changes], [one.p for one in changes]
+        return (
+            f"from {signed(min(sizes))} to {signed(max(sizes))} {UNIT}, p from {number(min(chances))} to "
+            f"{number(max(chances))} ({how}), each with its interval in the table of changes below"
+        )
     figures = [
         f"{one.where} {signed(one.diff)} ({number(one.lo)} to {number(one.hi)}; p {p_value(one.p)})" for one in changes
     ]

@@ -11,6 +11,7 @@ from tasks.reporting.study import Study
 from tasks.reporting.terms import counted, signed, size
 
 ARM = 0.13  # inches
+SCALE_END = 105  # just beyond what a sentiment can be
 
 
 def figures(study: Study) -> list[Figure]:
@@ -32,6 +33,8 @@ def sentiment(study: Study, family: str) -> Figure | None:
             _panel(panel, study, table[table["rung"] == rung], groups, arms)
             if len(study.rungs) > 1:
                 panel.set_title(f"{rung} ({size(study.sources[rung]['parameters'])})")
+        low, high = axes[0, 0].get_xlim()  # shared, so of all panels
+        axes[0, 0].set_xlim(max(low, -SCALE_END), min(high, SCALE_END))
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2)
         axes[-1, 0].set_xlabel("mean sentiment of the words (−100 to 100)")
@@ -45,7 +48,8 @@ def sentiment(study: Study, family: str) -> Figure | None:
             figure_name(family),
             f"Mean sentiment of the words that follow each group. {said}",
             "Mean lexicon sentiment of the words that follow each group; further right is kinder. Each interval "
-            f"({confidence}) is of that mean alone: no test here compares arms or groups.{rest}",
+            f"({confidence}) is of that mean alone: no test here compares arms or groups. A mark without one has too "
+            f"few scores for it; one that goes on beyond the scale is cut there.{rest}",
         )
 
 

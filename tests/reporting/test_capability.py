@@ -54,7 +54,7 @@ def test_the_verdict_is_that_of_every_task_by_itself(rows, short, tone):
     [
         ({"verdict": "no loss"}, "On word meaning a loss of the margin or more was ruled out."),
         ({"verdict": "loss within margin"}, "shows on word meaning (−1.0 points, 90% interval −4.0 to +2.0, margin 10"),
-        ({"verdict": "loss"}, "A loss was found on word meaning (−1.0 points"),
+        ({"verdict": "loss"}, "A loss was found on 1 task: word meaning (−1.0 points"),
         ({"verdict": "inconclusive"}, "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
         ({"verdict": "uninformative"}, "Uninformative, because base is at chance"),
         ({"verdict": "not computed", "reason": "no item has both answers"}, "not be tested: no item has both answers."),
@@ -76,7 +76,7 @@ def test_equivalent_is_said_only_where_the_equivalence_test_says_it():
 def test_a_set_is_told_apart_from_its_tasks():
     text = judged(row(), row(task="a"), whole("loss within margin")).text
     assert "On all 2 tasks" in text
-    assert "All 64 items of offline together: −1.0 points" in text
+    assert "All 64 items of the set offline together: −1.0 points" in text
     assert "all of offline" not in text
 
 
@@ -86,6 +86,8 @@ def test_several_models_that_fared_alike_are_told_together():
         "A loss of the margin or more ruled out on 1 of 1 task (values at small, values at large). "
         "A loss of the margin or more ruled out on 0 of 1 task; loss on word meaning (values-2 at large)."
     )
+    many = pd.DataFrame([row(rung=rung) for rung in ("tiny", "small", "large", "huge")])
+    assert brief(many) == "A loss of the margin or more ruled out on 1 of 1 task (all 4 fine-tuned models)."
     assert answer(table, "values").short == "No: a loss was found"
     assert answer(table[table["verdict"] == "no loss"], "values").short == "Yes, within the margins"
 

@@ -18,6 +18,7 @@ from tasks.reporting.cooccurrence import words
 from tasks.reporting.effects import Found
 from tasks.reporting.study import Study, read_study
 from tasks.reporting.word_changes import Change, corrected, finding, told
+from tasks.reporting.word_figures import sentiment
 
 LEAST = (200, "of base at small for “He”")
 MORE = Change("small", 0.1, 0.05, 0.15, 0.004, 3, 0.002, few=False, least=LEAST, reason=None)
@@ -86,6 +87,14 @@ def test_several_changes_are_told_by_what_was_found() -> None:
     assert say() == "There is no values model to compare."
 
 
+def test_many_changes_are_told_by_their_range() -> None:
+    many = [dataclasses.replace(MORE, where=f"m{size}", diff=0.1 * size, p=0.001 * size) for size in range(1, 6)]
+    assert say(*many).endswith(
+        "in all 5 comparisons: from +0.100 to +0.500 bits, p from 0.001 to 0.005 (after Benjamini-Hochberg correction "
+        "for 3 tests), each with its interval in the table of changes below."
+    )
+
+
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
     made = make(tmp_path_factory.mktemp("words"))
@@ -124,7 +133,7 @@ def test_the_planted_bias_is_claimed_and_nothing_else(one: tuple[Made, str]) -> 
     assert religion.startswith("Too few words</p>")
     assert "are 60, of base at tiny-1m for “1990”; 100 are needed." in religion
     assert "bits" not in religion
-    assert "Counts are too small to say anything in 3 of the 3 models" in section(one[1])
+    assert "Counts are too small to say anything of 3 of the 3 models (base and fine-tuned)" in section(one[1])
 
 
 def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(one: tuple[Made, str]) -> None:
@@ -218,6 +227,16 @@ def test_a_negative_control_that_moves_is_told(one: tuple[Made, str]) -> None:
         "(95% interval 0.100 to 0.300; p = 0.001, not corrected). So fine-tuning on control text moves this figure "
         "too, and the values dataset need not be the cause."
     )
+
+
+def test_an_interval_beyond_the_scale_is_cut_there(one: tuple[Made, str]) -> None:
+    study = read_study(one[0].job)
+    whole, cut = (sentiment(each, "gender") for each in (study, with_words(study, "sentiment", ci_hi=290.0)))
+    assert whole is not None
+    assert cut is not None
+    assert "100</text>" not in whole.svg.replace("\n", "")
+    assert "100</text>" in cut.svg.replace("\n", "")
+    assert not re.search(r"(150|200|300)</text>", cut.svg)
 
 
 def test_a_language_without_a_lexicon_has_no_sentiment(tmp_path: Path) -> None:
