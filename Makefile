@@ -16,7 +16,7 @@ check: $(VENV)/.installed          ## check the datasets and prompts
 	palms check
 
 test: $(VENV)/.installed-dev       ## all tests
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev       ## ruff and mypy
 	ruff check tasks flows tests

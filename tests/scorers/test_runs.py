@@ -46,7 +46,8 @@ def test_a_killed_run_goes_on_where_it_was(serve: Serve, tmp_path: Path) -> None
     assert not {query.text for query in server.queries[before:]} & stored
     asked = Counter(query.text for query in server.queries)
     assert set(asked) == set(TEXTS)
-    assert asked.total() - len(TEXTS) <= 2 * FAST["in_flight"]  # type: ignore[operator]
+    lost = 2 * FAST["in_flight"]  # type: ignore[operator]  # by each kill: as many in flight, and being stored
+    assert asked.total() - len(TEXTS) <= 2 * lost
     scores = pd.read_parquet(run.scores)
     assert scores["score"].notna().all()
 
