@@ -23,7 +23,7 @@ stages:
   train:
     meta: {slot: gpu}
     matrix: {model: "${sweep.models}", arm: "${sweep.arms}"}
-    cmd: python step.py train@${item.model}-${item.arm} 0.8 tuned/${item.model}-${item.arm} made/${item.model}
+    cmd: python step.py train@${item.model}-${item.arm} 3 tuned/${item.model}-${item.arm} made/${item.model}
     deps: ["made/${item.model}"]
     outs: ["tuned/${item.model}-${item.arm}"]
   report:
