@@ -106,15 +106,18 @@ def retry_after(value: str | None) -> float | None:
 def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: threading.Event) -> Iterator[list[R]]:
     """`work` of every item by so many threads; the results as they come, those together that are there.
 
-    The first item is done alone: if it fails for good, nothing else has been spent. At the first exception
-    `stop` is set and no further item is begun; it is raised when what is under way has ended, and been yielded.
+    A result holds its place in flight until the caller, who keeps it, asks for more: whoever is killed loses no
+    more than `workers` results. The first item is done alone: if it fails for good, nothing else has been spent.
+    At the first exception `stop` is set and no further item is begun; it is raised when what is under way has
+    ended, and been yielded.
     """
     waiting, results = queue.SimpleQueue[T](), queue.SimpleQueue[R | BaseException]()
+    places = threading.Semaphore(workers)
     for item in items[1:]:
         waiting.put(item)
     # daemons: whoever interrupts the run does not wait for queries under way
     crew = [
-        threading.Thread(target=_work, args=(work, waiting, results, stop), daemon=True)
+        threading.Thread(target=_work, args=(work, waiting, results, places, stop), daemon=True)
         for _ in range(min(workers, len(items) - 1))
     ]
     try:
@@ -128,14 +131,17 @@ def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: th
             left -= len(found)
             errors = [result for result in found if isinstance(result, BaseException)]
             if errors:
+                places.release(workers)  # nobody is left waiting for a place: `stop` is set
                 for thread in crew:
                     thread.join()
                 found += _there(results)
             yield [result for result in found if not isinstance(result, BaseException)]
             if errors:
                 raise errors[0]
+            places.release(len(found))
     finally:
         stop.set()
+        places.release(workers)
 
 
 def _there(results: "queue.SimpleQueue[R]") -> list[R]:
@@ -149,9 +155,10 @@ def _work(
     work: Callable[[T], R],
     waiting: "queue.SimpleQueue[T]",
     results: "queue.SimpleQueue[R | BaseException]",
+    places: threading.Semaphore,
     stop: threading.Event,
 ) -> None:
-    while not stop.is_set():
+    while places.acquire() and not stop.is_set():
         try:
             results.put(work(waiting.get_nowait()))
         except queue.Empty:
