@@ -101,6 +101,21 @@ def test_results_come_as_they_are_ready_and_all_of_them() -> None:
     assert found[-1] == 1
 
 
+def test_no_more_is_begun_than_in_flight_before_the_last_is_kept() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        return item
+
+    kept = 0
+    for batch in in_flight(work, range(40), 4, threading.Event()):
+        time.sleep(0.05)  # what storing takes, while the threads could go on
+        assert len(begun) - kept <= 4
+        kept += len(batch)
+    assert kept == 40
+
+
 def test_nothing_to_do() -> None:
     assert list(in_flight(str, [], 4, threading.Event())) == []
 
