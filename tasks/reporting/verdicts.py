@@ -19,17 +19,20 @@ RUNGS_OF_A_TREND = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what this sweep says of it, why, and what that is a claim about."""
+    """A claim, what this sweep says of it, why, what that is a claim about, and whether the contrary was found."""
 
     claim: str
     status: str
     why: str
     about: str = ""
+    contrary: bool = False
 
     @property
     def tone(self) -> str:
-        """The look of its status."""
-        return {SUPPORTED: "good", NOT_SUPPORTED: "bad"}.get(self.status, "open")
+        """The look of its status: a claim is bad only where the contrary was found, not where nothing was."""
+        if self.contrary:
+            return "bad"
+        return "good" if self.status == SUPPORTED else "open"
 
 
 def better_than(effects: Sequence[Effect], alpha: float, a: str, b: str) -> Verdict:
@@ -43,7 +46,8 @@ def better_than(effects: Sequence[Effect], alpha: float, a: str, b: str) -> Verd
         return Verdict(claim, SUPPORTED, why, about(effects))
     if wins > 0:
         why = f"Only at {at_sizes(wins, len(effects))}. {why}"
-    return Verdict(claim, NOT_SUPPORTED, why, about(effects))
+    contrary = any(effect.better(alpha) < 0 for effect in effects)
+    return Verdict(claim, NOT_SUPPORTED, why, about(effects), contrary)
 
 
 def grows(trend: pd.DataFrame, metric: str, alpha: float) -> list[Verdict]:
@@ -80,7 +84,8 @@ def _grows(claim: str, rows: Sequence[Mapping[Any, Any]], alpha: float) -> Verdi
     if all(rising):
         return Verdict(claim, SUPPORTED, f"{slopes}.", subject)
     mixed = "Only for some contrasts or on one of the two scales, and such a trend can be made by the scale. "
-    return Verdict(claim, NOT_SUPPORTED, f"{mixed if any(rising) else ''}{slopes}.", subject)
+    falling = any(row["p_corr"] <= alpha and row["estimate"] < 0 for row in rows)
+    return Verdict(claim, NOT_SUPPORTED, f"{mixed if any(rising) else ''}{slopes}.", subject, falling)
 
 
 def _slopes(rows: Sequence[Mapping[Any, Any]]) -> str:
@@ -110,4 +115,4 @@ def no_loss(capability: pd.DataFrame, target: str) -> Verdict:
     if own.empty:
         return Verdict(claim, UNSAID, "No capability task was measured in this sweep.")
     status = {"no loss": SUPPORTED, "loss": NOT_SUPPORTED}.get(outcome(own.to_dict("records")), UNSAID)
-    return Verdict(claim, status, brief(own), ABOUT)
+    return Verdict(claim, status, brief(own), ABOUT, status == NOT_SUPPORTED)

@@ -23,6 +23,24 @@ def test_a_partial_result_says_at_how_many_sizes():
 
 
 @pytest.mark.parametrize(
+    ("kinds", "tone"),
+    [((GAIN,), "good"), ((UNCLEAR,), "open"), ((GAIN, UNCLEAR), "open"), ((LOSS,), "bad"), ((GAIN, LOSS), "bad"),
+     ((UNTESTED,), "open")],
+)  # fmt: skip
+def test_only_a_finding_to_the_contrary_looks_bad(kinds, tone):
+    found = effects(*[row(rung=f"r{i}", **kind) for i, kind in enumerate(kinds)])
+    assert better_than(found, 0.05, "values", "control").tone == tone
+
+
+@pytest.mark.parametrize(
+    ("changes", "tone"),
+    [({}, "good"), ({"p_corr": 0.4}, "open"), ({"estimate": -0.1}, "bad"), ({"descriptive": True}, "open")],
+)
+def test_only_a_falling_trend_looks_bad(changes, tone):
+    assert grows(slopes(**changes), "adherence", 0.05)[0].tone == tone
+
+
+@pytest.mark.parametrize(
     ("changes", "status", "why"),
     [
         ({"n_rungs": 1}, UNSAID, "One model size cannot show a trend."),
@@ -62,6 +80,7 @@ def test_model_families_are_judged_apart_and_no_table_says_nothing():
 def test_no_loss_comes_from_the_non_inferiority_verdicts(verdicts, status):
     found = no_loss(capability(*verdicts), "values")
     assert found.status == status
+    assert found.contrary == (status == NOT_SUPPORTED)
     assert "(values at small)" in found.why
 
 
