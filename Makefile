@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# Modules are compiled when they are first imported: most of what is installed never is.
+# Modules are compiled when they are first imported, as most of what is installed never is; so the results of that
+# must be kept, which many container images forbid: without them every stage would take ten seconds more to start.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: sweep test lint check ui stats-check bench accessibility
