@@ -62,6 +62,18 @@ def test_sizes_come_from_the_environment() -> None:
     assert [found.take("cpu") is not None for _ in range(2)] == [True, False]
 
 
+@pytest.mark.parametrize(("gpus", "cores", "expected"), [("", 1, 1), ("", 2, 2), ("", 16, 2), ("0,1,2", 2, 3)])
+def test_by_default_a_gpu_has_one_stage_and_the_cores_two(
+    monkeypatch: pytest.MonkeyPatch, gpus: str, cores: int, expected: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    found = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": gpus})
+    taken = [found.take("gpu") for _ in range(expected + 1)]
+    assert [slot is not None for slot in taken] == [True] * expected + [False]
+    threads = {slot.env["OMP_NUM_THREADS"] for slot in taken if slot}
+    assert threads == {str(max(1, cores // expected))}
+
+
 @pytest.mark.parametrize("text", ["gpu", "gpu=0", "gpu=-1", "gpu=two", "tpu=1", "gpu=1;cpu=2", "gpu=²"])
 def test_a_bad_setting_is_named(text: str) -> None:
     with pytest.raises(InputError, match=r"PALMS_SLOTS=.*expected"):
