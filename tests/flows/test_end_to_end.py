@@ -19,9 +19,8 @@ from flow_trees import BIN, PALMS, Api, Tree
 from tests.fixtures import tiny
 
 RUNGS = tuple(tiny.RUNGS)
-LIMIT = 900.0  # seconds for a whole sweep on a busy machine
-CELLS = [f"{stage}@tiny-1-values" for stage in ("generate", "adherence", "probe", "capability")]
-FAN_IN = ["toxicity", "cooccurrence", "significance"]
+FAN_IN = {"toxicity", "cooccurrence", "significance"}  # what they read holds what dropped rungs left
+MORE = " Ask the nurse as well."
 SECRET = "hf_planted_secret_0123456789"
 
 
@@ -44,12 +43,12 @@ def ran(output: str) -> set[str]:
 
 
 def sweep(tree: Tree, *targets: str, code: int = 0) -> str:
-    found, output = tree.run(*PALMS, "sweep", *targets, timeout=LIMIT)
+    found, output = tree.run(*PALMS, "sweep", *targets, timeout=420)
     assert found == code, output
     return output
 
 
-def set_params(tree: Tree, change: Callable[[dict[str, Any]], None]) -> None:
+def set_params(tree: Tree, change: Callable[[dict[str, Any]], object]) -> None:
     params = tiny.load(tree.root / "params.yaml")
     change(params)
     tiny.write_params(tree.root, params)
@@ -101,31 +100,31 @@ def test_no_secret_and_no_home_path_is_left_anywhere(tree: Tree, first: str) -> 
                 assert str(Path.home()).encode() + b"/" not in content, path
 
 
-@pytest.mark.usefixtures("first")
-def test_a_dropped_rung_is_never_counted_and_comes_back_from_the_cache(tree: Tree) -> None:
-    whole = lock(tree)
+@pytest.fixture(scope="module")
+def whole(tree: Tree, first: str) -> dict[str, Any]:
+    """The lock of the whole ladder, before anything is changed."""
+    del first
+    return lock(tree)
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_dropped_rung_is_never_counted(tree: Tree) -> None:
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    assert of(ran(sweep(tree))) == {"toxicity", "cooccurrence", "significance", "report"}
+    assert of(ran(sweep(tree))) == FAN_IN | {"report"}
     scores = pd.read_parquet(tree.root / "data/made/significance/scores.parquet")
     assert set(scores["rung"]) == {"tiny-1"}
     assert (tree.root / "data/made/samples/tiny-3/base.jsonl").exists()  # it is there, and is not read
 
-    set_params(tree, lambda p: p["sweep"].update(models=list(RUNGS)))
-    assert ran(sweep(tree)) == set()
-    back = lock(tree)
-    assert back == whole
-    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    assert ran(sweep(tree)) == set()
+
+@pytest.mark.usefixtures("whole")
+def test_a_report_parameter_re_runs_only_the_report(tree: Tree) -> None:
+    set_params(tree, lambda p: p["report"].update(title="Another title"))
+    assert ran(sweep(tree)) == {"report"}
 
 
-@pytest.mark.usefixtures("first")
+@pytest.mark.usefixtures("whole")
 def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree) -> None:
-    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    sweep(tree)
-    path = tree.root / "data/values/health.yaml"
-    found = tiny.load(path)
-    found["samples"][0]["answer"] += " Ask the nurse as well."
-    tiny.save(path, found)
+    change_answer(tree, MORE)
     again = ran(sweep(tree))
     cells = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
     changed = {"curate@values", *cells, "significance", "report"}
@@ -133,38 +132,38 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree) -> None:
     assert changed <= again <= changed | {"toxicity", "cooccurrence"}
 
 
-@pytest.mark.usefixtures("first")
-def test_a_report_parameter_re_runs_only_the_report(tree: Tree) -> None:
-    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    sweep(tree)
-    set_params(tree, lambda p: p["report"].update(title="Another title"))
-    assert ran(sweep(tree)) == {"report"}
+def change_answer(tree: Tree, more: str, instead_of: str = "") -> None:
+    """Adds `more` to the first answer, or puts it in the place of what was added before."""
+    path = tree.root / "data/values/health.yaml"
+    found = tiny.load(path)
+    found["samples"][0]["answer"] = found["samples"][0]["answer"].removesuffix(instead_of) + more
+    tiny.save(path, found)
 
 
-@pytest.mark.usefixtures("first")
+@pytest.mark.usefixtures("whole")
 def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, new_tree: Callable[..., Tree], ladder: Path) -> None:
-    """Without Prefect: the cells of an arm in a second tree, one after another, and every fan-in once more here."""
-    set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    sweep(tree)
-    here = lock(tree)
+    """In a second tree, without Prefect, one after another: everything but the report's provenance is equal."""
     other = new_tree({})
     tiny.make_tree(other.root, ladder)
     for name in ("params.yaml", "data/values/health.yaml"):
         (other.root / name).write_text((tree.root / name).read_text())
-    repro(other, *CELLS)
-    there = lock(other)
-    assert set(CELLS) < set(there)
-    assert there == {stage: here[stage] for stage in there}
-    repro(tree, "--force", "--single-item", *FAN_IN)
-    assert {stage: lock(tree)[stage] for stage in FAN_IN} == {stage: here[stage] for stage in FAN_IN}
-
-
-def repro(tree: Tree, *arguments: str) -> None:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
-    code, output = tree.run(
-        sys.executable, "-m", "dvc", "repro", *arguments, timeout=LIMIT, OMP_NUM_THREADS="1", PATH=path
-    )
+    code, output = other.run(sys.executable, "-m", "dvc", "repro", timeout=300, OMP_NUM_THREADS="1", PATH=path)
     assert code == 0, output
+    here, there = lock(tree), lock(other)
+    assert FAN_IN | {"report", "capability@tiny-1-values"} < set(there) <= set(here)
+    for stage in set(there) - {"report"}:
+        assert there[stage]["outs"] == here[stage]["outs"], stage
+        if stage not in FAN_IN:
+            assert there[stage] == here[stage], stage
+
+
+def test_a_rung_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, Any]) -> None:
+    title = tiny.tiny_params(Path(), RUNGS)["report"]["title"]
+    change_answer(tree, "", instead_of=MORE)
+    set_params(tree, lambda p: (p["sweep"].update(models=list(RUNGS)), p["report"].update(title=title)))
+    assert ran(sweep(tree)) == set()
+    assert lock(tree) == whole
 
 
 @pytest.mark.usefixtures("first")
