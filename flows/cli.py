@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from tasks.errors import InputError, PalmsError, WorkError
+from tasks.imports import importing
 
 BAR = re.compile(r"\[[#.]+\] \d+/\d+ ")  # how a long stage shows how far it is
 
@@ -120,7 +121,8 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
 
     print("starting …", flush=True)
     with server.api(root):
-        from flows.sweep import sweep
+        with importing():
+            from flows.sweep import sweep
 
         _print_progress(verbose=verbose)
         Stop.hard_exit = 9.0

@@ -19,6 +19,7 @@ from urllib.error import HTTPError, URLError
 
 from flows.processes import PARENT, die_with_parent
 from tasks.errors import InputError, WorkError
+from tasks.imports import importing
 
 EPHEMERAL = "ephemeral"
 ours: str | None = None  # the API URL of the server that this process started
@@ -128,10 +129,12 @@ def main() -> None:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    import uvicorn
+    with importing():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
     config = uvicorn.Config(
-        "prefect.server.api.server:create_app",
+        create_app,
         factory=True,
         log_level="error",
         lifespan="on",

@@ -18,6 +18,7 @@ from tasks import config, durations, launch
 from tasks.command import Command, Job
 from tasks.errors import InputError, PalmsError
 from tasks.guard import Guard
+from tasks.imports import importing
 from tasks.parent import die_with_parent
 
 STAGES = (
@@ -70,7 +71,8 @@ def _run(argv: list[str]) -> int:
     guard = Guard.of_modules(Path(__file__).parent, params)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    module = importlib.import_module(f"tasks.{stage}")
+    with importing():
+        module = importlib.import_module(f"tasks.{stage}")
     command: Command = module.COMMAND
     paths, names = _parse(stage, command, argv[1:])
     keys = [key.format(**names) for key in command.params]

@@ -30,6 +30,7 @@ HELPERS = {
     "tasks/errors.py",
     "tasks/files.py",
     "tasks/guard.py",
+    "tasks/imports.py",
     "tasks/launch.py",
     "tasks/parent.py",
     "tasks/progress.py",
