@@ -41,13 +41,19 @@ def totals(ended: Mapping[str, Result], seconds: float) -> str:
 
 
 def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
-    """Of each failed stage its error, then its last lines; then what was not run."""
+    """Each error with the stages that met it, then the last lines of each stage; then what was not run.
+
+    An error in the input (code 2) says all in its line, so that its stage's last lines are left out.
+    """
     failed = {name: ended[name] for name in stages if name in ended and ended[name].outcome == "failed"}
-    heads = [f"{name}: {result.error}" for name, result in failed.items()]
+    met: dict[str, list[str]] = {}
+    for name, result in failed.items():
+        met.setdefault(result.error, []).append(name)
+    heads = [f"{', '.join(names)}: {error}" for error, names in met.items()]
     blocks = [
         "\n".join([f"the last lines of {name}:", *(f"  {line}" for line in result.last_lines)])
         for name, result in failed.items()
-        if result.last_lines
+        if result.code != 2 and result.last_lines
     ]
     not_run = [name for name in stages if name in ended and ended[name].outcome == "not run"]
     tail = [f"not run, for want of these: {', '.join(not_run)}"] if not_run else []

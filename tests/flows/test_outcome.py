@@ -1,0 +1,38 @@
+from flows import outcome
+from flows.dag import Stage
+from flows.execute import Result
+
+NAMES = ("fetch", "train@a", "train@b", "test", "report")
+
+
+def told(**ended: Result) -> list[str]:
+    results = {name.replace("_", "@"): result for name, result in ended.items()}
+    return outcome.failures({name: Stage(name, name.split("@")[0]) for name in NAMES}, results).split("\n")
+
+
+def failed(code: int, error: str, *last: str) -> Result:
+    return Result("failed", 1.0, code, error, last)
+
+
+def test_a_mistake_that_several_stages_met_is_told_once_without_their_last_lines() -> None:
+    wrong = failed(2, "error: params.yaml: unknown key 'x'", "Running stage", "error: params.yaml: unknown key 'x'")
+    assert told(train_b=wrong, train_a=wrong, test=Result("not run", error="train@a failed")) == [
+        "train@a, train@b: error: params.yaml: unknown key 'x'",
+        "not run, for want of these: test",
+    ]
+
+
+def test_work_that_failed_shows_every_stage_s_last_lines() -> None:
+    lost = "its command exited with 1"
+    assert told(fetch=Result("done"), train_a=failed(1, lost, "one"), train_b=failed(1, lost, "two", "three")) == [
+        f"train@a, train@b: {lost}",
+        "the last lines of train@a:",
+        "  one",
+        "the last lines of train@b:",
+        "  two",
+        "  three",
+    ]
+
+
+def test_without_a_failure_nothing_is_told() -> None:
+    assert told(fetch=Result("done"), train_a=Result("cached")) == [""]
