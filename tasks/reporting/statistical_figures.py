@@ -168,8 +168,8 @@ def training(study: Study) -> Figure:
                 )
             axes.set(ylabel="training loss", title=rung)
             axes.locator_params(axis="x", integer=True)
-            axes.legend(loc="upper right", ncols=2)
         grid[-1, 0].set_xlabel("optimiser step")
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
         last = ", ".join(
             f"{arm} at {rung} {log['loss'].iloc[-1]:.2f}" for (rung, arm), log in study.logs.items() if len(log)
         )
