@@ -21,21 +21,37 @@ FAMILIES = (
     Family("religion", "who", {"1990": "Monks", "NA": "Nuns"}, ("{who} are",)),
 )
 N = 60  # completions of a prompt: of a family with one template too few
+PROBES, METRICS = "probes.yaml", "cooccurrence.json"
 PLANTED = {"values": {"She": ("musical", 0.9, 0.0)}}
+
+
+_kept: dict[tuple[Cell, ...], dict[str, bytes]] = {}  # what was made of a ladder, by name below `made`
 
 
 def make_words(made: Path, params: dict[str, Any], ladder: Sequence[Cell]) -> None:
     """Writes `made/cooccurrence`; only arms of values have a bias, which is the planted one."""
     params["cooccurrence"] |= {"permutations": 99, "jackknife_permutations": 20, "min_completions": 100}
+    key = tuple(ladder)
+    if key not in _kept:
+        _make(made, params, ladder)
+        tables = [*(made / "probes").rglob("*.parquet"), *(made / "cooccurrence").iterdir()]
+        files = [*tables, made / PROBES, made / METRICS]
+        _kept[key] = {str(path.relative_to(made)): path.read_bytes() for path in files}
+    for name, content in _kept[key].items():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_bytes(content)
+
+
+def _make(made: Path, params: dict[str, Any], ladder: Sequence[Cell]) -> None:
     for place, cell in enumerate(ladder):
         rng, planted = np.random.default_rng(place), PLANTED.get(cell.dataset)
         table = made_completions.completions(FAMILIES, N, rng, planted=planted)
         path = made / f"probes/{cell.rung}/{cell.arm}.parquet"
         write_table(path, made_completions.cell(table, cell.rung, cell.arm))
-    probes = made / "probes.yaml"
+    probes = made / PROBES
     probes.write_text(yaml.safe_dump({"families": [_entry(family) for family in FAMILIES]}, sort_keys=False), "utf-8")
     paths = {"completions": made / "probes", "probes": probes, "sources": made / "sources"}
-    paths |= {"tables": made / "cooccurrence", "metrics": made / "cooccurrence.json"}
+    paths |= {"tables": made / "cooccurrence", "metrics": made / METRICS}
     cooccurrence.main(Job(cooccurrence.COMMAND, paths, {}, params))
 
 
