@@ -4,7 +4,6 @@ An artifact that cannot be made is a warning in the log, never a failed stage.
 """
 
 import csv
-import os
 import re
 from collections.abc import Callable
 from itertools import islice
@@ -50,9 +49,8 @@ class Progress:
             self._warn(f"the progress could not be shown: {exc}")
 
 
-def publish(root: Path, stage: Stage, meta: Meta, warn: Callable[[str], None]) -> None:
+def publish(root: Path, stage: Stage, meta: Meta, redact: Redactor, warn: Callable[[str], None]) -> None:
     """Publish what the `meta` of a stage that has ended well asks for."""
-    redact = Redactor(os.environ)
     calls = [
         *((path, _publish_table) for path in meta.table),
         *((path, _publish_summary) for path in meta.summary),

@@ -48,10 +48,10 @@ class Result:
 class Execution:
     """Runs stages in `root`, from several threads, until it is stopped."""
 
-    def __init__(self, root: Path, stop: Stop) -> None:
+    def __init__(self, root: Path, stop: Stop, redact: Redactor) -> None:
         self._root = root
         self._stop = stop
-        self._redact = Redactor(os.environ)
+        self._redact = redact
         self._live: dict[str, tuple[str, subprocess.Popen[bytes]]] = {}  # run id -> stage, process
         self._guard = threading.Lock()  # no process starts once the stop has looked at those that live
 
@@ -134,7 +134,8 @@ class Execution:
 
 def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """The environment of a stage: what the user set wins over `extra` and our defaults, but for the GPU."""
-    env = {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **extra, **environ}
+    env = {"TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **extra}
+    env |= {name: value for name, value in environ.items() if value or name not in extra}
     if "CUDA_VISIBLE_DEVICES" in extra:
         env["CUDA_VISIBLE_DEVICES"] = extra["CUDA_VISIBLE_DEVICES"]
     folder = str(Path(sys.executable).parent)  # a `python` in a cmd is this one, activated or not

@@ -31,6 +31,7 @@ from flows import credentials, dag, outcome, server, tree_lock
 from flows.artifacts import Progress, publish
 from flows.dag import Stage
 from flows.execute import Execution, Result
+from flows.lines import Redactor
 from flows.meta import Meta
 from flows.slots import Slot, Slots
 from flows.stopping import Stop, on_cancellation, on_signals
@@ -99,8 +100,9 @@ class _Sweep:
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)
-        os.environ.update(credentials.load(self._meta.values()))  # before Execution, which redacts what is there
-        self._execution = Execution(root, stop)
+        self._keys = credentials.load(self._meta.values())
+        self._redact = Redactor({**os.environ, **self._keys})
+        self._execution = Execution(root, stop, self._redact)
         self._waiting = list(stages)
         self._changed = _changed(root, self._stages)
         self._skipped: set[str] = set()
@@ -200,7 +202,8 @@ class _Sweep:
         else:
             self._say(f"{self._count()} {stage.name} failed; try {attempt} of {meta.retries + 1} follows")
             self._stop.wait(meta.retry_delay_seconds)  # Prefect's own delay cannot be interrupted
-        result = self._execution.run(stage.name, slot.env, logger.info)
+        keys = {name: self._keys[name] for name, _ in meta.secrets if name in self._keys}
+        result = self._execution.run(stage.name, {**slot.env, **keys}, logger.info)
         return self._finish(stage, result)
 
     def _skip(self, stage: Stage) -> State[Any]:
@@ -209,7 +212,7 @@ class _Sweep:
     def _finish(self, stage: Stage, result: Result) -> State[Any]:
         self._results[stage.name] = result
         if result.outcome in ("done", "cached"):
-            publish(self._root, stage, self._meta[stage.name], get_run_logger().warning)
+            publish(self._root, stage, self._meta[stage.name], self._redact, get_run_logger().warning)
         return _state(result, self._stop)
 
     def _not_run(self, stage: Stage) -> State[Any]:
