@@ -77,9 +77,15 @@ def _publish_summary(file: Path, path: str, key: str, redact: Redactor) -> None:
 
 
 def _publish_link(file: Path, path: str, key: str, redact: Redactor) -> None:
+    """A link to a file; where the address would tell the home folder, which kills it, the place in words."""
     if not file.exists():
         raise FileNotFoundError(f"no such file: {path}")
-    create_link_artifact(redact(file.resolve().as_uri()), link_text=path, key=key, description=path)
+    address = file.resolve().as_uri()
+    if redact(address) == address:
+        create_link_artifact(address, link_text=path, key=key, description=path)
+    else:
+        place = redact(str(file.resolve().parent))
+        create_markdown_artifact(f"`{file.name}` in `{place}`", key=key, description=path)
 
 
 def _key(stage: str, path: str) -> str:

@@ -101,14 +101,18 @@ class _Version(argparse.Action):
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from flows import dag, meta, slots, tree_lock
+    from tasks import config
 
     root = _enter_root()
     signal.signal(signal.SIGTERM, _terminated)
     for note in tree_lock.tidy(root):
         print(note)
     # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
-    for stage in dag.select(dag.read(root), arguments.targets):
+    stages = dag.select(dag.read(root), arguments.targets)
+    for stage in stages:
         meta.Meta.of(stage)
+    if any("python -m tasks" in stage.cmd for stage in stages):  # also what no stage that runs would look at
+        config.check(config.read_params())
     slots.Slots.of_this_machine(os.environ)
     return _run_flow(root, arguments.targets, verbose=arguments.verbose)
 

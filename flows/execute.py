@@ -146,7 +146,8 @@ def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str,
 
 def _reason(verdict: Verdict, code: int, last: list[str]) -> str:
     """In a line, why a stage without an `error:` line of its own failed."""
-    killed = -code if code < 0 else -(verdict.command_code or 0)
+    ended = verdict.command_code or 0
+    killed = -code if code < 0 else max(-ended, ended - 128)  # a stage that heard SIGTERM exits with 128 more
     if killed > 0:
         name = signal.Signals(killed).name if killed in set(signal.Signals) else f"signal {killed}"
         hint = "; was there memory enough?" if killed == signal.SIGKILL else ""

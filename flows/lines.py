@@ -7,7 +7,8 @@ from pathlib import Path
 LONGEST = 4000  # characters of one line; Prefect refuses log entries past a megabyte
 _PENDING = 65_536  # bytes held while no newline comes
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*(\x07|\x1b\\))")
-SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|AUTH_STRING)S?$", re.IGNORECASE)
+SECRET_NAME = re.compile(r"(KEY(_ID)?|TOKEN|SECRET|PASS(WORD|WD|PHRASE)?|CREDENTIAL|AUTH_STRING)S?$", re.IGNORECASE)
+_IN_URL = re.compile(r"(?<=://)[^\s/@'\"]+@")  # user and password of an index, a database, a remote
 _SHORTEST_SECRET = 4  # characters; hiding a value of "1" would hide every 1
 
 
@@ -42,7 +43,8 @@ def _clean(raw: bytes) -> str:
 
 
 class Redactor:
-    """Hides the values of variables named …KEY, …TOKEN, …SECRET or …PASSWORD; the home folder becomes `~`."""
+    """Hides the values of variables named …KEY, …TOKEN, …SECRET, …PASSWORD and the like, and who logs in in a URL;
+    the home folder becomes `~`."""
 
     def __init__(self, environ: Mapping[str, str], home: Path | None = None) -> None:
         secrets = {
@@ -55,6 +57,7 @@ class Redactor:
         self._home = re.compile(rf"(?<![\w.-]){re.escape(folder)}(?![\w-])") if folder else None
 
     def __call__(self, text: str) -> str:
+        text = _IN_URL.sub("<hidden>@", text)
         for secret, name in self._secrets:
             text = text.replace(secret, name)
         return self._home.sub("~", text) if self._home else text

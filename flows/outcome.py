@@ -43,7 +43,7 @@ def totals(ended: Mapping[str, Result], seconds: float) -> str:
 def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
     """Each error with the stages that met it, then the last lines of each stage; then what was not run.
 
-    An error in the input (code 2) says all in its line, so that its stage's last lines are left out.
+    An error in the input (code 2) with a line of its own says all in it, so that its stage's last lines are left out.
     """
     failed = {name: ended[name] for name in stages if name in ended and ended[name].outcome == "failed"}
     met: dict[str, list[str]] = {}
@@ -53,7 +53,7 @@ def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
     blocks = [
         "\n".join([f"the last lines of {name}:", *(f"  {line}" for line in result.last_lines)])
         for name, result in failed.items()
-        if result.code != 2 and result.last_lines
+        if result.last_lines and not (result.code == 2 and result.error.startswith("error: "))
     ]
     not_run = [name for name in stages if name in ended and ended[name].outcome == "not run"]
     tail = [f"not run, for want of these: {', '.join(not_run)}"] if not_run else []

@@ -7,12 +7,14 @@ stage found its input wrong, 128 + the signal that stopped it.
 
 import argparse
 import contextlib
+import math
 import os
 import re
 import select
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -30,6 +32,7 @@ _ADVICE = (
     "Generating lock file '",
     "Updating lock file '",
 )
+_AFTERWARDS = 2.0  # seconds
 
 
 class Stopped(BaseException):
@@ -119,16 +122,22 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
 
 
 def chunks(pipe: int, gone: Callable[[], bool]) -> Iterator[bytes]:
-    """What comes through file descriptor `pipe`, until its end, or until nothing comes and `gone()`."""
-    while True:
+    """What comes through file descriptor `pipe`, until its end, or until `gone()` and nothing comes.
+
+    What a process that is gone left in the background may write for ever: it is heard for `_AFTERWARDS` only.
+    """
+    deadline = math.inf
+    while time.monotonic() < deadline:
         ready, _, _ = select.select([pipe], [], [], 0.5)
         if ready:
             chunk = os.read(pipe, 65_536)
             if not chunk:
                 return
             yield chunk
-        elif gone():
-            return
+        if gone():
+            if not ready:
+                return
+            deadline = min(deadline, time.monotonic() + _AFTERWARDS)
 
 
 def _show(line: str) -> None:

@@ -40,7 +40,9 @@ def api(root: Path) -> Iterator[str]:
     configured = get_current_settings().api.url
     if configured:
         if not answers(configured):
-            raise InputError(f"no Prefect server answers at PREFECT_API_URL={configured}; start or unset it")
+            raise InputError(
+                f"no Prefect server answers at PREFECT_API_URL={configured} (it ends in /api); start or unset it"
+            )
         yield configured
         return
     global ours
@@ -104,10 +106,11 @@ def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
 
 
 def answers(url: str, timeout: float = 5.0) -> bool:
-    """Whether anything answers at `url` within `timeout` seconds: Prefect Cloud has no open health check."""
+    """Whether an API answers at `url` within `timeout` seconds, with an error at least: Prefect Cloud has no open
+    health check. A server's pages answer, too, but with a page."""
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout):
-            return True
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=timeout) as answer:
+            return bool(answer.read(16).strip() == b"true")
     except HTTPError:
         return True
     except (URLError, OSError, ValueError):

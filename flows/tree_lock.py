@@ -24,6 +24,7 @@ from flows.processes import TREE_MARK, kill, marked
 from tasks.errors import InputError
 
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
+_WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,19 @@ def _locked(root: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        holder = _read(root) or _UNKNOWN
-        raise InputError(
-            f"a sweep already works in this tree: {holder}; wait for it, stop it (`kill {holder.pid}`), "
-            "or work in another clone"
-        ) from None
+        told = f"a sweep already works in this tree: {_told(_read(root))}, or work in another clone"
+        raise InputError(told) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _told(holder: Holder | None) -> str:
+    """Who holds the tree and what to do; the note may still be that of a sweep that died before it."""
+    if holder is None or not psutil.pid_exists(holder.pid):
+        return "it has just begun; wait for it"
+    return f"{holder}; wait for it, stop it (`kill {holder.pid}`)"
 
 
 def _tidy(root: Path) -> list[str]:
@@ -165,27 +170,35 @@ def clear_hardlink_lock(root: Path) -> None:
 def set_damaged_lock_aside(root: Path) -> Path | None:
     """Move a dvc.lock that a kill cut off to .dvc/tmp; returns where it went, or None where it was whole.
 
-    DVC writes it in place. Without it, finished stages come back from the run-cache.
+    DVC writes it in place, so a `dvc repro` by hand may be at it just now: it is looked at once more, later.
+    Without the file, finished stages come back from the run-cache.
     """
+    path = root / "dvc.lock"
+    if not _damaged(path):
+        return None
+    time.sleep(_WRITING)
+    if not _damaged(path):
+        return None
+    aside = root / ".dvc" / "tmp" / f"dvc.lock.damaged-{int(time.time())}"
+    shutil.move(path, aside)
+    return aside
+
+
+def _damaged(path: Path) -> bool:
     import yaml
 
     loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
-    path = root / "dvc.lock"
     if not path.is_file():
-        return None
+        return False
     text = path.read_text(encoding="utf-8", errors="replace")
     if "<<<<<<<" in text:
         raise InputError("dvc.lock holds a merge conflict; resolve it (`git checkout --ours dvc.lock`)")
     try:
         content = yaml.load(text, Loader=loader)
         stages = content.get("stages") or {}
-        if "schema" in content and all(entry.get("cmd") for entry in stages.values()):
-            return None
+        return not ("schema" in content and all(entry.get("cmd") for entry in stages.values()))
     except (yaml.YAMLError, AttributeError, TypeError):
-        pass
-    aside = root / ".dvc" / "tmp" / f"dvc.lock.damaged-{int(time.time())}"
-    shutil.move(path, aside)
-    return aside
+        return True
 
 
 def _alive(info: dict[str, Any], written: float) -> bool:

@@ -8,11 +8,13 @@ exit code.
 import argparse
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from tasks import config, durations, launch
 from tasks.command import Command, Job
@@ -63,6 +65,7 @@ def _run(argv: list[str]) -> int:
         found = f"found '{argv[0]}'" if argv else "found nothing"
         raise InputError(f"expected a stage ({', '.join(STAGES)}), {found}")
     die_with_parent()
+    signal.signal(signal.SIGTERM, _terminated)
     stage, started = argv[0], time.monotonic()
     params = config.read_params()
     config.check(params)
@@ -81,6 +84,10 @@ def _run(argv: list[str]) -> int:
     guard.verify([paths[flag] for flag in command.outputs])
     durations.record(durations.stage_name(stage, names.values()), time.monotonic() - started)
     return 0
+
+
+def _terminated(signum: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + signum)  # so that temporary files are removed on the way out
 
 
 def _parse(stage: str, command: Command, argv: list[str]) -> tuple[dict[str, Path], dict[str, str]]:

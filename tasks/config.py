@@ -18,6 +18,21 @@ import yaml
 from tasks.errors import InputError
 
 T = TypeVar("T")
+
+
+def require_least(least: int, section: Any, *keys: str) -> None:
+    """Raises ValueError for the first of these keys of `section` that is less than `least`."""
+    for key in keys:
+        if getattr(section, key) < least:
+            raise ValueError(f"{key}: expected at least {least}, found {getattr(section, key)}")
+
+
+def require_share(section: Any, key: str) -> None:
+    """Raises ValueError unless this key of `section` lies between 0 and 1."""
+    if not 0 < getattr(section, key) < 1:
+        raise ValueError(f"{key}: expected a number between 0 and 1, found {getattr(section, key):g}")
+
+
 PARAMS_FILE = Path("params.yaml")
 NAME = re.compile(r"[a-z0-9_-]+")  # rungs and arms; a dot would break DVC's parameter paths
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -64,12 +79,17 @@ class HubSource:
 
 @dataclass(frozen=True)
 class PathSource:
-    """A local folder that `from_pretrained` reads, or a GGUF file."""
+    """A local folder that `from_pretrained` reads, or a GGUF file, pinned to what is in it."""
 
     source: Literal["path"]
     path: str
+    sha256: str | None  # of its files; null is refused by `fetch`, which says what to put here
     family: str
     license: str
+
+    def __post_init__(self) -> None:
+        if self.sha256 is not None and not SHA256.fullmatch(self.sha256):
+            raise ValueError("sha256: expected 64 hex digits, or null to be told them")
 
 
 ModelSource = WheelSource | HubSource | PathSource
@@ -82,6 +102,12 @@ class Arm:
     dataset: str  # a folder of data/
     limit: int | None  # samples kept, balanced over categories; null keeps all
     seed: int  # order of the samples and everything else that is random in training
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.dataset):  # it is a folder's name, and part of a contrast's
+            raise ValueError(f"dataset: a name is made of a-z, 0-9, - and _, found '{self.dataset}'")
+        if self.limit is not None:
+            require_least(1, self, "limit")
 
 
 @dataclass(frozen=True)
@@ -142,9 +168,7 @@ class Curate:
     def __post_init__(self) -> None:
         require_language(self.language)
         counts = ("samples_per_category", "prompts_per_category", "min_words", "min_pair_words", "ngram")
-        for key in (*counts, "max_text_bytes"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
+        require_least(1, self, *counts, "max_text_bytes")
         for low, high in (("min_words", "max_words"), ("min_pair_words", "max_pair_words")):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{high}: expected at least {low}, {getattr(self, low)}")
@@ -163,6 +187,12 @@ class FinetuneCommon:
     weight_decay: float
     warmup_fraction: float  # of all optimiser steps
     max_grad_norm: float
+
+    def __post_init__(self) -> None:
+        require_least(0, self, "prompt_loss_weight", "weight_decay", "warmup_fraction")
+        require_least(1, self, "max_tokens")
+        if self.warmup_fraction > 1 or self.max_grad_norm <= 0:
+            raise ValueError("expected warmup_fraction of 1 at most and max_grad_norm above 0")
 
 
 @dataclass(frozen=True)
@@ -193,6 +223,9 @@ class SamplesPerPrompt:
     test: int
     validation: int
 
+    def __post_init__(self) -> None:
+        require_least(1, self, "test", "validation")
+
 
 @dataclass(frozen=True)
 class Generate:
@@ -208,6 +241,7 @@ class Generate:
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 < self.top_p <= 1:
             raise ValueError("expected temperature above 0 and top_p in (0, 1]")
+        require_least(1, self, "max_new_tokens", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -215,6 +249,9 @@ class Adherence:
     """How the likelihood of desired and undesired answers is measured."""
 
     batch_size: int
+
+    def __post_init__(self) -> None:
+        require_least(1, self, "batch_size")
 
 
 @dataclass(frozen=True)
@@ -235,9 +272,7 @@ class Perspective:
         for key in ("qps", "timeout", "max_wait"):
             if not getattr(self, key) > 0:
                 raise ValueError(f"{key}: expected more than 0, found {getattr(self, key):g}")
-        for key in ("in_flight", "attempts", "give_up_after"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
+        require_least(1, self, "in_flight", "attempts", "give_up_after")
 
 
 @dataclass(frozen=True)
@@ -270,8 +305,7 @@ class Classifier:
     def __post_init__(self) -> None:
         if self.model not in self.models:
             raise ValueError(f"model: '{self.model}' is not among models ({', '.join(self.models)})")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, found {self.batch_size}")
+        require_least(1, self, "batch_size")
 
 
 @dataclass(frozen=True)
@@ -293,8 +327,7 @@ class CapabilityRun:
     batch_size: int  # the largest; halved until it fits in memory
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, found {self.batch_size}")
+        require_least(1, self, "batch_size")
         if self.num_fewshot is not None and self.num_fewshot < 0:
             raise ValueError(f"num_fewshot: expected 0 or more, or null, found {self.num_fewshot}")
 
@@ -333,9 +366,8 @@ class Toxicity:
     recorded: Recorded
 
     def __post_init__(self) -> None:
-        for key, least in (("first_words", 1), ("piece_words", 1), ("max_missing", 0)):
-            if getattr(self, key) < least:
-                raise ValueError(f"{key}: expected at least {least}, found {getattr(self, key)}")
+        require_least(1, self, "first_words", "piece_words")
+        require_least(0, self, "max_missing")
 
 
 @dataclass(frozen=True)
@@ -352,9 +384,7 @@ class Probe:
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 < self.top_p <= 1:
             raise ValueError("expected temperature above 0 and top_p in (0, 1]")
-        for key in ("completions", "max_new_tokens", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
+        require_least(1, self, "completions", "max_new_tokens", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -382,13 +412,11 @@ class Cooccurrence:
 
     def __post_init__(self) -> None:
         require_language(self.language)
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence: expected a number between 0 and 1, found {self.confidence:g}")
+        require_share(self, "confidence")
         if min((self.prior_total, *self.other_priors)) <= 0:
             raise ValueError("prior_total and other_priors: expected numbers above 0")
-        for key in ("minimum_count", "top", "min_completions", "permutations", "jackknife_permutations"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key}: expected at least 1, found {getattr(self, key)}")
+        counts = ("minimum_count", "top", "min_completions", "permutations", "jackknife_permutations")
+        require_least(1, self, *counts)
 
 
 @dataclass(frozen=True)
@@ -403,6 +431,12 @@ class Significance:
     permutations: int
     seed: int
 
+    def __post_init__(self) -> None:
+        require_share(self, "confidence")
+        require_least(1, self, "permutations")
+        if self.target == self.control:
+            raise ValueError(f"control: expected another dataset than the target, found '{self.control}'")
+
 
 @dataclass(frozen=True)
 class Report:
@@ -411,6 +445,30 @@ class Report:
     title: str
     sampled_prompts: int  # prompts shown side by side, drawn by `seed`
     seed: int
+
+    def __post_init__(self) -> None:
+        require_least(0, self, "sampled_prompts")
+
+
+@dataclass(frozen=True)
+class FinetuneResources:
+    """What fine-tuning one rung asks of the hardware."""
+
+    micro_batch_size: int  # samples that one process trains on at once
+
+    def __post_init__(self) -> None:
+        require_least(1, self, "micro_batch_size")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What stages ask of the hardware; no stage tracks this."""
+
+    finetune: dict[str, FinetuneResources]  # by rung, and `default` for the others
+
+    def __post_init__(self) -> None:
+        if "default" not in self.finetune:
+            raise ValueError("finetune: expected an entry `default` for the rungs that have none of their own")
 
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
@@ -452,7 +510,7 @@ SECTIONS: Mapping[str, Any] = {
     "cooccurrence": Cooccurrence,
     "significance": Significance,
     "report": Report,
-    "resources": dict[str, Any],
+    "resources": Resources,
 }
 
 

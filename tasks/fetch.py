@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.command import Command, Job
 from tasks.config import HubSource, ModelSource, PathSource, WheelSource
-from tasks.errors import InputError
+from tasks.errors import InputError, WorkError
 from tasks.files import require_space, whole, write_json
 from tasks.models import first_line, quiet
 
@@ -30,6 +30,7 @@ COMMAND = Command(
 )
 HASH_BLOCK = 1 << 20
 BYTES_PER_PARAMETER = 4
+PASSING = (429, 500, 502, 503, 504)  # HTTP statuses after which the stage is tried again
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never .bin, .pt or .py
 
 
@@ -94,14 +95,27 @@ def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:
     path = Path(source.path)
     if not path.exists():
         raise InputError(f"params.yaml: models: path '{source.path}' does not exist")
-    facts: dict[str, Any] = {"source": "path", "name": path.name}
-    if path.is_file():
-        if path.suffix != ".gguf":
-            raise InputError(f"{source.path}: expected a folder or a .gguf file")
-        return path.parent, path.name, {**facts, "file_sha256": sha256(path)}
-    if not list(path.glob("*.safetensors")):
+    if path.is_file() and path.suffix != ".gguf":
+        raise InputError(f"{source.path}: expected a folder or a .gguf file")
+    if path.is_dir() and not list(path.glob("*.safetensors")):
         raise InputError(f"{source.path}: no .safetensors in this folder; other weight formats are not loaded")
-    return path, None, facts
+    if (found := fingerprint(path)) != source.sha256:
+        expected = f"params.yaml says {source.sha256}" if source.sha256 else "params.yaml has null"
+        raise InputError(
+            f"{source.path}: the sha256 of this model is {found}, but {expected}; if this is the model that is "
+            "meant, put that into its entry in params.yaml: so DVC notices when it changes"
+        )
+    facts: dict[str, Any] = {"source": "path", "name": path.name, "sha256": found}
+    return (path.parent, path.name, facts) if path.is_file() else (path, None, facts)
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a file, or of the names and hashes of the files of a model folder."""
+    if path.is_file():
+        return sha256(path)
+    files = sorted({file for pattern in MODEL_FILES for file in path.glob(pattern)})
+    listed = "".join(f"{file.name}\0{sha256(file)}\n" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
@@ -111,6 +125,8 @@ def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
     try:
         folder = snapshot_download(source.id, revision=source.revision, allow_patterns=MODEL_FILES)
     except Exception as error:  # the hub's client, its HTTP library and the network each have their own
+        if (status := getattr(getattr(error, "response", None), "status_code", 0)) in PASSING:
+            raise WorkError(f"{source.id}: the hub answered {status}; try again later") from None
         raise InputError(
             f"models: {source.id} at {source.revision[:12]} cannot be had from the hub "
             f"({type(error).__name__}: {first_line(error)}); is there a network, and is the id right? "
@@ -154,6 +170,8 @@ def _download(requirement: str, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = next((x for x in done.stderr.splitlines() if x.startswith("ERROR")), "pip gave no reason")
+        if any(f"HTTP error {status} " in reason for status in PASSING):
+            raise WorkError(f"{requirement}: pip could not download it now ({reason}); try again later")
         raise InputError(f"{requirement}: pip could not download it ({reason}); is there a network?")
     return wheels[0]
 

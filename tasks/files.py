@@ -1,6 +1,7 @@
 """Outputs that are whole or absent: written under a temporary name and renamed."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -31,14 +32,20 @@ def whole(path: Path) -> Iterator[Path]:
     remove(temporary)
     try:
         yield temporary
-        remove(path)
+        if path.is_dir():  # a file is replaced in one step, so that it is never absent
+            remove(path)
         temporary.replace(path)
-    except OSError as error:
-        if error.errno == 28:  # ENOSPC
+    except Exception as error:
+        if _disk_full(error):
             raise InputError(f"{path}: no space left on the disk; free some and run again") from None
         raise
     finally:
         remove(temporary)
+
+
+def _disk_full(error: Exception) -> bool:
+    """Whether the disk is full; safetensors' errors are no OSError and tell it in words only."""
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"os error {errno.ENOSPC})" in str(error)
 
 
 def remove(path: Path) -> None:

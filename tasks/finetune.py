@@ -58,7 +58,7 @@ def main(job: Job) -> None:
         job.section("arms.{arm}", Arm).seed,
     )
     samples = read_samples(job.path("samples"))
-    micro = launch.resources(job.params, "finetune", job.names["rung"]).micro_batch_size
+    micro = launch.finetune_resources(job.params, job.names["rung"]).micro_batch_size
     quiet()
     torch.set_num_threads(launch.threads())
     tokenizer = load_tokenizer(job.path("base"))
@@ -67,6 +67,7 @@ def main(job: Job) -> None:
     size = sum(p.numel() for p in model.parameters()) * BYTES_PER_PARAMETER
     require_space(job.path("model").parent, int(size * 1.1), "the fine-tuned model")
     log = train(model, rows, tokenizer.pad_token_id, recipe, micro)
+    require_finite(model)
     with whole(job.path("model")) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
@@ -150,6 +151,19 @@ class WeightedTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
 
+def diverged(what: str) -> InputError:
+    """The error of a training that ran away; its hyperparameters are the input that is wrong."""
+    return InputError(
+        f"{what}: training diverged and no model is kept; lower finetune.rungs.<rung>.learning_rate"
+    )
+
+
+def require_finite(model: torch.nn.Module) -> None:
+    """Raises InputError for weights that are no numbers: the last step's loss is that before its update."""
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise diverged("the weights are no finite numbers after the last step")
+
+
 class Watch(TrainerCallback):
     """Shows progress, keeps the log, and stops a training whose loss is no number any more."""
 
@@ -162,11 +176,9 @@ class Watch(TrainerCallback):
         del args, control, kwargs
         if not logs or "loss" not in logs:
             return
-        if not (math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm", 0.0))):
-            raise InputError(
-                f"the loss is {logs['loss']} at step {state.global_step}: training diverged and no model is kept; "
-                "lower finetune.rungs.<rung>.learning_rate"
-            )
+        for key, name in (("loss", "loss"), ("grad_norm", "gradient's norm")):
+            if not math.isfinite(logs.get(key, 0.0)):
+                raise diverged(f"the {name} is {logs[key]} at step {state.global_step}")
         if self.progress is None:
             self.progress = Progress("finetune", state.max_steps, "steps")
         self.progress.step(note=f"loss {logs['loss']:.3f}")

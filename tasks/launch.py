@@ -7,24 +7,15 @@ machine never makes a result stale. Here a stage runs in place. This is the one 
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tasks import config
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What one stage asks of the hardware."""
-
-    micro_batch_size: int  # samples that one process trains on at once
-
-
-def resources(params: Mapping[str, Any], stage: str, rung: str) -> Resources:
-    """The entry `resources.<stage>.<rung>`, or `resources.<stage>.default`."""
-    entries = params.get("resources", {}).get(stage, {})
-    key = rung if rung in entries else "default"
-    return config.section(params, f"resources.{stage}.{key}", Resources)
+def finetune_resources(params: Mapping[str, Any], rung: str) -> config.FinetuneResources:
+    """The entry `resources.finetune.<rung>`, or `resources.finetune.default`."""
+    entries = config.section(params, "resources", config.Resources).finetune
+    return entries.get(rung, entries["default"])
 
 
 def elsewhere(stage: str, argv: Sequence[str], params: Mapping[str, Any]) -> int | None:

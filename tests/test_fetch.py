@@ -3,18 +3,23 @@
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import torch
 from gguf import GGUFWriter
+from huggingface_hub.errors import HfHubHTTPError
 
 from tasks import fetch
 from tasks.config import HubSource, PathSource, WheelSource
-from tasks.errors import InputError
+from tasks.errors import InputError, WorkError
 from tasks.models import load_tokenizer, load_weights
 
 NOTHING = "0" * 64
@@ -86,9 +91,44 @@ def test_the_hub_without_network_is_one_clear_line(monkeypatch: pytest.MonkeyPat
 
 def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
-    source = PathSource("path", str(tmp_path), "x", "y")
+    source = PathSource("path", str(tmp_path), NOTHING, "x", "y")
     with pytest.raises(InputError, match="other weight formats are not loaded"), fetch.open_source(source):
         pass
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_hub_that_is_unwell_is_work_that_failed_so_that_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def answer(*_: object, **__: object) -> None:
+        raise HfHubHTTPError("unwell", response=httpx.Response(status, request=httpx.Request("GET", "https://hub")))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", answer)
+    source = HubSource("hub", "owner/model", "0" * 40, "x", "y")
+    with pytest.raises(WorkError, match=f"owner/model: the hub answered {status}"), fetch.open_source(source):
+        pass
+
+
+def test_changed_local_weights_are_noticed(ladder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(ladder / "tiny-1", folder)
+    with pytest.raises(InputError, match=r"the sha256 of this model is \w{64}, but params.yaml has null") as caught:
+        open_path(folder, None)
+    pinned = re.search(r"\w{64}", str(caught.value))
+    assert pinned
+    assert open_path(folder, pinned[0])["sha256"] == pinned[0]
+    (folder / "README.md").write_text("not of the model")
+    open_path(folder, pinned[0])
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(InputError, match=f"but params.yaml says {pinned[0]}"):
+        open_path(folder, pinned[0])
+
+
+def open_path(folder: Path, pin: str | None) -> dict[str, Any]:
+    with fetch.open_source(PathSource("path", str(folder), pin, "x", "y")) as (_, _, facts):
+        return facts
 
 
 def test_a_gguf_file_ends_in_dense_trainable_weights(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from tasks import files
 from tasks.errors import InputError
@@ -30,6 +31,26 @@ def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no space left"), files.whole(tmp_path / "x"):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_under_safetensors_is_the_same_line(tmp_path: Path) -> None:
+    full = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    with pytest.raises(InputError, match="model: no space left on the disk"), files.whole(tmp_path / "model"):
+        raise full
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_old_file_is_never_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.txt"
+    files.write_text(path, "old")
+
+    def killed(self: Path, target: Path) -> None:
+        raise KeyboardInterrupt(f"{self} before it became {target}")
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_text(path, "new")
+    assert path.read_text() == "old"
 
 
 def test_too_little_space_is_said_before_the_work(tmp_path: Path) -> None:

@@ -97,6 +97,15 @@ def test_a_loss_that_is_no_number_stops_with_one_line(folder: Path) -> None:
         trained(folder, recipe(1, lr=1e30, epochs=3), micro=1)
 
 
+def test_weights_that_are_no_numbers_after_the_last_step_are_not_kept(folder: Path) -> None:
+    model = load_weights(folder)
+    finetune.require_finite(model)
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[-1] = torch.inf
+    with pytest.raises(InputError, match="the weights are no finite numbers after the last step: training diverged"):
+        finetune.require_finite(model)
+
+
 def test_a_sample_over_the_limit_is_named_not_cut(folder: Path) -> None:
     short = FinetuneCommon(0.01, 20, 0.0, 0.0, 1.0)
     with pytest.raises(InputError, match=r"sample s1: \d+ tokens, but finetune.common.max_tokens is 20"):

@@ -12,7 +12,6 @@ import pytest
 
 from tasks import __main__ as command
 from tasks import durations, launch
-from tasks.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CELL = ("--rung", "a", "--arm", "x")
@@ -87,12 +86,38 @@ def test_a_stage_dies_with_its_parent() -> None:
     started.stdout.close()
 
 
+STAGE = """
+import sys, tempfile, time
+from pathlib import Path
+from tasks import __main__ as command, curate
+
+def main(job):
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        print("up", flush=True)
+        time.sleep(60)
+
+curate.main = main
+sys.exit(command.main(sys.argv[2:]))
+"""
+
+
+def test_a_stage_that_is_told_to_stop_removes_its_temporary_files(tmp_path: Path) -> None:
+    made = ["--samples", str(tmp_path / "samples"), "--statistics", str(tmp_path / "statistics")]
+    command_line = [sys.executable, "-c", STAGE, str(tmp_path), *CURATE, *made]
+    started = subprocess.Popen(command_line, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert started.stdout
+    assert started.stdout.readline().strip() == "up"
+    assert len(list(tmp_path.iterdir())) == 1
+    started.terminate()
+    assert started.wait(10) == 128 + signal.SIGTERM
+    started.stdout.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_resources_fall_back_to_the_default() -> None:
     params = {"resources": {"finetune": {"default": {"micro_batch_size": 4}, "big": {"micro_batch_size": 1}}}}
-    assert launch.resources(params, "finetune", "big").micro_batch_size == 1
-    assert launch.resources(params, "finetune", "small").micro_batch_size == 4
-    with pytest.raises(InputError, match="resources"):
-        launch.resources({"resources": {}}, "finetune", "small")
+    assert launch.finetune_resources(params, "big").micro_batch_size == 1
+    assert launch.finetune_resources(params, "small").micro_batch_size == 4
 
 
 def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,8 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
         (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
         (lambda p: p["generate"].update(temperature="hot"), "generate.temperature: expected a number, found 'hot'"),
         (lambda p: p["models"]["tiny-1"].update(path="/nowhere"), "path '/nowhere' does not exist"),
+        (lambda p: p["models"]["tiny-1"].update(sha256=None), "but params.yaml has null; if this is the model that is"),
+        (lambda p: p.update(resource={}), "params.yaml: unknown section 'resource'"),
     ],
 )
 @pytest.mark.usefixtures("first")

@@ -40,4 +40,9 @@ def test_redacts_secrets_and_home() -> None:
         "GET ?key=<PERSPECTIVE_API_KEY> with <PGPASSWORD>, <HF_TOKEN>"
     )
     assert hide("/home/ann/x /home/anna qwerty file:///home/ann") == "~/x /home/anna qwerty file://~"
+    keys = Redactor({"AWS_ACCESS_KEY_ID": "AKIA77", "DB_CREDENTIALS": "ann:secret", "MY_PASS": "hush"}, Path("/"))
+    assert keys("AKIA77 ann:secret hush") == "<AWS_ACCESS_KEY_ID> <DB_CREDENTIALS> <MY_PASS>"
+    assert keys("--index-url https://me:t0ken@host/simple a@b.org http://h/x@y") == (
+        "--index-url https://<hidden>@host/simple a@b.org http://h/x@y"
+    )
     assert Redactor({"A_KEY": "1"}, Path("/"))("/a 1") == "/a 1"

@@ -34,5 +34,10 @@ def test_work_that_failed_shows_every_stage_s_last_lines() -> None:
     ]
 
 
+def test_a_wrong_input_without_a_line_of_its_own_shows_what_there_is() -> None:
+    silent = failed(2, "its command exited with 2", "python: can't open file 'missing.py'")
+    assert "  python: can't open file 'missing.py'" in told(fetch=silent)
+
+
 def test_without_a_failure_nothing_is_told() -> None:
     assert told(fetch=Result("done"), train_a=Result("cached")) == [""]

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ def test_a_second_holder_is_told_who_the_first_is(root: Path) -> None:
         assert str(tree_lock.running(root)).startswith("flow run 'otter'")
     assert tree_lock.running(root) is None
     assert tree_lock.tidy(root) == []
+
+
+def test_a_second_holder_is_not_told_of_one_that_is_dead(root: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    note = {"pid": gone.pid, "flow_run": "otter", "flow_run_id": "id", "api": "url", "started": "then"}
+    with tree_lock._locked(root):  # a sweep that tidies, and has not said yet who it is
+        for text in (None, json.dumps(note)):
+            if text:
+                (root / ".dvc" / "tmp" / "palms.json").write_text(text)
+            with pytest.raises(InputError, match="works in this tree: it has just begun; wait for it") as caught:
+                tree_lock.tidy(root)
+            assert "kill" not in str(caught.value)
 
 
 def test_a_holder_that_was_killed_is_told_to_the_next(root: Path) -> None:
@@ -92,6 +106,15 @@ def test_a_cut_off_dvc_lock_is_set_aside(root: Path, text: str) -> None:
     (note,) = tree_lock.tidy(root)
     assert "dvc.lock was cut off" in note
     assert not (root / "dvc.lock").exists()
+
+
+def test_a_dvc_lock_that_is_being_written_is_not_set_aside(root: Path) -> None:
+    (root / "dvc.lock").write_text(WHOLE[:-6])
+    writer = threading.Timer(0.3, (root / "dvc.lock").write_text, [WHOLE])
+    writer.start()
+    assert tree_lock.tidy(root) == []
+    writer.join()
+    assert (root / "dvc.lock").read_text() == WHOLE
 
 
 def test_a_whole_dvc_lock_stays_and_a_conflict_is_the_users(root: Path) -> None:
