@@ -195,20 +195,24 @@ def test_cancelling_a_served_run_stops_all(tree: Tree, api: Api) -> None:
 
 
 def test_a_killed_stage_fails_alone_and_leaves_nothing(tree: Tree, api: Api) -> None:
+    """One by its own process, the other by the process that watches over it."""
     run = hold(tree)
-    stage = psutil.Process(run.pids["a"][0])
-    mark = stage.environ()[STAGE_MARK]
-    supervisor = next(each for each in stage.parents() if "flows.run_stage" in each.cmdline())
+    one, other = (psutil.Process(run.pids[who][0]) for who in ("a", "b"))
+    marks = [each.environ()[STAGE_MARK] for each in (one, other)]
+    supervisor = next(each for each in other.parents() if "flows.run_stage" in each.cmdline())
+    one.kill()
+    wait_for(lambda: not marked(STAGE_MARK, marks[0]), LIMIT)
+    assert psutil.pid_exists(other.pid)
     supervisor.kill()
-
-    wait_for(lambda: not marked(STAGE_MARK, mark), LIMIT)
-    assert psutil.pid_exists(run.pids["b"][0])
-    (tree.root / "hold").unlink()
+    wait_for(lambda: not marked(STAGE_MARK, marks[1]), LIMIT)
     output, _ = run.process.communicate(timeout=30)
     assert run.process.returncode == 1, output
     assert "held@a failed: killed by SIGKILL" in output
+    assert "held@b failed: killed by SIGKILL" in output
+    assert not list(tree.root.glob("held-*.txt"))
     names = {name: task["state_name"] for name, task in api.tasks({"id": run.run_id}).items()}
-    assert names == {"quick": "Cached", "held@a": "Failed", "held@b": "Completed", "last": "NotRun"}
+    assert names == {"quick": "Cached", "held@a": "Failed", "held@b": "Failed", "last": "NotRun"}
+    assert times_run(tree, "quick") == 1
 
 
 def test_at_last_it_completes(tree: Tree) -> None:
