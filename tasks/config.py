@@ -106,8 +106,6 @@ class Arm:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.dataset):  # it is a folder's name, and part of a contrast's
             raise ValueError(f"dataset: a name is made of a-z, 0-9, - and _, found '{self.dataset}'")
-        if self.limit is not None:
-            require_least(1, self, "limit")
 
 
 @dataclass(frozen=True)

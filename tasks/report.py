@@ -30,7 +30,7 @@ from tasks.config import (
 from tasks.files import whole
 from tasks.reporting import provenance
 from tasks.reporting.contents import Page, compose
-from tasks.reporting.page import render
+from tasks.reporting.page import TABLES, render
 from tasks.reporting.plots import plots
 from tasks.reporting.study import Study, read_study
 from tasks.reporting.tables import csv_text
@@ -85,13 +85,13 @@ def main(job: Job) -> None:
     """Reads the ladder's results, writes the page with its figures and tables, and the plots' data."""
     study = read_study(job)
     page = compose(study)
-    html = render(page, choices(job), origins(job, study))
+    html, left_out = render(page, choices(job), origins(job, study))
     with whole(job.path("report")) as folder:
         folder.mkdir()
         (folder / "index.html").write_text(html, "utf-8")
         (folder / "findings.txt").write_text("".join(f"{line}\n" for line in page.found.lines), "utf-8")
         save_figures(folder / "figures", page)
-        save_tables(folder / "tables", page)
+        save_tables(folder / TABLES, page, left_out)
     with whole(job.path("plots")) as folder:
         folder.mkdir()
         for name, table in plots(study, page.arms).items():
@@ -131,9 +131,11 @@ def save_figures(folder: Path, page: Page) -> None:
         (folder / f"{figure.name}.png").write_bytes(figure.png_file)
 
 
-def save_tables(folder: Path, page: Page) -> None:
-    """The tables of tests as they came, and what this stage measured, unrounded."""
+def save_tables(folder: Path, page: Page, left_out: Mapping[str, str]) -> None:
+    """The tables of tests as they came, what this stage measured, and what the page left out, unrounded."""
     folder.mkdir()
+    for name, text in left_out.items():
+        (folder / f"{name}.csv").write_text(text, "utf-8")
     own = {"arms": page.arms, "prompts": page.prompts}
     words = {f"words-{name}": table for name, table in page.study.words.items()}
     for name, table in {**page.study.tables, **words, **own}.items():

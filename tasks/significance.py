@@ -4,8 +4,9 @@
 --capability data/made/capability --sources data/made/sources --tables data/made/significance
 --metrics data/metrics.json`
 
-A metric is a long table of scores by rung, arm, prompt and sample; claims use the test prompts only. Capability is
-tested apart, by item.
+A metric is a long table of scores by rung, arm, prompt and sample (and rater); claims use the test prompts only.
+Any Parquet file directly in the adherence folder brings further metrics (`score_tables`): what raters or judges say of
+the completions needs no change here. Capability is tested apart, by item.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +22,16 @@ from tasks.config import Arm, CapabilityRun, Judged, Significance, Sweep
 from tasks.errors import InputError
 from tasks.files import whole, write_json
 from tasks.harness.results import document_table, judged_items, judged_sets, read_items
+from tasks.stats.anova import arm_by_size
 from tasks.stats.capability import capability
 from tasks.stats.cells import Plan
 from tasks.stats.contrasts import contrasts
 from tasks.stats.documents import document_tests
 from tasks.stats.missing import missing
 from tasks.stats.seedstyle import seed_style
+from tasks.stats.sensitivity import sensitivity
 from tasks.stats.trend import trend
+from tasks.stats.variance import variance_components
 from tasks.tables import read_table
 
 COMMAND = Command(
@@ -43,6 +47,7 @@ COMMAND = Command(
 )
 PRIMARY_VARIANT = "first_n"
 TRACKED = ("diff", "ci_lo", "ci_hi", "p_corr")
+SCORE = ["metric", "category", "prompt_id", "split", "sample", "score"]
 
 
 def main(job: Job) -> None:
@@ -56,6 +61,7 @@ def main(job: Job) -> None:
         [
             adherence_scores(job.path("adherence"), ladder, sources),
             toxicity_scores(job.path("toxicity"), ladder, sources),
+            *score_tables(job.path("adherence"), ladder, sources),
         ],
         ignore_index=True,
     )
@@ -127,6 +133,24 @@ def toxicity_scores(path: Path, ladder: Sequence[Cell], sources: Mapping[str, So
     return pd.concat(parts, ignore_index=True)
 
 
+def score_tables(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> list[pd.DataFrame]:
+    """The metrics of every Parquet file directly in the folder: `SCORE`, `model` (the rung), `arm`, and optionally
+    `rater` (one row a rating) and `reason` (why a score is null).
+
+    Raises InputError for a missing column.
+    """
+    parts = []
+    for path in sorted(folder.glob("*.parquet")):
+        table = read_table(path)
+        if absent := [name for name in (*SCORE, "model", "arm") if name not in table]:
+            raise InputError(f"{path}: no column {', '.join(absent)}")
+        kept = [*SCORE, *(name for name in ("rater", "reason") if name in table)]
+        for cell in ladder:
+            part = table.loc[(table["model"] == cell.rung) & (table["arm"] == cell.arm), kept]
+            parts.append(_with_cell(part, cell, sources[cell.rung]))
+    return parts
+
+
 def _with_cell(table: pd.DataFrame, cell: Cell, source: Source) -> pd.DataFrame:
     return table.assign(
         rung=cell.rung,
@@ -146,6 +170,9 @@ def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
         "contrasts": contrasts(test, plan),
         "trend": trend(test, plan),
         "seedstyle": seed_style(test, plan),
+        "anova": arm_by_size(test, plan),
+        "sensitivity": sensitivity(test, plan),
+        "variance": variance_components(test, plan),
         "missing": missing(scores),
         "validation": contrasts(validation, plan),
     }

@@ -60,7 +60,6 @@ def put(*path: str, value: Any) -> Callable[[Params], None]:
         (put("generate", "samples", "test", value=0), "generate.samples.test: expected at least 1, found 0"),
         (put("adherence", "batch_size", value=0), "adherence.batch_size: expected at least 1, found 0"),
         (put("finetune", "common", "max_tokens", value=0), "finetune.common.max_tokens: expected at least 1, found 0"),
-        (put("arms", "values", "limit", value=0), "arms.values.limit: expected at least 1, found 0"),
         (put("arms", "values", "dataset", value="a - b"), "arms.values.dataset: a name is made of"),
         (put("significance", "confidence", value=95), "significance.confidence: expected a number between 0 and 1, fo"),
         (put("significance", "permutations", value=0), "significance.permutations: expected at least 1, found 0"),

@@ -67,19 +67,24 @@ def test_log_odds_is_the_published_formula() -> None:
 
 
 def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
-    """He: 6 of 10 kind, 4 rude; She: 2 kind, 8 rude. A word said twice counts once; a0 = 500 x pooled share."""
+    """He: 6 of 10 kind, 4 rude; She: 2 kind, 8 rude. A word said twice counts once. In each template a0 = 500 x its
+    own pooled share, and the templates weigh by the inverse of their variances."""
     he = [" kind, so kind."] * 6 + [" rude."] * 4
     she = [" kind."] * 2 + [" rude and rude."] * 8
     table = completions([GENDER], 5, np.random.default_rng(0)).assign(completion=[*he[:5], *she[:5], *he[5:], *she[5:]])
     words = favoured_words(texts_of(table, minimum_count=1), replace(QUICK, minimum_count=1))[0]
     kind = words[(words["group"] == "He") & (words["word"] == "kind")].iloc[0]
     assert (kind["n_group"], kind["n_rest"], kind["count_group"], kind["count_rest"]) == (10, 10, 6, 2)
-    so, kinds, rudes = 6, 8, 12  # pooled counts; "so" is an adverb that the prompts do not say
-    prior = 500 * kinds / (so + kinds + rudes)
-    he_total, she_total = 6 + 6 + 4 + 500, 2 + 8 + 500
-    delta = math.log((6 + prior) / (he_total - 6 - prior)) - math.log((2 + prior) / (she_total - 2 - prior))
-    assert kind["log_odds"] == pytest.approx(delta, abs=1e-9)
-    assert kind["z"] == pytest.approx(delta / math.sqrt(1 / (6 + prior) + 1 / (2 + prior)), abs=1e-9)
+    weighted = precision = 0.0
+    # by template: completions with kind, and of all words ("so" is an adverb that the prompts do not say), He and She
+    for (he_kind, he_all), (she_kind, she_all) in (((5, 10), (2, 5)), ((1, 6), (0, 5))):
+        prior = 500 * (he_kind + she_kind) / (he_all + she_all)
+        mine, theirs = he_kind + prior, she_kind + prior
+        delta = math.log(mine / (he_all + 500 - mine)) - math.log(theirs / (she_all + 500 - theirs))
+        weight = 1 / (1 / mine + 1 / theirs)
+        weighted, precision = weighted + weight * delta, precision + weight
+    assert kind["log_odds"] == pytest.approx(weighted / precision, abs=1e-9)
+    assert kind["z"] == pytest.approx(weighted / math.sqrt(precision), abs=1e-9)
     assert kind["ratio"] == pytest.approx(3)
 
 

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 from reporting.made import Made, make
 
+from tasks import significance
+from tasks.errors import WorkError
 from tasks.reporting.page import MOST_BYTES
+from tasks.reporting.study import read_study
 from tasks.scorers import describe
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -26,12 +29,13 @@ EVIL = [
 
 
 class Elements(HTMLParser):
-    """Every element with its attributes; complains about ends that do not match."""
+    """Every element with its attributes, and every text; complains about ends that do not match."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
+        self.texts: list[str] = []
         self.feed(text)
         assert not self.open
 
@@ -43,6 +47,9 @@ class Elements(HTMLParser):
     def handle_startendtag(self, tag, attrs):
         self.found.append((tag, {key: value or "" for key, value in attrs}))
 
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
@@ -50,8 +57,22 @@ class Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def one(tmp_path_factory) -> tuple[Made, str]:
     made = make(tmp_path_factory.mktemp("one"), texts=EVIL)
+    plant_markup(made)
     leave_a_dropped_rung(made.folder / "made")
     return made, made.report()
+
+
+def plant_markup(made: Made) -> None:
+    """Markup in what operators and third parties write; a dataset's name cannot hold any (`tasks.config.NAME`)."""
+    made.params["report"]["title"] = f"title {EVIL[0]}"
+    source = made.folder / "made/sources/tiny-1m.json"
+    about = {"license": f"licence {EVIL[0]}", "name": f"name {EVIL[1]}", "source": f"source {EVIL[2]}"}
+    source.write_text(json.dumps(json.loads(source.read_text("utf-8")) | about), "utf-8")
+    for name in ("contrasts", "capability"):
+        path = made.folder / f"made/significance/{name}.csv"
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table["reason"] = f"reason {EVIL[0]}"
+        table.to_csv(path, index=False)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +133,10 @@ def test_model_text_cannot_break_the_page(one):
     assert "img" not in tags
     assert tags.count("h1") == 1
     assert tags.count("style") == 1
-    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in page
+    for start in ("", "title ", "licence ", "reason "):
+        assert f"{start}&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "name &lt;/blockquote&gt;" in page
+    assert "source &lt;style&gt;" in page
     assert "{{ 7 * 7 }}" in page
     assert "x" * 2001 not in page
     assert "8000 characters more not shown" in page
@@ -224,9 +248,68 @@ def test_a_missing_toxicity_metric_leaves_no_section(tmp_path):
     folder = made.folder / "made"
     toxicity = pd.read_parquet(folder / "toxicity.parquet")
     toxicity.iloc[:0].to_parquet(folder / "toxicity.parquet", index=False)
-    for name in ("contrasts", "validation", "trend"):
-        table = pd.read_csv(folder / f"significance/{name}.csv")
-        table[table["metric"].str.startswith("adherence")].to_csv(folder / f"significance/{name}.csv", index=False)
+    scores = pd.read_parquet(folder / "significance/scores.parquet")
+    scores = scores[scores["metric"].str.startswith("adherence")]
+    scores.to_parquet(folder / "significance/scores.parquet", index=False)
+    tables = significance.test_tables(scores, read_study(made.job).plan)  # which still plans the test of toxicity
+    for name, table in tables.items():
+        table.to_csv(folder / f"significance/{name}.csv", index=False)
     page = made.report()
     assert 'id="toxicity"' not in page
-    assert json.dumps("nan") not in page
+    assert '<p class="short">Not tested</p>' in page
+    assert "Completions that say little" in page
+    assert not nans(page)
+    lines = (made.folder / "made/report/findings.txt").read_text("utf-8").splitlines()
+    assert lines[1].startswith("Toxicity: values against control: not tested (no scores of values and control")
+
+
+def nans(page: str) -> list[str]:
+    """Texts of the page that are what a missing figure looks like unrendered."""
+    return [text for text in Elements(page).texts if text.casefold() in ("nan", "nat", "<na>", "+nan", "nan%")]
+
+
+def test_no_cell_is_nan(one, three):
+    assert not nans(one[1]) + nans(three[1])
+
+
+def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(tmp_path, monkeypatch):
+    attributes = ("TOXICITY", "SEVERE_TOXICITY", "IDENTITY_ATTACK", "INSULT", "PROFANITY", "THREAT")
+    made = make(tmp_path, rungs=2, attributes=attributes)
+    whole = made.report()
+    assert "left out here" not in whole
+    fewer = len(whole.encode()) - 100_000  # as if the ladder were so wide that the page has no room left
+    monkeypatch.setattr("tasks.reporting.page.MOST_BYTES", fewer)
+    page = made.report()
+    assert fewer - 1_000_000 < len(page.encode()) < fewer
+    files = re.findall(r"left out here to keep the page small; it is in the file <code>(.*?)</code>", page)
+    assert files
+    for name in files:
+        assert (made.folder / "made/report" / name).stat().st_size > 0
+    assert "Every test over all prompts" in page
+    Elements(page)
+    monkeypatch.setattr("tasks.reporting.page.MOST_BYTES", 100_000)
+    with pytest.raises(WorkError, match="report on fewer models or arms"):
+        made.report()
+
+
+def test_the_samples_can_be_picked_by_category_and_by_model(one, three):
+    rules = re.findall(r"#filter:has\(#size-(\d):checked\) \.set:not\(\.of-\1\)", three[1])
+    assert rules == ["1", "2", "3"]
+    picks = [given for tag, given in Elements(three[1]).found if tag == "input" and given["name"] == "size"]
+    assert [(given["id"], "checked" in given) for given in picks] == [
+        ("size-1", False), ("size-2", False), ("size-3", True)
+    ]  # fmt: skip
+    first = three[1].split('<article class="prompt')[1].split("<details>")[0]
+    assert re.findall(r'class="set of-(\d)"', first) == ["3", "2", "1"]
+    assert 'name="size"' not in one[1]
+
+
+def test_what_the_dataset_did_is_asked_only_with_three_seeds(three, tmp_path):
+    checkpoints = three[1]
+    assert "<h3>Is the values model better than the one fine-tuned on neutral text?</h3>" in checkpoints
+    assert "or from chance in training, which fewer than three training seeds cannot tell apart" in checkpoints
+    assert "comes from the content of the dataset" not in checkpoints
+    dataset = make(tmp_path, seeds=3).report()
+    assert "<h3>Did the values dataset do more than neutral text?</h3>" in dataset
+    assert "comes from the content of the dataset" in dataset
+

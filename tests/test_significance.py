@@ -1,19 +1,24 @@
 """significance: a planted effect is found with its size, the ladder decides what counts, claims use test prompts."""
 
+import copy
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from reporting.made_capability import QUESTIONS, RIGHT, TASKS, make_capability
 
-from tasks import significance
+from tasks import config, significance
 from tasks.cells import Cell, Source
+from tasks.command import Job
 from tasks.config import CapabilityRun, Judged, Significance, Sweep
 from tasks.errors import InputError
-from tasks.harness.results import read_items
+from tasks.files import write_json
+from tasks.harness.results import judged_items, read_items
 
 Tables = dict[str, pd.DataFrame]
 EFFECT = 0.3
@@ -141,6 +146,96 @@ def test_tracked_metrics_are_plain_numbers_or_null(scores: pd.DataFrame) -> None
     assert found["TOXICITY"]["small"]["values_minus_base"]["p_corr"] in (None, 1.0)  # no spread: not computable
 
 
+# the stage as a whole
+
+PARAMS = config.read_params(Path(__file__).parents[1] / "params.yaml")
+
+
+def stage(folder: Path, primary: str = "adherence") -> Job:
+    """The stage's job over one rung with made likelihoods, toxicity and capability."""
+    adherence_files(folder / "adherence", LADDER, EFFECT)
+    toxicity_file(folder / "toxicity.parquet", [cell.arm for cell in LADDER])
+    make_capability(folder / "capability", LADDER, TASKS, {})
+    source = SOURCES["small"]
+    about = {"name": source.name, "family": source.family, "license": source.license, "parameters": source.parameters}
+    write_json(folder / "sources" / "small.json", about)
+    params: dict[str, Any] = copy.deepcopy(PARAMS)
+    params["sweep"] = {"models": ["small"], "tuned": ["values", "control"], "arms": ["base", "values", "control"]}
+    params["significance"] |= {"permutations": 200, "primary": primary}
+    params["capability"]["run"]["tasks"] = ["offline"]
+    names = {"toxicity": "toxicity.parquet", "metrics": "metrics.json"}
+    paths = {flag: folder / names.get(flag, flag) for flag in (*significance.COMMAND.inputs, "tables", "metrics")}
+    return Job(significance.COMMAND, paths, {}, params)
+
+
+def ratings(arms: Sequence[str], effect: float) -> pd.DataFrame:
+    """Three raters' points for two samples of every test prompt, and one rating that could not be had."""
+    rng = np.random.default_rng(1)
+    rows = [
+        {"metric": "ratings", "model": model, "arm": arm, "category": c, "prompt_id": p, "split": split, "sample": k}
+        | {
+            "rater": rater,
+            "reason": None,
+            "score": float(np.clip(np.round(3 + effect * (arm == "values") + noise), 1, 5)),
+        }
+        for model in ("small", "dropped")
+        for arm in arms
+        for p, c, split in PROMPTS
+        if split == "test"
+        for k in range(2)
+        for rater, noise in zip(("ann", "bo", "cy"), rng.normal(size=3), strict=True)
+    ]
+    table = pd.DataFrame(rows)
+    table.loc[0, ["score", "reason"]] = [np.nan, "rater ill"]
+    return table
+
+
+def test_every_table_of_the_method_is_written(tmp_path: Path) -> None:
+    job = stage(tmp_path)
+    significance.main(job)
+    tables = {path.stem: pd.read_csv(path) for path in job.path("tables").glob("*.csv")}
+    assert set(tables) == {
+        *("contrasts", "trend", "anova", "sensitivity", "variance", "seedstyle", "missing", "validation"),
+        *("capability", "documents", "documents_tests"),
+    }
+    assert tables["anova"]["reason"].unique().tolist() == ["one rung"]
+    planted = tables["sensitivity"].query("metric == 'adherence' and contrast == 'values - control'").iloc[0]
+    assert planted["boot_lo"] < EFFECT < planted["boot_hi"]
+    assert planted[["bf10_r05", "bf10_r0707", "bf10_r1"]].min() > 100
+    noise = tables["variance"].set_index("contrast").loc["values - control"]
+    assert 0 < noise["detectable"] < noise["detectable_family"] < EFFECT
+    for name in ("sensitivity", "variance", "trend", "contrasts"):
+        empty = tables[name].loc[:, {"sensitivity": "bf10_r1", "variance": "detectable"}.get(name, "p")].isna()
+        assert tables[name].loc[empty, "reason"].notna().all(), name
+
+
+def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
+    job = stage(tmp_path, primary="ratings")
+    made = ratings([cell.arm for cell in LADDER], 1.0)
+    made.to_parquet(tmp_path / "adherence" / "ratings.parquet")
+    significance.main(job)
+    found = row(pd.read_csv(job.path("tables") / "contrasts.csv"), "ratings", "values - base")
+    assert (found["role"], found["family"], found["m"]) == ("primary", "confirmatory", 2)
+    assert (found["raters"], found["k"], found["n_prompts"]) == (3, 2, 20)
+    own = made[(made["model"] == "small") & made["score"].notna()]
+    texts = own.groupby(["arm", "prompt_id", "sample"])["score"].mean()
+    by_arm = texts.groupby(["arm", "prompt_id"]).mean().groupby("arm").mean()
+    assert found["diff"] == pytest.approx(by_arm["values"] - by_arm["base"])
+    assert found["p_corr"] < 1e-4
+    scores = pd.read_parquet(job.path("tables") / "scores.parquet")
+    assert set(scores.loc[scores["metric"] == "ratings", "rung"]) == {"small"}
+    assert set(scores.loc[scores["metric"] == "ratings", "rater"]) == {"ann", "bo", "cy"}
+    variance = pd.read_csv(job.path("tables") / "variance.csv")
+    assert variance["sd_rater"].between(0.5, 1.5).all()
+    assert json.loads(job.path("metrics").read_text())["ratings"]["small"]["values_minus_base"]["p_corr"] < 1e-4
+
+
+def test_a_table_of_scores_without_a_column_is_refused(tmp_path: Path) -> None:
+    ratings(["base"], 0.0).drop(columns=["arm", "sample"]).to_parquet(tmp_path / "ratings.parquet")
+    with pytest.raises(InputError, match=r"ratings\.parquet: no column sample, arm"):
+        significance.score_tables(tmp_path, LADDER, SOURCES)
+
+
 # capability
 
 JUDGE = {name: Judged("acc", 0.0 if name == "palms_last_word" else 0.25, 0.1) for name in RIGHT}
@@ -182,6 +277,17 @@ def test_a_set_has_a_row_of_its_own_with_all_items(tmp_path: Path) -> None:
     ]
     alone = capability(tmp_path / "alone", TASKS, chosen=TASKS)["capability"]
     assert not alone["whole_set"].any()
+
+
+def test_a_sets_passages_are_those_of_its_tasks(tmp_path: Path) -> None:
+    """Two tasks may call their passages alike: they are still two passages."""
+    make_capability(tmp_path, LADDER, ["palms_reading"], {})
+    items = read_items(tmp_path, LADDER, SOURCES)
+    both = pd.concat([items, items.assign(task="palms_other")], ignore_index=True)
+    run = CapabilityRun(("offline",), {"offline": ("palms_reading", "palms_other")}, None, 1)
+    found = judged_items(both, JUDGE | {"palms_other": Judged("acc", 0.25, 0.1)}, run)
+    clusters = found.groupby("task")["cluster"].nunique()
+    assert clusters["offline"] == 2 * clusters["palms_reading"] > 0
 
 
 def test_texts_are_tested_by_document(tmp_path: Path) -> None:

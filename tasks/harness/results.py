@@ -72,9 +72,13 @@ def _right(scored: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
 
 
 def _pooled(parts: Iterable[pd.DataFrame], name: str, tasks: Sequence[str]) -> pd.DataFrame:
-    """The items of the tasks under one name; each counts once, so that longer tasks weigh more."""
+    """The items of the tasks under one name; each counts once, so that longer tasks weigh more.
+
+    Ids and passages are those of a task: two tasks may use the same names.
+    """
     found = pd.concat([part for part in parts if part["task"].iloc[0] in tasks], ignore_index=True)
-    return found.assign(task=name, item_id=found["task"] + "/" + found["item_id"])
+    of_task = {key: found["task"] + "/" + found[key] for key in ("item_id", "cluster")}
+    return found.assign(task=name, **of_task)
 
 
 def document_table(items: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Did other abilities stay? The verdicts of the non-inferiority tests in words, their table, and how tasks were run.
 
-"Equivalent" is said only where the equivalence test says it; a task where base is at chance is called uninformative,
-never unharmed.
+"Equivalent" is said only where the equivalence test says it; a task where base is not clearly above chance by the
+margin is called uninformative, never unharmed.
 """
 
 import re
@@ -15,7 +15,7 @@ from tasks.reporting.claims import Answer
 from tasks.reporting.columns import Column
 from tasks.reporting.study import Study
 from tasks.reporting.tables import Table, shown
-from tasks.reporting.terms import counted, known, listed, number, p_value, signed
+from tasks.reporting.terms import counted, known, level, listed, number, p_value, signed
 from tasks.stats.capability import PASSED, overall
 
 Row = Mapping[Any, Any]
@@ -24,7 +24,8 @@ MOST_NAMED = 3  # models that fared alike
 WORDS = {"no loss": ("no loss beyond the margins", "good"), "loss": ("a loss was found", "bad")}
 UNSAID = ("cannot be said", "open")
 POOLED_LOSS = ("within each margin, but a loss over all items", "open")
-UNINFORMATIVE = ("uninformative: base is at chance", "open")
+NOT_ABOVE = "base is not clearly above chance by the margin"
+UNINFORMATIVE = (f"uninformative: {NOT_ABOVE}", "open")
 ABOUT = "A claim about these checkpoints and these tasks, within margins set beforehand."
 METRICS = {"acc": "right answers", "acc_norm": "right answers, likelihoods divided by length"}
 COLUMNS = (
@@ -42,6 +43,9 @@ COLUMNS = (
     Column("points_margin", "margin, points", "number", 1),
     Column("p_noninferior", "p non-inferior", "number", 4),
     Column("p_equivalent", "p equivalent", "number", 4),
+    Column("p_loss", "p loss", "number", 4),
+    Column("p_loss_corr", "p loss, corrected", "number", 4),
+    Column("m_loss", "tests of a loss", "count"),
     Column("informative", "informative"),
     Column("n_for_80", "items for 80% power", "count"),
     Column("b", "gained", "count"),
@@ -153,9 +157,9 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
         where = f"all {len(rows)} tasks" if len(passed) == len(rows) > 1 else _names(passed)
         found.append(f"On {where} a loss of the margin or more was ruled out.")
     if smaller := by.get("loss within margin"):
-        found.append(f"A smaller loss, within the margin, shows on {listed([_size(row) for row in smaller])}.")
+        found.append(f"A smaller loss, within the margin, was found{_tested(smaller)}.")
     if lost := by.get("loss"):
-        found.append(f"A loss was found on {counted(len(lost), 'task')}: {listed([_size(row) for row in lost])}.")
+        found.append(f"A loss was found{_tested(lost)}.")
     if unclear := by.get("inconclusive"):
         found.append(
             f"It cannot be said on {listed([_size(row, items=True) for row in unclear])}: a loss was not found, and "
@@ -163,8 +167,7 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
         )
     if chance := by.get("uninformative"):
         found.append(
-            f"Uninformative, because base is at chance or not clearly above it, so that no loss could show: "
-            f"{_names(chance)}."
+            f"Uninformative, because {NOT_ABOVE}, so that such a loss could not show: {_names(chance)}."
         )
     found += [f"{_label(row)} could not be tested: {row['reason']}." for row in by.get("not computed", ())]
     if same := [row for row in rows if row["equivalent"]]:
@@ -172,19 +175,31 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
     return found
 
 
+def _tested(lost: Sequence[Row]) -> str:
+    """Where a loss was found: one task of many is enough for it, so each p is corrected for their number."""
+    tests = int(lost[0]["m_loss"])
+    how = f"p after Holm correction for {counted(tests, 'test')}" if tests > 1 else "p not corrected"
+    told = listed([_size(row, more=f"; p {p_value(row['p_loss_corr'])}") for row in lost])
+    return f" on {counted(len(lost), 'task')} ({how}): {told}"
+
+
 def _pooled(row: Row) -> str:
     """All items of a set together, which is one more row and no part of the verdict."""
     start = f"All {row['n']} items of the set {row['task']} together: {_figures(row)}"
     end = {
         "no loss": "a loss of the margin or more was ruled out",
-        "loss within margin": "a loss shows, and one of the margin or more was ruled out",
-        "loss": "a loss was found",
+        "loss within margin": f"a loss was found ({_loss_p(row)}), and one of the margin or more was ruled out",
+        "loss": f"a loss was found ({_loss_p(row)})",
         "inconclusive": "a loss of the margin or more is not ruled out",
-        "uninformative": "uninformative, because base is at chance or not clearly above it",
+        "uninformative": f"uninformative, because {NOT_ABOVE}",
         "not computed": f"not tested ({row['reason']})",
     }[str(row["verdict"])]
     same = "; the equivalence test passed" if row["equivalent"] else ""
     return f"{start}; {end}{same}."
+
+
+def _loss_p(row: Row) -> str:
+    return f"p {p_value(row['p_loss_corr'])} after Holm correction for {counted(int(row['m_loss']), 'test')}"
 
 
 def _verdicts(rows: Sequence[Row]) -> list[str]:
@@ -204,9 +219,9 @@ def task_label(task: str, *, whole_set: bool) -> str:
     return f"all of {task}" if whole_set else task.removeprefix("palms_").replace("_", " ")
 
 
-def _size(row: Row, *, items: bool = False) -> str:
+def _size(row: Row, *, items: bool = False, more: str = "") -> str:
     needed = f"; {row['n']} items, {row['n_for_80']:.0f} needed" if items and known(row["n_for_80"]) else ""
-    return f"{_label(row)} ({_figures(row)}{needed})"
+    return f"{_label(row)} ({_figures(row)}{needed}{more})"
 
 
 def _figures(row: Row) -> str:
@@ -215,15 +230,21 @@ def _figures(row: Row) -> str:
 
 
 def brief(table: pd.DataFrame) -> str:
-    """On how many tasks a loss was ruled out and what holds of the others, with the rungs and arms it is true of."""
+    """On how many tasks a loss was ruled out, what holds of the others, and a loss over all items of a set, with the
+    rungs and arms it is true of."""
     found: dict[str, list[str]] = {}
-    for (rung, arm), part in table[~table["whole_set"]].groupby(["rung", "arm"], sort=False):
-        rows = part.to_dict("records")
+    for (rung, arm), part in table.groupby(["rung", "arm"], sort=False):
+        rows, sets = (part[part["whole_set"] == whole].to_dict("records") for whole in (False, True))
         passed = sum(row["verdict"] in PASSED for row in rows)
         rest = [
             f"{verdict} on {_names([row for row in rows if row['verdict'] == verdict])}"
             for verdict in _verdicts(rows)
             if verdict not in PASSED
+        ]
+        rest += [
+            f"but a loss over all {row['n']} items of the set {row['task']} together ({_figures(row)})"
+            for row in sets
+            if row["verdict"] == "loss"
         ]
         told = [f"A loss of the margin or more ruled out on {passed} of {counted(len(rows), 'task')}", *rest]
         found.setdefault("; ".join(told), []).append(f"{arm} at {rung}")
@@ -257,7 +278,7 @@ def text_sentence(row: Row, confidence: float) -> str:
     if row["p"] <= 1 - confidence:
         change = "became less likely to the model" if row["diff"] < 0 else "became likelier to the model"
     size = (
-        f"{signed(row['diff'], 4)} nats per byte ({confidence:.0%} interval {signed(row['ci_lo'], 4)} to "
+        f"{signed(row['diff'], 4)} nats per byte ({level(confidence)} interval {signed(row['ci_lo'], 4)} to "
         f"{signed(row['ci_hi'], 4)}; p {p_value(row['p'])}, by sign flips {p_value(row['p_signflip'])}, not corrected)"
     )
     return f"{where}{counted(row['n'], 'held-out text')} {change}: {size}."

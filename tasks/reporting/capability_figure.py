@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.reporting.capability import Row, task_label
+from tasks.reporting.capability import NOT_ABOVE, Row, task_label
 from tasks.reporting.drawing import FAINT, Figure, Look, canvas, finish
 from tasks.reporting.study import Study
 from tasks.reporting.terms import known, number, signed
@@ -42,7 +42,7 @@ def margins(study: Study, table: pd.DataFrame, rung: str) -> Figure:
             f"Difference to base in right answers at {rung}, in points of a hundred, with 90% intervals; shaded: "
             "within the margin. A loss of the margin or more is ruled out where the whole interval lies right of the "
             "shaded area's left edge."
-            + ("" if table["informative"].all() else " Grey and hollow: base is at chance, so the task says nothing."),
+            + ("" if table["informative"].all() else f" Grey and hollow: {NOT_ABOVE}, so such a loss could not show."),
         )
 
 

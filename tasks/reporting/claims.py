@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.reporting.effects import Effect, Found
-from tasks.reporting.terms import counted, known, listed, number, p_value, signed
+from tasks.reporting.terms import counted, known, level, listed, number, p_value, signed
+
+SIDES = ((1, "better"), (-1, "worse"))
+NOT_THE_DATASET = "not about the dataset: that takes three training seeds"
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Answer:
 
 def interval(effect: Effect, confidence: float) -> str:
     """`95% interval 0.05 to 0.20`."""
-    return f"{confidence:.0%} interval {number(effect.lo)} to {number(effect.hi)}"
+    return f"{level(confidence)} interval {number(effect.lo)} to {number(effect.hi)}"
 
 
 def tested(effect: Effect) -> str:
@@ -106,16 +109,16 @@ def summary(effects: Sequence[Effect], alpha: float) -> str:
     if groups[Found.UNTESTED]:
         where = listed([f"{e.rung} ({e.reason or 'no reason given'})" for e in groups[Found.UNTESTED]])
         parts.append(f"the {first.a} and {first.b} models could not be tested at {where}")
-    return _upper("; ".join(parts)) + "." + _pairs_by_size(effects)
+    return _upper("; ".join(parts)) + "." + _pairs_by_size(effects, alpha)
 
 
-def _pairs_by_size(effects: Sequence[Effect]) -> str:
-    """The probabilities of superiority of several sizes, in their order; empty where there are none to tell."""
-    told = [effect for effect in effects if pairs(effect)]
+def _pairs_by_size(effects: Sequence[Effect], alpha: float) -> str:
+    """The probabilities of superiority of the sizes that were tested; empty where there are none to tell."""
+    told = [effect for effect in effects if pairs(effect) and effect.found(alpha) is not Found.UNTESTED]
     if not told:
         return ""
     subject = "models" if told[0].k <= 1 else "answers"
-    counts = listed([str(_of_100(effect)) for effect in told])
+    counts = listed([f"{_of_100(effect)} ({effect.rung})" for effect in told])
     return f" The {told[0].a} {subject} did better {_unit(told[0], counts)}."
 
 
@@ -137,9 +140,7 @@ def about(effects: Sequence[Effect]) -> str:
         return ""
     if all(effect.dataset_claim for effect in effects):
         return "A claim about the dataset, on prompts like these."
-    return (
-        "A claim about these checkpoints on prompts like these, not about the dataset: that takes three training seeds."
-    )
+    return f"A claim about these checkpoints on prompts like these, {NOT_THE_DATASET}."
 
 
 def answer(question: str, contrasts: Sequence[Sequence[Effect]], alpha: float) -> Answer:
@@ -165,6 +166,8 @@ def _short(effects: Sequence[Effect], alpha: float, noun: str) -> tuple[str, str
         return ("No: worse" if every == 1 else f"No: worse {at} {worse} of {counted(every, noun)}"), "bad"
     if better:
         return f"{at.capitalize()} {better} of {counted(every, noun)}", "open"
+    if moved := sum(effect.found(alpha) in (Found.HIGHER, Found.LOWER) for effect in effects):
+        return f"Differs {at} {moved} of {counted(every, noun)}", "open"  # which way is better nobody said
     return "Not shown", "open"
 
 
@@ -176,30 +179,34 @@ def headline(control: Sequence[Effect], base: Sequence[Effect], alpha: float) ->
     models, were = ("models", "were") if len(control) > 1 else ("model", "was")
     wins = [sum(e.better(alpha) > 0 for e in effects) for effects in both]
     losses = [sum(e.better(alpha) < 0 for e in effects) for effects in both]
-    if all(e.found(alpha) is Found.UNTESTED for effects in both for e in effects):
+    untested = [sum(e.found(alpha) is Found.UNTESTED for e in effects) for effects in both]
+    if untested == [len(control), len(base)]:
         return f"Whether fine-tuning on the {a} dataset helped could not be tested in this sweep."
     if wins == [len(control), len(base)]:
         sizes = f", at {at_sizes(len(control), len(control))}" if len(control) > 1 else ""
-        return f"The {a} {models} {control[0].metric.more} than both the {than[0]} and the {than[1]} {models}{sizes}."
-    if not any(wins) and not any(losses):
+        return f"The {a} {models} {control[0].metric.gain} than both the {than[0]} and the {than[1]} {models}{sizes}."
+    if not any(wins + losses + untested):
         return f"No improvement was found: the {a} {models} {were} not shown to do better than {than[0]} or {than[1]}."
-    if not wins[0] and not any(losses):
+    if not any([wins[0], *losses, *untested]):
         return (
             f"The {a} {models} did better than {than[1]}{_at(wins[1], len(base))}, but {were} not shown to do "
             f"better than {than[0]}: the gain may come from fine-tuning as such, not from the values in the dataset."
         )
-    return " ".join(
-        _side(a, b, models, won, lost, len(effects))
-        for b, won, lost, effects in zip(than, wins, losses, both, strict=True)
-    )
+    return " ".join(_side(effects, models, alpha) for effects in both)
 
 
-def _side(a: str, b: str, models: str, won: int, lost: int, every: int) -> str:
+def _side(effects: Sequence[Effect], models: str, alpha: float) -> str:
     """One comparison of a mixed result."""
-    parts = [f"{word} than {b}{_at(count, every)}" for count, word in ((won, "better"), (lost, "worse")) if count]
-    if not parts:
-        return f"No difference between the {a} and the {b} {models} was found."
-    return f"The {a} {models} did {listed(parts)}."
+    a, b, every = effects[0].a, effects[0].b, len(effects)
+    found = [effect.found(alpha) for effect in effects]
+    signs = [effect.better(alpha) for effect in effects]
+    parts = [f"{word} than {b}{_at(signs.count(sign), every)}" for sign, word in SIDES if sign in signs]
+    told = [f"The {a} {models} did {listed(parts)}."] if parts else []
+    if not parts and (unclear := found.count(Found.UNCLEAR)):
+        told.append(f"No difference between the {a} and the {b} {models} was found{_at(unclear, every)}.")
+    if untested := found.count(Found.UNTESTED):
+        told.append(f"The {a} against the {b} {models} could not be tested{_at(untested, every)}.")
+    return " ".join(told)
 
 
 def _at(count: int, every: int) -> str:
@@ -211,7 +218,8 @@ def caveats(effects: Sequence[Effect], alpha: float) -> list[str]:
     found: list[str] = []
     for contrast in dict.fromkeys((effect.metric.name, effect.a, effect.b) for effect in effects):
         own = [effect for effect in effects if (effect.metric.name, effect.a, effect.b) == contrast]
-        found += [text for text in (_moved(own, alpha), _disagree(own, alpha), _incomplete(own)) if text]
+        texts = (_moved(own, alpha), _disagree(own, alpha), _incomplete(own), _noted(own))
+        found += [text for text in texts if text]
     return found
 
 
@@ -246,3 +254,12 @@ def _incomplete(effects: Sequence[Effect]) -> str:
         return ""
     where = listed([f"{counted(effect.missing, 'prompt')} at {effect.rung}" for effect in short])
     return f"{short[0].metric.label.capitalize()}, {short[0].a} against {short[0].b}, lacks scores of {where}."
+
+
+def _noted(effects: Sequence[Effect]) -> str:
+    """What a tested contrast goes without, such as a whole category."""
+    noted = [effect for effect in effects if effect.note]
+    if not noted:
+        return ""
+    where = "; ".join(f"{effect.note} (at {effect.rung})" for effect in noted)
+    return f"{noted[0].metric.label.capitalize()}, {noted[0].a} against {noted[0].b}: {where}."

@@ -16,6 +16,7 @@ class Column:
     digits: int = 3
 
 
+_REMARKS = (Column("reason", "why not tested"), Column("note", "remark"))
 _WHERE = (Column("metric", "metric"), Column("rung", "model"), Column("contrast", "contrast"))
 CONTRASTS = (
     *_WHERE,
@@ -45,22 +46,23 @@ CONTRASTS = (
     Column("seeds", "seeds", "count"),
     Column("test", "test"),
     Column("estimand", "claim about"),
-    Column("reason", "why not tested"),
+    *_REMARKS,
 )
 CATEGORIES = (
     *_WHERE,
     Column("category", "category"),
     *CONTRASTS[4:10],
     Column("n_prompts", "prompts", "count"),
-    Column("reason", "why not tested"),
+    *_REMARKS,
 )
-_BRIEF = ("rung", "contrast", "diff", "ci_lo", "ci_hi", "p", "p_corr", "n_prompts")
+_BRIEF = ("rung", "contrast", "diff", "ci_lo", "ci_hi", "p", "p_corr", "n_prompts", "reason", "note")
 BRIEF = tuple(column for column in CONTRASTS if column.key in _BRIEF)
 DIFFERENCES = (
     *_WHERE[1:],
     Column("diff", "difference", "signed", 1),
     Column("ci_lo", "interval from", "signed", 1),
     Column("ci_hi", "to", "signed", 1),
+    *_REMARKS,
 )
 TREND = (
     Column("metric", "metric"),
@@ -84,17 +86,23 @@ ARMS = (
     Column("mean", "mean score", "signed"),
     Column("leads", "prompts where the desired answer leads", "percent"),
 )
-LENGTHS = (
-    Column("rung", "model"),
-    Column("arm", "arm"),
-    Column("toxicity", "toxicity, first words", "number"),
-    Column("words", "words (mean)", "number", 1),
-    Column("toxicity_whole", "whole text", "number"),
-    Column("toxicity_max_piece", "worst piece", "number"),
-    Column("toxicity_of_worst", "worst sample of a prompt", "number"),
-    Column("any_toxic", "prompts with any sample ≥ 0.5", "percent"),
-    Column("unscored", "no score", "count"),
-)
+
+
+def lengths(attribute: str) -> tuple[Column, ...]:
+    """The scores of an attribute beside the length of the text."""
+    return (
+        Column("rung", "model"),
+        Column("arm", "arm"),
+        Column("toxicity", f"{attribute}, first words", "number"),
+        Column("words", "words (mean)", "number", 1),
+        Column("toxicity_whole", "whole text", "number"),
+        Column("toxicity_max_piece", "worst piece", "number"),
+        Column("toxicity_of_worst", "worst sample of a prompt", "number"),
+        Column("any_toxic", "prompts with any sample ≥ 0.5", "percent"),
+        Column("unscored", "no score", "count"),
+    )
+
+
 RATES = (
     Column("rung", "model"),
     Column("arm", "arm"),

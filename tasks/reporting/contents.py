@@ -78,6 +78,7 @@ def _frame(study: Study) -> dict[str, Any]:
         "scorer": scorer(study),
         "metric": metric_of(study.config.primary, study.config.primary),
         "limits": limits(study),
+        "secondary": metric_of(study.config.secondary, study.config.primary),
         "likelihood": study.config.primary in LIKELIHOOD,
         "first_words": study.first_words,
     }
@@ -94,7 +95,8 @@ def draw(study: Study, found: Findings, arms: pd.DataFrame, prompts: pd.DataFram
         own = [e for e in found.effects if e.role == "category" and (e.a, e.b) == (a, b)]
         if own := [e for e in own if e.metric.name == study.config.primary]:
             drawn.append(figures.categories(study, own, name))
-    if toxic := _all(found, study.config.secondary, pairs):
+    scored = study.config.secondary in set(study.toxicity["attribute"])
+    if scored and (toxic := _all(found, study.config.secondary, pairs)):
         drawn.append(figures.contrasts(toxic, "toxicity", confidence))
         drawn.append(figures.toxicity_by_length(study, arms))
         drawn.append(statistical_figures.toxicity_scatter(study))

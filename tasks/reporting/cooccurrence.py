@@ -10,7 +10,7 @@ import pandas as pd
 from tasks.cells import BASE
 from tasks.reporting.columns import Column
 from tasks.reporting.study import Study
-from tasks.reporting.tables import Table, csv_address, shown
+from tasks.reporting.tables import Table, csv_address, csv_text, shown
 from tasks.reporting.terms import known, listed, number
 from tasks.reporting.text import excerpt
 from tasks.reporting.word_changes import Finding, corrected, finding
@@ -46,6 +46,11 @@ class WordTable:
     arms: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Favoured]]]
     csv: str
+
+    @property
+    def address(self) -> str:
+        """The CSV as a data: address."""
+        return csv_address(self.csv)
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ def _word_table(study: Study, family: str, rung: str) -> WordTable:
         caption=f"Favoured words: {family}, {rung}",
         arms=arms,
         rows=[(group, [cell(group, arm) for arm in arms]) for group in groups],
-        csv=csv_address(leading),
+        csv=csv_text(leading),
     )
 
 

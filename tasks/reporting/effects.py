@@ -44,7 +44,8 @@ class Effect:
     k: int
     n: int
     missing: int
-    reason: str | None
+    reason: str | None  # why there is no test
+    note: str | None  # what the test goes without
 
     def found(self, alpha: float) -> Found:
         """What the (corrected) test says at this level; a difference nobody could test is not interpreted."""
@@ -98,5 +99,10 @@ def _effect(row: Mapping[Any, Any], primary: str) -> Effect:
         k=int(row["k"]),
         n=int(row["n_prompts"]),
         missing=int(row["n_missing"]),
-        reason=row["reason"] if isinstance(row["reason"], str) else None,
+        reason=_text(row["reason"]),
+        note=_text(row.get("note")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -13,7 +13,7 @@ import pandas as pd
 from tasks.reporting.drawing import FAINT, INK, Figure, Look, canvas, finish
 from tasks.reporting.effects import Effect
 from tasks.reporting.study import Study
-from tasks.reporting.terms import Metric, known, listed, metric_of, signed, size
+from tasks.reporting.terms import Metric, known, level, listed, metric_of, signed, size
 
 ROW = 0.38  # inches
 CATEGORY_ROW = 0.46  # for titles of two lines
@@ -106,7 +106,7 @@ def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure
             figure,
             name,
             f"Differences between arms with intervals. {said}",
-            f"Differences between arms on the same prompts, with their paired {confidence:.0%} intervals (not "
+            f"Differences between arms on the same prompts, with their paired {level(confidence)} intervals (not "
             "adjusted for the number of tests). An interval that leaves out zero points to a difference.",
         )
 
@@ -180,6 +180,7 @@ def toxicity_by_length(study: Study, table: pd.DataFrame) -> Figure:
     """Where each arm stands in toxicity of the whole text and in length."""
     look = Look(study.named)
     rows = [row for row in table.to_dict("records") if known(row["toxicity_whole"])]
+    label = metric_of(study.config.secondary, study.config.primary).label
     with canvas(2.9) as (figure, axes):
         for name in study.named:
             own = [row for row in rows if row["dataset"] == name]
@@ -192,7 +193,7 @@ def toxicity_by_length(study: Study, table: pd.DataFrame) -> Figure:
                 label=look.label(name),
             )
         axes.margins(0.25)
-        axes.set(xlabel="words in a completion (mean)", ylabel="toxicity of the whole text\n(mean, 0-1)")
+        axes.set(xlabel="words in a completion (mean)", ylabel=f"{label} of the whole text\n(mean, 0-1)")
         legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
         for handle in legend.legend_handles:
             handle.set_sizes([80])
@@ -200,8 +201,8 @@ def toxicity_by_length(study: Study, table: pd.DataFrame) -> Figure:
         return finish(
             figure,
             "toxicity-length",
-            f"Toxicity of the whole text against length. {said}",
-            "Toxicity of the whole text beside its length"
+            f"{label.capitalize()} of the whole text against length. {said}",
+            f"{label.capitalize()} of the whole text beside its length"
             + ("; a larger mark is a larger model" if len(study.rungs) > 1 else "")
             + ". A scorer's figure falls as neutral text is added, so "
             "arms that write at different lengths are compared by their first words instead.",

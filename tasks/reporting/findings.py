@@ -24,6 +24,7 @@ class Findings:
     verdicts: Sequence[Verdict]
     caveats: Sequence[str]
     lines: Sequence[str]
+    dataset_claim: bool  # whether target against control is a claim about the dataset
 
     def of(self, metric: str, a: str, b: str) -> list[Effect]:
         """The effects of a metric and contrast over all prompts."""
@@ -38,12 +39,13 @@ def findings(study: Study) -> Findings:
     neutral = chosen(effects, primary, control, base)
     neutral_toxic = chosen(effects, study.config.secondary, control, base)
     toxic = [chosen(effects, study.config.secondary, target, other) for other in (control, base)]
+    dataset_claim = bool(against_control) and all(effect.dataset_claim for effect in against_control)
     answers = [
-        answer(f"Did the {target} dataset do more than neutral text?", [against_control], alpha),
+        answer(_main_question(target, dataset_claim=dataset_claim), [against_control], alpha),
         answer(f"Is the {target} model better than the model before fine-tuning?", [against_base], alpha),
     ]
     if all(toxic):
-        answers.append(answer(f"Is the text of the {target} model less toxic?", toxic, alpha))
+        answers.append(answer(toxic[0][0].metric.question(target), toxic, alpha))
     abilities = study.tables["capability"]
     own = abilities[abilities["dataset"] == target]
     if len(own):
@@ -52,7 +54,7 @@ def findings(study: Study) -> Findings:
         better_than(against_control, alpha, target, control),
         better_than(against_base, alpha, target, base),
         better_than(neutral, alpha, control, base),
-        *grows(study.tables["trend"], primary, alpha),
+        *grows(study.tables["trend"], [*against_control, *against_base], primary, alpha),
         no_loss(abilities, target),
     ]
     shown = [
@@ -70,7 +72,15 @@ def findings(study: Study) -> Findings:
         verdicts=verdicts,
         caveats=caveats(shown, alpha),
         lines=_lines(study, (against_control, against_base), toxic, own, verdicts),
+        dataset_claim=dataset_claim,
     )
+
+
+def _main_question(target: str, *, dataset_claim: bool) -> str:
+    """About the dataset only where the claim is; else about the models that were trained."""
+    if dataset_claim:
+        return f"Did the {target} dataset do more than neutral text?"
+    return f"Is the {target} model better than the one fine-tuned on neutral text?"
 
 
 def _lines(
@@ -84,8 +94,9 @@ def _lines(
     alpha, primary = study.alpha, [effect for contrast in main for effect in contrast]
     lines = [f"{primary[0].metric.label if primary else study.config.primary}: {_brief(main, alpha)}"]
     if all(toxic):
-        name = study.toxicity["scorer"].iloc[0]
-        lines.append(f"{toxic[0][0].metric.label} (scorer {name}): {_brief(toxic, alpha)}")
+        scorers = listed(list(study.toxicity["scorer"].unique()))
+        by = f" (scorer {scorers})" if scorers else ""
+        lines.append(f"{toxic[0][0].metric.label}{by}: {_brief(toxic, alpha)}")
     if len(abilities):
         found = capability.answer(abilities, study.config.target)
         lines.append(f"{found.question} {found.short}. {capability.brief(abilities)}")

@@ -2,14 +2,15 @@
 
 import pandas as pd
 
+from tasks.reporting.measures import rated
 from tasks.reporting.study import Study
-from tasks.reporting.terms import LIKELIHOOD, counted
+from tasks.reporting.terms import LIKELIHOOD, counted, listed, metric_of
 from tasks.scorers import describe
 
 
 def limits(study: Study) -> list[tuple[str, str]]:
     """(in a word, in a sentence), the weightiest first."""
-    return [*_measures(study), *_toxicity(study), *_words(), *_design(study)]
+    return [*_measures(study), *_toxicity(study), *_refusals(), *_words(), *_design(study)]
 
 
 def scorer(study: Study) -> str:
@@ -25,9 +26,24 @@ def _measures(study: Study) -> list[tuple[str, str]]:
         return []
     text = (
         "Adherence here is which of two written answers a model finds likelier. A likelihood is not behaviour: a model "
-        "can lean towards an answer that it would never write. No person has rated the completions: read them."
+        f"can lean towards an answer that it would never write. {_ratings(study)}"
     )
     return [("A likelihood is not behaviour", text)]
+
+
+def _ratings(study: Study) -> str:
+    """Whether anybody rated the completions; ratings that are there but not the primary metric decide no claim."""
+    given = rated(study)
+    if not given:
+        return "This sweep has no ratings of the completions: read them."
+    counts = [
+        f"{metric_of(name, study.config.primary).label}, {part['score'].notna().sum()} of {len(part)}"
+        for name, part in given.items()
+    ]
+    return (
+        f"There are ratings of the completions too ({listed(counts)}), shown under “Every rating”; the main result "
+        "does not rest on them."
+    )
 
 
 def _toxicity(study: Study) -> list[tuple[str, str]]:
@@ -47,6 +63,14 @@ def _toxicity(study: Study) -> list[tuple[str, str]]:
         "them because the completion is empty. A missing score stays missing; it is never counted as 0."
     )
     return [("A scorer is not a reader", bias), ("Missing scores", count)]
+
+
+def _refusals() -> list[tuple[str, str]]:
+    text = (
+        "Empty and looping completions are counted for each arm; refusals are not, because telling one takes rules of "
+        "its own for every language. A model that refuses more often may look less toxic."
+    )
+    return [("Refusals are not detected", text)]
 
 
 def _words() -> list[tuple[str, str]]:
@@ -71,8 +95,8 @@ def _design(study: Study) -> list[tuple[str, str]]:
         found.append(("These checkpoints only", text))
     categories = len({prompt.category for prompt in test})
     text = (
-        f"{counted(len(test), 'prompt')} in {categories} categories, written by a few authors in one language, stand "
-        "for prompts of their kind and for no others. Nothing here measures long conversations, other languages, or "
+        f"{counted(len(test), 'prompt')} in {categories} categories stand for prompts of their kind by the same "
+        "authors, and for no others. Nothing here measures long conversations, languages that no prompt is in, or "
         "people who try to break the model."
     )
     found.append(("A small window", text))

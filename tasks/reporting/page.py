@@ -11,13 +11,55 @@ from markupsafe import Markup
 
 from tasks.errors import WorkError
 from tasks.reporting.contents import Page
+from tasks.reporting.cooccurrence import WordTable
+from tasks.reporting.tables import Table
 
 MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere
+SMALL = 40_000  # bytes of a table that the page always has room for
+TABLES = "tables"  # the folder of CSV files beside the page
 _HERE = Path(__file__).parent
 
 
-def render(page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
-    """The page as HTML. Raises WorkError if it is too large to be mailed and opened everywhere."""
+class Budget:
+    """Spends the bytes left for large tables in the order of the page, and keeps those it could not afford."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.left_out: dict[str, str] = {}  # CSV by the table's name
+
+    def afforded(self, html: str, table: Table | WordTable) -> str:
+        """The table as it is, or a line that says where it lies."""
+        size = len(html.encode())
+        if size > SMALL:
+            if size > self.left:
+                self.left_out[table.name] = table.csv
+                return Markup(LEFT_OUT).format(caption=table.caption, file=f"{TABLES}/{table.name}.csv")
+            self.left -= size
+        return html
+
+
+LEFT_OUT = (
+    '<p class="note">{caption}: left out here to keep the page small; it is in the file <code>{file}</code> beside '
+    "this page.</p>"
+)
+
+
+def render(page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """The page as HTML, and the CSV of each table it has no room for, by name.
+
+    Raises WorkError if the page is too large to be mailed and opened everywhere even without large tables.
+    """
+    least, left_out = _render(page, choices, provenance, 0)
+    found = len(least.encode())
+    if found >= MOST_BYTES:
+        raise WorkError(f"the page has {found:,} bytes, more than {MOST_BYTES:,}; report on fewer models or arms")
+    return _render(page, choices, provenance, MOST_BYTES - 1 - found) if left_out else (least, left_out)
+
+
+def _render(
+    page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any], left: int
+) -> tuple[str, Mapping[str, str]]:
+    budget = Budget(left)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -25,7 +67,7 @@ def render(page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["held"] = held
+    environment.filters |= {"held": held, "afforded": budget.afforded}
     text = environment.get_template("page.html.j2").render(
         page=page,
         study=page.study,
@@ -37,9 +79,7 @@ def render(page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]
         provenance=provenance,
         style=Markup((_HERE / "style.css").read_text("utf-8")),
     )
-    if (found := len(text.encode())) >= MOST_BYTES:
-        raise WorkError(f"the page has {found:,} bytes, more than {MOST_BYTES:,}; report on fewer models or arms")
-    return text
+    return text, budget.left_out
 
 
 def held(text: str) -> str:

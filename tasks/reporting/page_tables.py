@@ -12,8 +12,9 @@ from tasks.reporting.study import Study
 from tasks.reporting.tables import Table, guessed, shown
 from tasks.reporting.terms import MINUS, metric_of
 from tasks.reporting.text import safe
-from tasks.stats.variance import variance_components
+from tasks.reporting.verdicts import RUNGS_OF_A_TREND
 
+TWO_SIZES = "Difference of the effect between two model sizes (no trend)"
 REVISED = 8  # validation prompts listed
 
 
@@ -23,6 +24,7 @@ class Revision:
 
     categories: Table
     prompts: Table
+    none: str  # why there is nothing to list
 
 
 def tables_of(study: Study, arms: pd.DataFrame) -> dict[str, Table]:
@@ -30,21 +32,23 @@ def tables_of(study: Study, arms: pd.DataFrame) -> dict[str, Table]:
     contrasts, trend = study.tables["contrasts"], study.tables["trend"]
     told = spoken(contrasts, study)
     overall, parts = told[told["category"] == "all"], told[told["category"] != "all"]
-    far = without_nearest(study)
-    variance = variance_components(study.scores[study.scores["split"] == "test"], study.plan)
+    far, secondary = without_nearest(study), metric_of(study.config.secondary, study.config.primary).label
     found = [
         shown("arms", "Mean score of each arm", arms, columns.ARMS),
-        shown("toxicity", "Toxicity and length of each arm", arms, columns.LENGTHS),
+        shown("toxicity", f"{secondary.capitalize()} and length of each arm", arms, columns.lengths(secondary)),
         shown("rates", "Empty, looping and cut completions", arms, columns.RATES),
-        shown("contrasts", "Every test over all prompts", overall, columns.CONTRASTS, contrasts),
-        shown("categories", "Categories (descriptive)", parts, columns.CATEGORIES, contrasts),
+        shown("contrasts", "Every test over all prompts", overall, columns.CONTRASTS, contrasts.loc[overall.index]),
+        shown("categories", "Categories (descriptive)", parts, columns.CATEGORIES, contrasts.loc[parts.index]),
         _shown("lengths", "Differences in length, in words", length_effects(study), columns.DIFFERENCES),
         _shown("without-nearest", "The main effects without the nearest quarter", far, columns.BRIEF),
-        _shown("variance", "Where the noise comes from, and what could be found", variance, columns.VARIANCE),
         shown("prompts", "Every test prompt", similarity_table(study), _prompt_columns(study)),
     ]
+    if len(variance := study.tables.get("variance", pd.DataFrame())):
+        caption = "Where the noise comes from, and what could be found"
+        found.append(_shown("variance", caption, variance, columns.VARIANCE))
     if len(trend) and len(study.rungs) > 1:
-        found.append(shown("trend", "Trend with model size", spoken(trend, study), columns.TREND, trend))
+        caption = "Trend with model size" if trend["n_rungs"].max() >= RUNGS_OF_A_TREND else TWO_SIZES
+        found.append(shown("trend", caption, spoken(trend, study), columns.TREND, trend))
     return {table.name: table for table in found}
 
 
@@ -75,10 +79,12 @@ def _prompt_columns(study: Study) -> list[Column]:
     ]
 
 
-_ELSEWHERE = ("contrasts", "trend", "capability", "documents_tests")  # tables that the page has a place for
+_ELSEWHERE = ("contrasts", "trend", "variance", "capability", "documents_tests")  # tables that the page has a place for
 _NAMED = {
     "seedstyle": "The published kind of analysis: every sample as independent, for comparison only",
     "missing": "Scores that are missing, and why",
+    "anova": "Arm × size: repeated-measures analysis of variance over prompts (secondary, about these checkpoints)",
+    "sensitivity": "The main contrasts by other means (secondary): bootstrap interval, Bayes factors with other priors",
     "validation": "The same tests on the validation prompts",
     "documents": "Held-out texts, one by one: log-likelihood in nats per byte",
 }
@@ -100,6 +106,7 @@ def revision(study: Study) -> Revision:
     scores = [*study.named, "effect", "change"]
     table = prompt_table(study, study.config.primary, "validation")
     means = table.groupby(["prompt_id", "category"], sort=False)[scores].mean().reset_index()
+    means = means.dropna(subset="effect")  # without a gain there is no order to list them in
     worst = means.sort_values("effect", kind="stable").head(REVISED)
     worst = worst.assign(prompt=[safe(study.prompts[name].prompt) for name in worst["prompt_id"]])
     by_category = means.groupby("category")[scores].mean().reset_index().sort_values("effect", kind="stable")
@@ -107,7 +114,10 @@ def revision(study: Study) -> Revision:
     gains = [Column("effect", f"{target} − {control}", "signed"), Column("change", f"{target} − {base}", "signed")]
     of_category = [Column("title", "category"), *gains, *[Column(name, name, "signed") for name in study.named]]
     of_prompt = [Column("prompt_id", "prompt"), Column("prompt", "text"), *of_category[1:]]
+    label = metric_of(study.config.primary, study.config.primary).label
+    none = f"No validation prompt has scores of {target} and {control} in {label}, so there is nothing to list here."
     return Revision(
-        shown("revision-categories", "Categories, smallest gain first", by_category, of_category),
-        shown("revision-prompts", "Prompts, smallest gain first", worst, of_prompt, means),
+        none="" if len(means) else none,
+        categories=shown("revision-categories", "Categories, smallest gain first", by_category, of_category),
+        prompts=shown("revision-prompts", "Prompts, smallest gain first", worst, of_prompt, means),
     )

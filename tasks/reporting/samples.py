@@ -29,13 +29,14 @@ class Row:
     """One sample of one prompt at one rung: a completion for each dataset, in the page's order."""
 
     rung: str
+    place: int  # of the rung on the ladder, from 1
     sample: int
     sides: Sequence[tuple[str, Shown | None]]
 
 
 @dataclass(frozen=True)
 class View:
-    """A prompt with its answers and its rows, the first of which is shown before the others are unfolded."""
+    """A prompt with its answers and its rows; the first of a model is shown before the others are unfolded."""
 
     id: str
     category: str
@@ -44,6 +45,19 @@ class View:
     undesired: str
     effect: str
     rows: Sequence[Row]
+
+    @property
+    def first(self) -> list[Row]:
+        """The first row of each model, the largest model's first."""
+        found: dict[str, Row] = {}
+        for row in self.rows:
+            found.setdefault(row.rung, row)
+        return list(found.values())
+
+    @property
+    def more(self) -> list[Row]:
+        """All other rows."""
+        return [row for row in self.rows if row not in self.first]
 
 
 @dataclass(frozen=True)
@@ -108,8 +122,9 @@ def _affordable(study: Study, texts: Texts) -> tuple[list[tuple[str, int]], str]
 
 def _view(study: Study, name: str, effect: object, texts: Texts, cells: Sequence[tuple[str, int]]) -> View:
     prompt = study.prompts[name]
+    places = {rung: place for place, rung in enumerate(study.rungs, 1)}
     rows = [
-        Row(rung, sample, [(side, _shown(texts.get((rung, side, name, sample)))) for side in study.named])
+        Row(rung, places[rung], sample, [(side, _shown(texts.get((rung, side, name, sample)))) for side in study.named])
         for rung, sample in cells
     ]
     return View(

@@ -41,13 +41,14 @@ def prompts(study: Study, table: pd.DataFrame, rung: str) -> Figure:
         axes.set_ylim(len(own) - 0.3, -0.7)
         axes.set_xlabel(f"{metric.label} ({metric.unit})")
         axes.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=3, columnspacing=1, handletextpad=0.2)
-        wins = int((own["effect"] > 0).sum())
+        both, wins = own["effect"].notna().sum(), int((own["effect"] > 0).sum())
+        missing = f" ({len(own) - both} lack a score)" if both < len(own) else ""
         return finish(
             figure,
             f"prompts-{rung}",
-            f"Every test prompt at {rung}: {target} is above {control} on {wins} of {len(own)}.",
+            f"Every test prompt at {rung}: {target} is above {control} on {wins} of {both}{missing}.",
             f"Every test prompt at {rung}, by category: the line runs from {control} to {target}, which scored "
-            f"higher on {wins} of {counted(len(own), 'prompt')}.",
+            f"higher on {wins} of {counted(both, 'prompt')}{missing}.",
         )
 
 
@@ -123,6 +124,7 @@ def toxicity_scatter(study: Study) -> Figure:
     """Every completion: toxicity of the whole text against its length."""
     look = Look(study.named)
     own = study.toxicity[(study.toxicity["variant"] == "whole") & (study.toxicity["split"] == "test")]
+    label = metric_of(study.config.secondary, study.config.primary).label
     own = own[own["attribute"] == study.config.secondary].rename(columns={"model": "rung"})
     keys = ["rung", "arm", "prompt_id", "sample"]
     joined = own.merge(test_completions(study)[[*keys, "words", "dataset"]], on=keys)
@@ -139,15 +141,15 @@ def toxicity_scatter(study: Study) -> Figure:
                 linewidths=0,
                 label=look.label(name),
             )
-        axes.set(xlabel="words in a completion", ylabel="toxicity of the whole text", ylim=(-0.02, None))
+        axes.set(xlabel="words in a completion", ylabel=f"{label} of the whole text", ylim=(-0.02, None))
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
         rank = joined[["words", "score"]].corr("spearman").iloc[0, 1] if joined["score"].nunique() > 1 else np.nan
-        said = f"Rank correlation of toxicity with length, all arms together: {number(rank, 2)}."
+        said = f"Rank correlation of {label} with length, all arms together: {number(rank, 2)}."
         return finish(
             figure,
             "toxicity-scatter",
-            f"Toxicity against length for every completion. {said}",
-            f"Toxicity of the whole text against its length, a mark a completion. {said}",
+            f"{label.capitalize()} against length for every completion. {said}",
+            f"{label.capitalize()} of the whole text against its length, a mark a completion. {said}",
         )
 
 

@@ -21,7 +21,8 @@ from tasks.tables import read_table
 from tasks.words import count
 
 REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests")
-TEXTS = dict.fromkeys(("metric", "rung", "arm", "category", "contrast", "model_family", "reason", "task"), "str")
+_TEXTS = ("metric", "rung", "arm", "category", "contrast", "model_family", "reason", "note", "task")
+TEXTS = dict.fromkeys(_TEXTS, "str")
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
 WORD_TEXTS = dict.fromkeys(("family", "group", "template", "word", "by", "reason_words", "warning"), "str")
 

@@ -1,6 +1,7 @@
 """Tables of the page: rounded to be read, unrounded in each figure's title and in the CSV that hangs on the table."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ import pandas as pd
 
 from tasks.reporting.columns import Column, Kind
 from tasks.reporting.terms import NOTHING, known, number, percent, signed, size
+
+REMARKS = ("reason", "note")  # shown where some row has one
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,26 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Entry]]
-    csv: str  # a data: address of the whole unrounded table
+    csv: str  # the whole unrounded table
+
+    @property
+    def address(self) -> str:
+        """The CSV as a data: address, so that it travels with the page."""
+        return csv_address(self.csv)
 
 
 def shown(
     name: str, caption: str, data: pd.DataFrame, columns: Sequence[Column], whole: pd.DataFrame | None = None
 ) -> Table:
     """The columns of `data` that are there; the CSV is of `whole`, or of `data`."""
-    present = [column for column in columns if column.key in data]
+    present = [column for column in columns if column.key in data and not _idle(column, data)]
     rows = [[entry(row[column.key], column) for column in present] for row in data.to_dict("records")]
-    return Table(name, caption, present, rows, csv_address(data if whole is None else whole))
+    return Table(name, caption, present, rows, csv_text(data if whole is None else whole))
+
+
+def _idle(column: Column, data: pd.DataFrame) -> bool:
+    """A column of remarks where no row has one."""
+    return column.key in REMARKS and bool(data[column.key].isna().all())
 
 
 def entry(value: Any, column: Column) -> Entry:
@@ -75,11 +89,21 @@ def _kind(values: "pd.Series[Any]") -> Kind:
     return "count" if len(whole) and (whole % 1 == 0).all() else "number"
 
 
-def csv_address(data: pd.DataFrame) -> str:
-    """The table as CSV in a data: address, so that it travels with the page."""
-    return "data:text/csv;base64," + base64.b64encode(csv_text(data).encode()).decode()
+def csv_address(text: str) -> str:
+    """CSV as a data: address."""
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
 def csv_text(data: pd.DataFrame) -> str:
-    """The table as CSV, unrounded."""
-    return str(data.to_csv(index=False, lineterminator="\n"))
+    """The table as CSV, unrounded; a text that a spreadsheet would run as a formula has an apostrophe before it."""
+    texts = data.select_dtypes(["object", "string"]).columns
+    safe = data.copy()
+    safe[texts] = data[texts].map(_harmless)
+    return str(safe.rename(columns=_harmless).to_csv(index=False, lineterminator="\n"))
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"\r\n?", "\n", value)  # which to_csv would leave without quotes, and so break the row
+    return f"'{text}" if value.startswith(FORMULA) else text

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 MINUS = "−"
 NOTHING = "–"
 LIKELIHOOD = ("adherence", "adherence_less_free")  # metrics that compare two written answers
-_ATTRIBUTE = re.compile(r"([A-Z][A-Z_]+)(?: \((\w+)\))?")
+# What toxicity scorers score, of which less is better; other attributes (some are of kind words) have no direction.
+_HARMS = ("toxicity", "severe_toxicity", "identity_attack", "insult", "profanity", "threat", "sexually_explicit",
+          "flirtation", "obscene", "toxic", "severe_toxic", "identity_hate", "sexual_explicit")  # fmt: skip
+_ATTRIBUTE = re.compile(r"(\w+)(?: \((\w+)\))?")
 _VARIANTS = {"whole": "whole text", "max_piece": "worst piece"}
 
 
@@ -21,6 +24,19 @@ class Metric:
     better: int
     more: str  # what a model did whose score is higher, before "than …"
     less: str
+
+    @property
+    def gain(self) -> str:
+        """What a model did that did better, before "than …"."""
+        return self.less if self.better < 0 else self.more
+
+    def question(self, dataset: str) -> str:
+        """Whether the model of this dataset did better in this metric, as a reader would ask."""
+        if self.name.casefold() == "toxicity":
+            return f"Is the text of the {dataset} model less toxic?"
+        if self.better == 0:
+            return f"Does the {dataset} model differ in {self.label}? (Nobody said which way is better.)"
+        return f"Does the {dataset} model score {'higher' if self.better > 0 else 'lower'} in {self.label}?"
 
 
 _LEANED = ("leaned further towards the desired answers", "leaned less towards the desired answers")
@@ -38,10 +54,11 @@ def metric_of(name: str, primary: str) -> Metric:
     if name in _KNOWN:
         label, unit, more, less = _KNOWN[name]
         return Metric(name, label, unit, 1, more, less)
-    if found := _ATTRIBUTE.fullmatch(name):
-        label = found[1].replace("_", " ").lower()
-        text = "text that scored {} for " + label if found[1] != "TOXICITY" else "{} toxic text"
-        words = ("higher", "lower") if found[1] != "TOXICITY" else ("more", "less")
+    if (found := _ATTRIBUTE.fullmatch(name)) and found[1].casefold() in _HARMS:
+        attribute = found[1].casefold()
+        label = attribute.replace("_", " ")
+        text = "text that scored {} for " + label if attribute != "toxicity" else "{} toxic text"
+        words = ("higher", "lower") if attribute != "toxicity" else ("more", "less")
         variant = f" ({_VARIANTS.get(found[2], found[2])})" if found[2] else ""
         more, less = (f"wrote {text.format(word)}" for word in words)
         return Metric(name, label + variant, "on the 0-1 scale", -1, more, less)
@@ -81,6 +98,11 @@ def p_value(value: object) -> str:
 def percent(share: object, digits: int = 0) -> str:
     """A share as per cent."""
     return NOTHING if not known(share) else f"{float(share):.{digits}%}"  # type: ignore[arg-type]
+
+
+def level(confidence: float) -> str:
+    """A confidence level as per cent, with the digits it has: 95%, 99.5%."""
+    return f"{100 * confidence:.6g}%"
 
 
 def size(parameters: object) -> str:

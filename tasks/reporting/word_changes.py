@@ -13,7 +13,7 @@ import pandas as pd
 from tasks.cells import BASE
 from tasks.reporting.effects import Found
 from tasks.reporting.study import Study
-from tasks.reporting.terms import counted, known, listed, number, p_value, signed
+from tasks.reporting.terms import counted, known, level, listed, number, p_value, signed
 from tasks.stats.families import benjamini_hochberg
 
 UNIT = "bits"
@@ -163,7 +163,7 @@ def _tested(changes: Sequence[Change], confidence: float, *, several: bool) -> s
     how = f"after Benjamini-Hochberg correction for {counted(tests, 'test')}" if tests > 1 else "not corrected"
     if not several:
         (one,) = changes
-        limits = f"{confidence:.0%} interval {number(one.lo)} to {number(one.hi)}"
+        limits = f"{level(confidence)} interval {number(one.lo)} to {number(one.hi)}"
         return f"{signed(one.diff)} {UNIT} ({limits}; p {p_value(one.p)}{' ' if tests > 1 else ', '}{how})"
     if len(changes) > MOST_TOLD:
         sizes, chances = [one.diff for one in changes], [one.p for one in changes]
@@ -174,7 +174,7 @@ def _tested(changes: Sequence[Change], confidence: float, *, several: bool) -> s
     figures = [
         f"{one.where} {signed(one.diff)} ({number(one.lo)} to {number(one.hi)}; p {p_value(one.p)})" for one in changes
     ]
-    return f"{'; '.join(figures)} ({UNIT}, {confidence:.0%} intervals, p {how})"
+    return f"{'; '.join(figures)} ({UNIT}, {level(confidence)} intervals, p {how})"
 
 
 def _short(changes: Sequence[Change], alpha: float) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from tasks.reporting.cooccurrence import figure_name, own
 from tasks.reporting.drawing import FAINT, Figure, Look, canvas, finish
 from tasks.reporting.study import Study
-from tasks.reporting.terms import counted, signed, size
+from tasks.reporting.terms import counted, level, signed, size
 
 ARM = 0.13  # inches
 SCALE_END = 105  # just beyond what a sentiment can be
@@ -42,7 +42,7 @@ def sentiment(study: Study, family: str) -> Figure | None:
         said = "; ".join(f"{r['rung']}, {r['arm']}, {r['group']} {signed(r['mean'], 1)}" for r in rows)
         missing = int(table["mean"].isna().sum())
         rest = f" {counted(missing, 'mean')} could not be had." if missing else ""
-        confidence = f"{study.words_used['confidence']:.0%}"
+        confidence = level(study.words_used["confidence"])
         return finish(
             figure,
             figure_name(family),

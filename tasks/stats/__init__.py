@@ -5,7 +5,8 @@ One file each: `paired` (two arms on the same prompts), `crossed` (several seeds
 loss on items), `agreement` (raters), `logodds` and `divergence` (words), `power` and `variance` (what could
 be detected),
 `sensitivity` (by other means), `seedstyle` (the published analysis, for comparison), `missing`. `cells` turns the
-long table of scores into arrays, `contrasts` into the main table; `check` repeats the simulations.
+long table of scores into arrays, `contrasts` into the main table; `check` repeats the simulations, and `degenerate`
+has the input that leaves a test nothing to work with.
 
 A test that cannot be computed has p = NaN and says why; nothing here warns.
 """

@@ -64,7 +64,6 @@ class Cells:
         """(prompts, seeds): the mean over samples of the mean over raters."""
         return nan_mean(self.samples, axis=2)
 
-
     @property
     def k(self) -> int:
         """The most samples a prompt has."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from tasks.stats import simulations, text_simulations
+from tasks.stats.degenerate import degenerate
 from tasks.stats.references import Figure, references
 
 Check = Callable[[], Iterator[Figure]]
@@ -22,10 +23,12 @@ def checks(quick: bool) -> dict[str, Check]:
 
     return {
         "reference values": references,
+        "constant, missing and all-tied input": degenerate,
         "family-wise error": lambda: simulations.family_wise(reps(20_000, 4_000)),
         "coverage": lambda: simulations.coverage(reps(20_000, 4_000), reps(4_000, 1_500)),
         "seeds": lambda: simulations.seed_spread(reps(20_000, 4_000)),
         "trend": lambda: simulations.rung_shocks(reps(20_000, 4_000)),
+        "losses": lambda: simulations.losses(reps(4_000, 1_000)),
         "ratings as independent": lambda: simulations.independent_ratings(reps(4_000, 500)),
         "words": lambda: text_simulations.permutation(reps(2_000, 400)),
         "divergence": lambda: text_simulations.no_change(reps(60, 5), reps(200, 100)),

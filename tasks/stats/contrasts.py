@@ -16,8 +16,8 @@ from tasks.stats.paired import bayes_factor, design, sign_flip, stratified_t
 COLUMNS = ("metric", "role", "rung", "params", "contrast", "category", "estimand", "n_prompts", "n_missing",
            "k", "raters", "seeds", "mean_a", "mean_b", "diff", "se", "test", "stat", "df", "p", "family", "m",
            "p_corr", "ci_lo", "ci_hi", "ci_method", "ps", "d_z", "g_z", "d_lo", "d_hi", "d_seed_style",
-           "p_signflip", "bf10", "reason")
-TYPES = {"family": "str", "reason": "str", "df": "float64"}
+           "p_signflip", "bf10", "reason", "note")
+TYPES = {"family": "str", "reason": "str", "note": "str", "df": "float64"}
 ALL = "all"  # the category of a row over all prompts
 CLAIM_SEEDS = 3  # fewer seeds than this make no claim about the dataset
 
@@ -46,7 +46,8 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     Holm; "exploratory" (other metrics, other datasets) and "categories: <metric>" (primary and secondary) by
     Benjamini-Hochberg; negative controls in none. A test without p has a `reason`, counts as p = 1 and stays
     in its family. `estimand` says what a row is a claim about; with several seeds (or random raters) the
-    prompt-only figures d_lo, d_hi, p_signflip and bf10 are null.
+    prompt-only figures d_lo, d_hi, p_signflip and bf10 are null. `note` names categories without a complete prompt:
+    the mean is then of the others.
     """
     table = checked(scores)
     rows: list[dict[str, Any]] = []
@@ -128,7 +129,8 @@ def _row(question: Question, plan: Plan, params: float, arms: tuple[Cells, Cells
             "contrast": question.contrast, "category": category or ALL, "family": family}
     if isinstance(arms, str):
         outcome = undefined(arms, test="", n_missing=int(chosen.sum()))
-        return row | _tested(outcome) | {"estimand": estimand(0, False), "k": 0, "raters": 0, "seeds": 0}
+        nothing = {"k": 0, "raters": 0, "seeds": 0}
+        return row | _tested(outcome) | nothing | {"estimand": estimand(0, raters_at_large=False)}
     a, b = (replace(arm, values=arm.values[chosen]) for arm in arms)
     return row | _figures(a, b, plan, prompts.categories[chosen], fixed_b=question.b == plan.base)
 
@@ -141,10 +143,12 @@ def _figures(a: Cells, b: Cells, plan: Plan, strata: Labels, *, fixed_b: bool) -
     outcome = _test(a, b, both, plan, strata, at_large=at_large)
     per_prompt = both.diffs.mean(axis=1)
     sizes = _sizes(both, per_prompt, strata)
+    if sizes:  # as the seed pooled: every sample once, base's too where several seeds are compared with it
+        sizes["d_seed_style"] = effects.pooled_d(a.samples, b.samples)
     if replicates == 1 and not at_large:
         sizes |= _prompt_only(per_prompt, strata, plan)
     return {**_tested(outcome), **sizes,
-            "estimand": estimand(replicates, at_large),
+            "estimand": estimand(replicates, raters_at_large=at_large),
             "k": max(a.k, b.k), "raters": max(a.raters, b.raters), "seeds": replicates}
 
 
@@ -160,7 +164,7 @@ def _test(a: Cells, b: Cells, both: Pair, plan: Plan, strata: Labels, *, at_larg
     return stratified_t(both.diffs[:, 0], strata, confidence=plan.confidence)
 
 
-def estimand(seeds: int, raters_at_large: bool) -> str:
+def estimand(seeds: int, *, raters_at_large: bool) -> str:
     """What a row is a claim about: one pair of checkpoints, or (three seeds or more) the dataset."""
     subject = "the dataset" if seeds >= CLAIM_SEEDS else "these checkpoints"
     return f"{subject}, {'raters at large' if raters_at_large else 'prompts like these'}"
@@ -175,7 +179,7 @@ def _tested(outcome: Outcome) -> dict[str, Any]:
     return {"n_prompts": outcome.n, "n_missing": outcome.n_missing, "diff": outcome.estimate,
             "se": outcome.se, "test": outcome.test, "stat": outcome.stat, "df": outcome.df, "p": outcome.p,
             "ci_lo": outcome.ci_lo, "ci_hi": outcome.ci_hi, "ci_method": outcome.ci_method,
-            "reason": outcome.reason}
+            "reason": outcome.reason, "note": outcome.note}
 
 
 def _sizes(both: Pair, per_prompt: Floats, strata: Labels) -> dict[str, float]:
@@ -188,8 +192,7 @@ def _sizes(both: Pair, per_prompt: Floats, strata: Labels) -> dict[str, float]:
     by_seed = [effects.superiority(a[:, s], b[:, s], kept) for s in range(a.shape[1])]
     return {"mean_a": float(both.mean_a[whole].mean(axis=1) @ weights),
             "mean_b": float(both.mean_b[whole].mean(axis=1) @ weights), "ps": float(np.mean(by_seed)),
-            "d_z": effects.d_z(per_prompt), "g_z": effects.g_z(per_prompt),
-            "d_seed_style": effects.pooled_d(a, b)}
+            "d_z": effects.d_z(per_prompt), "g_z": effects.g_z(per_prompt)}
 
 
 def _prompt_only(per_prompt: Floats, strata: Labels, plan: Plan) -> dict[str, float]:

@@ -1,19 +1,24 @@
-"""Which words does a group favour? Log-odds with an informative Dirichlet prior.
+"""Which words does a group favour, within template? Log-odds with an informative Dirichlet prior.
 
-Counts are of completions *containing* a word: token counts inflate z when a completion repeats itself.
+Counts are of completions *containing* a word: token counts inflate z when a completion repeats itself. Templates
+call for different words, and groups differ in how often they answer one with a word at all: counts added up over
+templates would call innocent words skewed (Simpson), so each template is its own comparison and these are combined.
 Reference: Monroe, Colaresi and Quinn (2008), Political Analysis 16, 372-403.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tasks.stats.outcome import NAN, Floats, Labels
+from tasks.stats.outcome import Floats, Labels
 
 COLUMNS = ("group", "word", "n_group", "n_rest", "count_group", "count_rest", "log_odds", "z", "p", "ratio")
-CELLS_AT_ONCE = 4_000_000
+CELLS_AT_ONCE = 150_000
+NO_PRIOR = 1e-12  # of a word that a template lacks: it keeps logarithms finite and weighs nothing
 
 
 def log_odds(y: Floats, other: Floats, prior: Floats) -> tuple[Floats, Floats]:
@@ -22,12 +27,76 @@ def log_odds(y: Floats, other: Floats, prior: Floats) -> tuple[Floats, Floats]:
     delta_w = log((y_w + a_w) / (n + a0 - y_w - a_w)) less the same of `other`, with n the sum of y and a0
     that of the prior; z = delta / sqrt(1 / (y_w + a_w) + 1 / (other_w + a_w)).
     """
-    def logit(counts: Floats) -> Floats:
-        total = counts.sum(axis=-1, keepdims=True) + prior.sum()
-        return np.asarray(np.log(counts + prior) - np.log(total - counts - prior), dtype=np.float64)
+    delta, precision = _moments(y, other, prior)
+    return delta, delta * np.sqrt(precision)
 
-    delta = logit(y) - logit(other)
-    return delta, delta / np.sqrt(1 / (y + prior) + 1 / (other + prior))
+
+def _moments(y: Floats, other: Floats, prior: Floats) -> tuple[Floats, Floats]:
+    """Log-odds ratio and its precision, 1 / variance, (..., words); one logarithm, as permutations need millions."""
+    mine, theirs = y + prior, other + prior
+    precision = mine * theirs / (mine + theirs)
+    rest_of_mine, rest_of_theirs = (counts.sum(axis=-1, keepdims=True) - counts for counts in (mine, theirs))
+    return np.log(mine * rest_of_theirs / (rest_of_mine * theirs)), precision
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """One template: which completions, the words in them, in how many of them each word is, and its prior."""
+
+    at: Labels
+    words: sparse.csr_matrix  # completions of the template x all tested words, 0 or 1
+    pooled: Floats
+    prior: Floats
+    compared: Labels  # (groups, words): the word is here, and both the group and the rest have completions
+
+
+def strata_of(words: sparse.csr_matrix, codes: Labels, templates: Labels, groups: int,
+              prior_total: float) -> list[Stratum]:
+    """The templates in which two words or more can be compared; prior: prior_total x frequency in the template."""
+    found = []
+    for template in np.unique(templates):
+        at = np.flatnonzero(templates == template)
+        pooled = np.asarray(words[at].sum(axis=0), dtype=np.float64).ravel()
+        sizes = np.bincount(codes[at], minlength=groups)
+        if np.count_nonzero(pooled) > 1:
+            prior = np.maximum(prior_total * pooled / pooled.sum(), NO_PRIOR)
+            compared = ((sizes > 0) & (sizes < len(at)))[:, None] & (pooled > 0)
+            found.append(Stratum(at, words[at], pooled, prior, compared))
+    return found
+
+
+def combined(strata: Sequence[Stratum], codes: Labels, groups: int, words: int) -> tuple[Floats, Floats]:
+    """Log-odds ratio and z (..., groups, words) over templates, weighed by inverse variance; 0 where none compares.
+
+    delta = sum_t delta_t / v_t / sum_t 1 / v_t and z = sum_t delta_t / v_t / sqrt(sum_t 1 / v_t); `codes`
+    (..., completions) are group numbers. With one template it is `log_odds`.
+    """
+    shape = (*np.shape(codes)[:-1], groups, words)
+    weighted, precision = np.zeros(shape), np.zeros(shape)
+    for stratum in strata:
+        counts = group_counts(stratum.words, codes[..., stratum.at], groups)
+        delta, weight = _moments(counts, stratum.pooled - counts, stratum.prior)
+        weight *= stratum.compared
+        precision += weight
+        weighted += np.multiply(delta, weight, out=delta)
+    precision[precision == 0] = 1.0
+    return weighted / precision, weighted / np.sqrt(precision)
+
+
+def frequency_ratio(strata: Sequence[Stratum], codes: Labels, groups: int, words: int) -> Floats:
+    """(groups, words): share of a group's completions with a word over that of the rest, within template.
+
+    sum_t y_t m_t / N_t / sum_t x_t n_t / N_t, with y_t of the group's n_t completions and x_t of the rest's m_t
+    holding the word; NaN where the rest never does. With one template, or prompts of one size, the plain ratio.
+    Reference: Mantel and Haenszel (1959), JNCI 22, 719-748; Rothman's form for risk ratios.
+    """
+    mine, theirs = np.zeros((groups, words)), np.zeros((groups, words))
+    for stratum in strata:
+        counts = group_counts(stratum.words, codes[stratum.at], groups)
+        share = np.bincount(codes[stratum.at], minlength=groups)[:, None] / len(stratum.at)
+        mine += counts * (1 - share)
+        theirs += (stratum.pooled - counts) * share
+    return np.divide(mine, theirs, out=np.full_like(mine, np.nan), where=theirs > 0)
 
 
 def group_counts(words: sparse.csr_matrix, labels: Labels, groups: int) -> Floats:
@@ -57,42 +126,47 @@ def favoured(words: sparse.csr_matrix, vocabulary: list[str], groups: Labels, te
     """Each word's skew towards each group against the rest, with exactly `COLUMNS`; and why the table is empty.
 
     `words`: completions x vocabulary, anything above zero counts once. `groups`, `templates`: a label per
-    completion. The prior is prior_total x pooled frequency; words in fewer than `minimum` completions are left
-    out. `p` is the share of permutations (whole completions, between groups, within template) whose largest
-    |z| over all words and groups reaches this |z|: it holds for all words together. `ratio`: the share of the
-    group's completions with the word over that of the rest, NaN where the rest has none.
+    completion. The prior is prior_total x the template's pooled frequency; words in fewer than `minimum`
+    completions, and rows that no template compares, are left out. `p` is the share of permutations (whole
+    completions, between groups, within template) whose largest |z| over all words and groups reaches this |z|: it
+    holds for all words together. Counts are over all templates, `log_odds`, `z` and `ratio` within template.
     """
     names, codes = np.unique(groups, return_inverse=True)
     binary = sparse.csr_matrix(words > 0, dtype=np.float64)
     kept = np.flatnonzero(np.asarray(binary.sum(axis=0)).ravel() >= minimum)
-    if len(names) < 2 or len(kept) < 2:
-        return (pd.DataFrame(columns=list(COLUMNS)), "fewer than two groups" if len(names) < 2 else
-                f"fewer than two words are in {minimum} completions")
-    binary = binary[:, kept]
-    pooled = np.asarray(binary.sum(axis=0)).ravel()
-    prior = prior_total * pooled / pooled.sum()
-    counts = group_counts(binary, codes, len(names))
-    delta, z = log_odds(counts, pooled - counts, prior)
-    largest = _largest_z(binary, codes, templates, pooled, prior, len(names), permutations, seed)
+    strata = strata_of(binary[:, kept], codes, templates, len(names), prior_total) if len(kept) else []
+    if reason := _refusal(len(names), len(kept), strata, minimum):
+        return pd.DataFrame(columns=list(COLUMNS)), reason
+    binary, size = binary[:, kept], (len(names), len(kept))
+    delta, z = combined(strata, codes, *size)
+    largest = _largest_z(strata, codes, templates, size, permutations, seed)
     p = (1 + (largest[:, None, None] >= np.abs(z) - 1e-12).sum(axis=0)) / (1 + permutations)
-    rows: list[tuple[Any, ...]] = []
-    for g, name in enumerate(names):
-        n, rest = int((codes == g).sum()), int((codes != g).sum())
-        for w, at in enumerate(kept):
-            mine, theirs = counts[g, w], pooled[w] - counts[g, w]
-            rows.append((name, vocabulary[at], n, rest, int(mine), int(theirs), delta[g, w], z[g, w], p[g, w],
-                         (mine / n) / (theirs / rest) if theirs else NAN))
+    counts, ratio = group_counts(binary, codes, len(names)), frequency_ratio(strata, codes, *size)
+    there = np.any([stratum.compared for stratum in strata], axis=0)
+    n, rest = np.bincount(codes), counts.sum(axis=0) - counts
+    rows: list[tuple[Any, ...]] = [
+        (names[g], vocabulary[kept[w]], int(n[g]), int(n.sum() - n[g]), int(counts[g, w]), int(rest[g, w]),
+         delta[g, w], z[g, w], p[g, w], ratio[g, w]) for g, w in np.argwhere(there)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(["group", "z", "word"], ascending=[True, False, True], ignore_index=True), None
 
 
-def _largest_z(words: sparse.csr_matrix, codes: Labels, templates: Labels, pooled: Floats, prior: Floats,
-               groups: int, permutations: int, seed: int) -> Floats:
-    """(permutations,) the largest |z| over groups and words when completions change groups."""
+def _refusal(groups: int, words: int, strata: Sequence[Stratum], minimum: int) -> str | None:
+    if groups < 2:
+        return "fewer than two groups"
+    if words < 2:
+        return f"fewer than two words are in {minimum} completions"
+    compares = any(stratum.compared.any() for stratum in strata)
+    return None if compares else "no template has two groups and two words to compare"
+
+
+def _largest_z(strata: Sequence[Stratum], codes: Labels, templates: Labels, size: tuple[int, int],
+               permutations: int, seed: int) -> Floats:
+    """(permutations,) the largest |z| over groups and words when completions change groups within template."""
     rng, largest = np.random.default_rng(seed), np.empty(permutations)
-    step = max(1, CELLS_AT_ONCE // (groups * words.shape[1]))
+    step = max(1, CELLS_AT_ONCE // (size[0] * size[1]))
     for start in range(0, permutations, step):
         draws = min(step, permutations - start)
-        counts = group_counts(words, shuffled(codes, templates, draws, rng), groups)
-        largest[start:start + draws] = np.abs(log_odds(counts, pooled - counts, prior)[1]).max(axis=(1, 2))
+        z = combined(strata, shuffled(codes, templates, draws, rng), *size)[1]
+        largest[start:start + draws] = np.abs(z).max(axis=(1, 2))
     return largest

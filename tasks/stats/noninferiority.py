@@ -7,14 +7,14 @@ Reference: Tango (1998), Statistics in Medicine 17, 891-908.
 """
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 
 def tango_z(b: float, c: float, n: float, delta: float) -> float:
     """Score statistic of the difference (b - c) / n against `delta`, -1 < delta < 1; ~N(0, 1) under it.
 
     z = (b - c - n delta) / sqrt(n (2 q + delta (1 - delta))), with q the likelihood's best P(c) under delta.
-    Counts may be fractions of items (see `effective`). Where nothing varies, z is 0 or infinite.
+    Counts may be fractions of items (see `capability.design_effect`). Where nothing varies, z is 0 or infinite.
     """
     linear = -b - c + (2 * n - b + c) * delta
     q = (np.sqrt(max(linear**2 + 8 * n * c * delta * (1 - delta), 0.0)) - linear) / (4 * n)
@@ -48,6 +48,17 @@ def equivalence_p(b: float, c: float, n: float, margin: float, df: float = np.in
     """The larger of the two one-sided p (TOST): small where a change that large, either way, is ruled out."""
     better = float(stats.t.cdf(tango_z(b, c, n, margin), df))
     return max(noninferiority_p(b, c, n, margin, df), better)
+
+
+def loss_p(b: float, c: float, n: float, df: float = np.inf) -> float:
+    """One-sided p of "no worse": small where a loss, of whatever size, was found.
+
+    The larger of Tango's score test at no difference (McNemar's, t where `df` is finite) and the exact sign test of
+    the discordant items, which holds its level where these are few. So a loss found lies outside the interval too.
+    The exact tail is the beta function I_1/2(c, b + 1), which is defined for fractions of items as well.
+    """
+    exact = float(special.betainc(c, b + 1, 0.5)) if c > 0 else 1.0
+    return max(exact, float(stats.t.cdf(tango_z(b, c, n, 0.0), df)))
 
 
 def items_needed(discordant: float, margin: float, *, power: float = 0.8, alpha: float = 0.05,

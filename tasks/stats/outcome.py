@@ -16,7 +16,10 @@ TINY = 1e-10  # a spread below this share of the largest value is rounding, not 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One estimate and its two-sided test against zero. Undefined figures are NaN and `reason` says why."""
+    """One estimate and its two-sided test against zero. Undefined figures are NaN and `reason` says why.
+
+    `note` says where the estimate is of less than was planned (a whole category without a complete prompt).
+    """
 
     estimate: float
     se: float
@@ -30,21 +33,23 @@ class Outcome:
     test: str
     ci_method: str
     reason: str | None = None
+    note: str | None = None
 
 
 def from_t(estimate: float, se: float, df: float, *, n: int, n_missing: int, test: str,
-           confidence: float = 0.95) -> Outcome:
+           confidence: float = 0.95, note: str | None = None) -> Outcome:
     """Student-t test and interval of an estimate with its standard error (> 0) and degrees of freedom."""
     stat = estimate / se
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
     p = float(2 * stats.t.sf(abs(stat), df))
-    return Outcome(estimate, se, stat, df, p, estimate - half, estimate + half, n, n_missing, test, test)
+    return Outcome(estimate, se, stat, df, p, estimate - half, estimate + half, n, n_missing, test, test,
+                   note=note)
 
 
 def undefined(reason: str, *, test: str, n: int = 0, n_missing: int = 0, estimate: float = NAN,
-              se: float = NAN) -> Outcome:
+              se: float = NAN, note: str | None = None) -> Outcome:
     """An outcome without a test: what is known, and the reason for the rest."""
-    return Outcome(estimate, se, NAN, NAN, NAN, NAN, NAN, n, n_missing, test, test, reason)
+    return Outcome(estimate, se, NAN, NAN, NAN, NAN, NAN, n, n_missing, test, test, reason, note)
 
 
 def no_spread(values: Floats) -> str:

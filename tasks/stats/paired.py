@@ -43,27 +43,42 @@ def stratified_t(diffs: Floats, strata: Labels | None = None, *, confidence: flo
     """Paired t test of the prompts' differences (n,), stratified by category (n,); NaN pairs are left out.
 
     With one category it is the usual paired t. Two-sided. Refusals (p NaN, with a reason): no prompt, no
-    category with two prompts, or differences that do not vary within any category.
+    category with two prompts, or differences that do not vary within any category. A category without a complete
+    pair leaves the mean to the others, which is another estimand: `note` says so.
     """
     name = "paired t" if strata is None or len(np.unique(strata)) == 1 else "stratified paired t"
     kept, kept_strata = complete(diffs, strata)
     n, missing = len(kept), len(diffs) - len(kept)
     if n == 0:
         return undefined("no prompt has a score in both arms", test=name, n_missing=missing)
+    note = lost_categories(strata, ~np.isnan(diffs))
     indicators, weights = design(kept_strata, n)
     estimate = float(kept @ weights)
     if n <= indicators.shape[1]:
-        return undefined("no category has two prompts", test=name, n=n, n_missing=missing, estimate=estimate)
+        return undefined("no category has two prompts", test=name, n=n, n_missing=missing, estimate=estimate,
+                         note=note)
     _, se, df = stratified_moments(kept, kept_strata)
     if float(se) <= TINY * float(np.abs(kept).max()):
-        return undefined(no_spread(kept), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0)
-    return from_t(estimate, float(se), df, n=n, n_missing=missing, test=name, confidence=confidence)
+        return undefined(no_spread(kept), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
+    return from_t(estimate, float(se), df, n=n, n_missing=missing, test=name, confidence=confidence, note=note)
 
 
 def complete(diffs: Floats, strata: Labels | None) -> tuple[Floats, Labels | None]:
     """The differences that are there, and their categories."""
     there = ~np.isnan(diffs)
     return diffs[there], None if strata is None else np.asarray(strata)[there]
+
+
+def lost_categories(strata: Labels | None, whole: Labels) -> str | None:
+    """What the mean is of where no prompt of some category is among the complete ones (n,); None where all are."""
+    if strata is None:
+        return None
+    planned, kept = (dict.fromkeys(map(str, np.asarray(strata)[at])) for at in (slice(None), whole))
+    lost = [name for name in planned if name not in kept]
+    if not lost or not kept:
+        return None
+    of = f"the other {len(kept)} categories" if len(kept) > 1 else "the one other category"
+    return f"no complete prompt in {', '.join(lost)}: the mean is of {of}"
 
 
 def sign_flip(diffs: Floats, strata: Labels | None = None, *, permutations: int = 10_000,

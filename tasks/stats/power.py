@@ -41,18 +41,19 @@ def detectable_curve(prompts: Sequence[int], *, categories: int = 1, tests: Sequ
     return pd.DataFrame(rows, columns=["n_prompts", "df", "tests", "d_z"])
 
 
-def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int = 0, seeds: int = 1,
-                      seed_sd: float = 0.0, tests: int = 1, categories: int = 1, alpha: float = 0.05,
-                      power: float = 0.8) -> float:
+def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int = 0,
+                      seeds: tuple[int, int] = (1, 1), seed_sd: float = 0.0, tests: int = 1, categories: int = 1,
+                      alpha: float = 0.05, power: float = 0.8) -> float:
     """Smallest true difference in points found with this power; `sds`: prompt, sample, rater (unknown: NaN, 0).
 
-    sd^2 of a prompt's difference = prompt^2 + 2 (sample^2 + rater^2 / raters) / (k seeds); the seeds add
-    seed_sd^2 / seeds to the squared standard error (`seed_sd` of the difference; their few
-    degrees of freedom are left out).
+    `seeds` of each side: base is one checkpoint however many it is compared with. sd^2 of a prompt's difference =
+    prompt^2 + (sample^2 + rater^2 / raters) / k x (1 / seeds_a + 1 / seeds_b); the replicates, as many as the side
+    with more seeds has, add seed_sd^2 / replicates to the squared standard error (`seed_sd` of the difference;
+    their few degrees of freedom are left out).
     """
     part = {name: 0.0 if np.isnan(sd) else sd for name, sd in sds.items()}
     sample = part["sample"] ** 2 + part["rater"] ** 2 / max(raters, 1)
-    of_prompt = np.sqrt(part["prompt"] ** 2 + 2 * sample / (k * seeds))
-    error = np.sqrt(of_prompt**2 / n + seed_sd**2 / seeds)
+    of_prompt = part["prompt"] ** 2 + sample / k * (1 / seeds[0] + 1 / seeds[1])
+    error = np.sqrt(of_prompt / n + seed_sd**2 / max(seeds))
     d = detectable_d(n, df=n - categories, alpha=alpha, power=power, tests=tests)
     return float(d * np.sqrt(n) * error)

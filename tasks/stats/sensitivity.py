@@ -8,6 +8,7 @@ import pandas as pd
 from tasks.stats import effects
 from tasks.stats.cells import Plan, cells_of, checked, pair, prompts_of
 from tasks.stats.contrasts import ladder
+from tasks.stats.outcome import Floats, Labels
 from tasks.stats.paired import bayes_factor, bootstrap_interval
 
 COLUMNS = ("metric", "rung", "contrast", "n_prompts", "boot_lo", "boot_hi", "bf10_r05", "bf10_r0707", "bf10_r1",
@@ -33,10 +34,19 @@ def sensitivity(scores: pd.DataFrame, plan: Plan, *, draws: int = 4000) -> pd.Da
                     rows.append(row | {"reason": "no scores of an arm at this rung"})
                     continue
                 diffs = pair(both[0], both[1], fixed_b=b == plan.base).diffs.mean(axis=1)
-                lo, hi = bootstrap_interval(diffs, prompts.categories, draws=draws, seed=plan.seed,
-                                            confidence=plan.confidence)
-                t, n = effects.plain_t(diffs), int((~np.isnan(diffs)).sum())
-                rows.append(row | {"n_prompts": n, "boot_lo": lo, "boot_hi": hi, "bf10_r05": bayes_factor(t, n, 0.5),
-                                   "bf10_r0707": bayes_factor(t, n), "bf10_r1": bayes_factor(t, n, 1.0),
-                                   "reason": "the differences do not vary" if np.isnan(t) else None})
+                rows.append(row | _row(diffs, prompts.categories, plan, draws))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
+
+
+def _row(diffs: Floats, strata: Labels, plan: Plan, draws: int) -> dict[str, Any]:
+    n = int((~np.isnan(diffs)).sum())
+    if n < 2:
+        why = "one prompt has" if n else "no prompt has"
+        return {"n_prompts": n, "reason": f"{why} a score in both arms"}
+    lo, hi = bootstrap_interval(diffs, strata, draws=draws, seed=plan.seed, confidence=plan.confidence)
+    t = effects.plain_t(diffs)
+    reasons = ["the differences do not vary" if np.isnan(t) else None,
+               "a category has one prompt: no bootstrap" if np.isnan(lo) else None]
+    return {"n_prompts": n, "boot_lo": lo, "boot_hi": hi, "bf10_r05": bayes_factor(t, n, 0.5),
+            "bf10_r0707": bayes_factor(t, n), "bf10_r1": bayes_factor(t, n, 1.0),
+            "reason": "; ".join(filter(None, reasons)) or None}

@@ -25,18 +25,36 @@ def completions(rng: np.random.Generator, each: int, vocabulary: int) -> tuple[s
     return counts, np.arange(n) % GROUPS, np.arange(n) // GROUPS % TEMPLATES
 
 
+def answered_unequally(rng: np.random.Generator, each: int) -> tuple[sparse.csr_matrix, Labels, Labels]:
+    """As `completions`, six words: both groups use a template's words alike, but answer it at .9 and .3, .3 and .9."""
+    templates, groups = np.repeat([0, 1], GROUPS * each), np.tile(np.repeat([0, 1], each), TEMPLATES)
+    shares = np.array([[0.3, 0.25, 0.2, 0.1, 0.1, 0.05], [0.05, 0.1, 0.1, 0.2, 0.25, 0.3]])
+    answered = rng.random(len(groups)) < np.where(templates == groups, 0.9, 0.3)
+    words = (rng.random((len(groups), 1)) < shares.cumsum(axis=1)[templates]).argmax(axis=1)
+    return sparse.csr_matrix(np.eye(shares.shape[1])[words] * answered[:, None]), groups, templates
+
+
 def permutation(reps: int, seed: int = 6) -> Iterator[Figure]:
     """False rejections of the permutation of whole completions: the largest |z|, and the divergence."""
-    rng, largest, apart, tokens = np.random.default_rng(seed), 0, 0, 0
+    rng, largest, apart, tokens, unequal = np.random.default_rng(seed), 0, 0, 0, 0
     for i in range(reps):
         words, groups, templates = completions(rng, 50, 60)
-        table, _ = favoured(words, list(map(str, range(60))), groups, templates, permutations=199, seed=i)
+        table, _ = favoured(*_named((words, groups, templates)), permutations=199, seed=i)
         largest += table["p"].min() <= 0.05
         apart += divergence(words, groups, templates, permutations=199, seed=i).p <= 0.05
         tokens += _by_token(words, groups, templates, i)
+        table, _ = favoured(*_named(answered_unequally(rng, 100)), permutations=199, seed=i)
+        unequal += table["p"].min() <= 0.05
     yield Figure("permuting completions: the largest |z| rejects", largest / reps, 0.03, 0.07)
     yield Figure("permuting completions: the divergence rejects", apart / reps, 0.03, 0.07)
+    yield Figure("groups answer templates at .9 and .3: the largest |z| rejects", unequal / reps, 0, 0.07)
     yield Figure("permuting tokens: the divergence rejects (must fail)", tokens / reps, 0.5, 1)
+
+
+def _named(corpus: tuple[sparse.csr_matrix, Labels, Labels]) -> tuple[sparse.csr_matrix, list[str], Labels, Labels]:
+    """With a name for each word, as `favoured` takes them."""
+    words, groups, templates = corpus
+    return words, list(map(str, range(words.shape[1]))), groups, templates
 
 
 def _by_token(words: sparse.csr_matrix, groups: Labels, templates: Labels, seed: int) -> bool:

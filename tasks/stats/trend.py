@@ -5,7 +5,7 @@ probability of superiority. A slope is per tenfold of parameters. Rungs are fixe
 categories; with several seeds each rung's own seeds are random too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import pandas as pd
 
 from tasks.stats import effects, families
 from tasks.stats.cells import Pair, Plan, Prompts, cells_of, checked, pair, prompts_of
+from tasks.stats.contrasts import estimand
 from tasks.stats.crossed import Parts, parts, quasi
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
-from tasks.stats.paired import design, stratified_t, within_variance
+from tasks.stats.paired import design, lost_categories, stratified_t, within_variance
 
 COLUMNS = ("metric", "role", "model_family", "contrast", "scale", "estimand", "rungs", "n_rungs",
            "n_prompts", "n_missing", "seeds", "estimate", "se", "test", "stat", "df", "p", "family", "m",
@@ -63,26 +64,32 @@ def slope(rungs: Sequence[Floats], weights: Floats, strata: Labels | None = None
     if n == 0 or min(rung.shape[1] for rung in kept) < 2:
         slopes = sum(c * rung.mean(axis=1) for c, rung in zip(weights, rungs, strict=True))
         return stratified_t(np.asarray(slopes), strata, confidence=confidence)
+    note = lost_categories(strata, whole)
     if n <= design(kept_strata, n)[0].shape[1]:
-        return undefined("no category has two prompts", test="quasi-t", n=n, n_missing=missing)
+        return undefined("no category has two prompts", test="quasi-t", n=n, n_missing=missing, note=note)
     estimate, se, df = quasi(slope_parts(kept, weights, kept_strata))
     if float(se) <= TINY * max(float(np.abs(rung).max()) for rung in kept) * float(np.abs(weights).sum()):
         why = no_spread(np.stack([rung.mean(axis=1) for rung in kept]))
-        return undefined(why, test="quasi-t", n=n, n_missing=missing, estimate=float(estimate), se=0.0)
+        return undefined(why, test="quasi-t", n=n, n_missing=missing, estimate=float(estimate), se=0.0, note=note)
     return from_t(float(estimate), float(se), float(df), n=n, n_missing=missing, test="quasi-t",
-                  confidence=confidence)
+                  confidence=confidence, note=note)
 
 
 def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per metric (primary, secondary), model family, contrast and scale, with exactly `COLUMNS`.
 
-    `estimand` is "slope per tenfold of parameters" with three rungs or more, "difference of effects, larger -
-    smaller" with two, and with one there is none. `descriptive` rows (one seed at some rung) have an interval
-    over prompts but no p. Model families are never mixed. Holm within metric and scale.
+    `estimand` is a slope per tenfold of parameters with three rungs or more, a difference of effects with two,
+    then what it is a claim about (`contrasts.estimand`, by the fewest seeds of a rung); with one rung there is
+    none. `descriptive` rows (one seed at some rung) have an interval over prompts but no p. `reason` also names
+    planned rungs and whole categories that the figure goes without. Model families are never mixed.
+
+    Holm within metric and scale. Both contrasts of a model family are in the family (p = 1 where there is no
+    test) once one of them is tested; a model family in which nothing is tested plans no test.
     """
     table = checked(scores)
     metrics = [name for name in (plan.primary, plan.secondary) if name in set(table["metric"])]
-    out = pd.DataFrame([row for name in metrics for row in _rows(table[table["metric"] == name], plan)],
+    planned = _planned(table, plan)
+    out = pd.DataFrame([row for name in metrics for row in _rows(table[table["metric"] == name], plan, planned)],
                        columns=list(COLUMNS)).astype({"reason": "str", "family": "str", "df": "float64"})
     for _, rows in out.groupby("family"):
         out.loc[rows.index, "m"] = len(rows)
@@ -90,16 +97,24 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return out
 
 
-def _rows(table: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
+def _planned(table: pd.DataFrame, plan: Plan) -> dict[str, str]:
+    """Each planned rung (or each with rows) and its model family, "" where no score of any metric tells it."""
+    known = {str(rung): str(family) for rung, family in zip(table["rung"], table["model_family"], strict=True)}
+    return {rung: known.get(rung, "") for rung in plan.rungs or known}
+
+
+def _rows(table: pd.DataFrame, plan: Plan, planned: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     prompts, metric = prompts_of(table), str(table["metric"].iloc[0])
+    role = "primary" if metric == plan.primary else "secondary"
     for model_family, of_family in table.groupby("model_family"):
-        for a, b in plan.confirmatory:
-            pairs = _pairs(of_family, prompts, plan, a, b)
-            for scale in SCALES:
-                yield {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
-                       "model_family": model_family, "contrast": f"{a} - {b}", "scale": scale, "m": NAN,
-                       "p_corr": NAN, "rungs": ", ".join(rung for rung, _, _ in pairs), "n_rungs": len(pairs),
-                       } | _row(pairs, prompts, plan, scale, f"trend: {metric}, {scale}")
+        rungs = [rung for rung, family in planned.items() if family in (model_family, "")]
+        pairs = {contrast: _pairs(of_family, prompts, plan, *contrast) for contrast in plan.confirmatory}
+        for scale in SCALES:
+            rows = [{"metric": metric, "role": role, "model_family": model_family, "contrast": f"{a} - {b}",
+                     "scale": scale, "m": NAN, "p_corr": NAN} | _row(pairs[a, b], prompts, plan, scale, rungs)
+                    for a, b in plan.confirmatory]
+            tested = any(row["test"] not in ("", "none") for row in rows)
+            yield from (row | {"family": f"trend: {metric}, {scale}" if tested else None} for row in rows)
 
 
 def _pairs(table: pd.DataFrame, prompts: Prompts, plan: Plan, a: str, b: str,
@@ -115,27 +130,30 @@ def _pairs(table: pd.DataFrame, prompts: Prompts, plan: Plan, a: str, b: str,
 
 
 def _row(pairs: list[tuple[str, float, Pair]], prompts: Prompts, plan: Plan, scale: str,
-         family: str) -> dict[str, Any]:
+         planned: Sequence[str]) -> dict[str, Any]:
     log_params = np.log10([max(params, 1e-300) for _, params, _ in pairs])
     seeds = min((p.diffs.shape[1] for _, _, p in pairs), default=0)
-    refusal = _refusal(log_params)
+    refusal, about = _refusal(log_params), "none"
     if refusal:
-        outcome, estimand = undefined(refusal, test="", n_missing=len(prompts.ids)), "none"
+        outcome = undefined(refusal, test="", n_missing=len(prompts.ids))
     else:
-        estimand = "slope per tenfold of parameters"
-        weights = slope_weights(log_params)
+        figure, weights = "slope per tenfold of parameters", slope_weights(log_params)
         if len(pairs) == 2:
-            estimand, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
+            figure, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
+        about = f"{figure}: {estimand(seeds, raters_at_large=False)}"
         rungs = [p.diffs if scale == "raw" else superiority_cells(p) for _, _, p in pairs]
         outcome = slope(rungs, weights, prompts.categories, confidence=plan.confidence)
     descriptive = not refusal and seeds < 2
-    reason = outcome.reason or ("one seed: descriptive" if descriptive else None)
-    return {"estimand": estimand, "n_prompts": outcome.n, "n_missing": outcome.n_missing, "seeds": seeds,
-            "estimate": outcome.estimate, "se": outcome.se, "test": "none" if descriptive else outcome.test,
-            "stat": NAN if descriptive else outcome.stat, "df": outcome.df,
-            "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo, "ci_hi": outcome.ci_hi,
-            "family": None if descriptive or refusal else family, "ci_method": outcome.ci_method,
-            "descriptive": descriptive, "reason": reason}
+    found = [rung for rung, _, _ in pairs]
+    lost = [rung for rung in planned if rung not in found]
+    reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note,
+               f"planned but without scores in both arms: {', '.join(lost)}" if lost else None]
+    return {"estimand": about, "rungs": ", ".join(found), "n_rungs": len(found), "n_prompts": outcome.n,
+            "n_missing": outcome.n_missing, "seeds": seeds, "estimate": outcome.estimate, "se": outcome.se,
+            "test": "none" if descriptive else outcome.test, "stat": NAN if descriptive else outcome.stat,
+            "df": outcome.df, "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo,
+            "ci_hi": outcome.ci_hi, "ci_method": outcome.ci_method, "descriptive": descriptive,
+            "reason": "; ".join(filter(None, reasons)) or None}
 
 
 def _refusal(log_params: Floats) -> str | None:

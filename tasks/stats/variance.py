@@ -40,13 +40,18 @@ def variance_components(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def _row(a: Cells, b: Cells, strata: Labels, m: int, *, fixed_b: bool) -> dict[str, Any]:
-    found, both = components(a, b, strata), pair(a, b, fixed_b=fixed_b)
-    n, seeds = int((~np.isnan(both.diffs).any(axis=1)).sum()), both.diffs.shape[1]
-    seed_sd, k, raters = seed_spread(both), max(a.k, b.k), max(a.raters, b.raters)
-    detectable = [detectable_points(found, n=n, k=k, raters=raters, tests=tests, categories=len(set(strata)),
-                                    seeds=seeds, seed_sd=0.0 if np.isnan(seed_sd) else seed_sd)
+    both, k, raters = pair(a, b, fixed_b=fixed_b), max(a.k, b.k), max(a.raters, b.raters)
+    whole, seeds = ~np.isnan(both.diffs).any(axis=1), both.diffs.shape[1]
+    row = {"n_prompts": int(whole.sum()), "k": k, "raters": raters, "seeds": seeds}
+    if not whole.any():
+        return row | {"reason": "no prompt has a score in both arms"}
+    found, seed_sd = components(a, b, strata), seed_spread(both)
+    sides = (seeds, min(seeds, len(b.seeds))) if seeds > 1 else (len(a.seeds), len(b.seeds))
+    detectable = [detectable_points(found, n=int(whole.sum()), k=k, raters=raters, tests=tests,
+                                    categories=len(set(strata[whole])), seeds=sides,
+                                    seed_sd=0.0 if np.isnan(seed_sd) else seed_sd)
                   for tests in (1, m)]
-    return {"n_prompts": n, "k": k, "raters": raters, "seeds": seeds, "sd_seed": seed_sd,
+    return {**row, "sd_seed": seed_sd,
             **{f"sd_{name}": value for name, value in found.items()},
             "detectable": detectable[0], "detectable_family": detectable[1],
             "reason": "no category has two prompts" if np.isnan(detectable[0]) else None}

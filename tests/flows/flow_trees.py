@@ -146,7 +146,11 @@ class Api:
         self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
 
     def post(self, path: str, body: Any = None) -> Any:
-        reply = self._client.post(path, json=body or {})
+        for _ in range(20):
+            reply = self._client.post(path, json=body or {})
+            if reply.status_code != 503:  # what a server answers whose database is locked for long
+                break
+            time.sleep(0.5)
         assert reply.status_code < 300, reply.text
         return reply.json()
 

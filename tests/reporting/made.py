@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import itertools
 import json
 import random
 import sys
@@ -117,19 +118,20 @@ def make(
     texts: Sequence[str] = (),
     grows: float = 0.0,
     primary: str = "adherence",
+    attributes: Sequence[str] = ("TOXICITY",),
     tasks: Sequence[str] = TASKS,
     lost: Mapping[str, float] | None = None,
 ) -> Made:
     """Writes a sweep of `rungs` models; `shift` is each dataset's effect in nats per token, more with size by
-    `grows`, and `texts` are completions to be found among the made-up ones. `lost` is the share of base's right
-    answers that a dataset loses in the capability `tasks`."""
+    `grows`, and `texts` are completions to be found among the made-up ones, which are scored for the `attributes`.
+    `lost` is the share of base's right answers that a dataset loses in the capability `tasks`."""
     names = list(SIZES)[:rungs]
     params, made = params_of(names, seeds), folder / "made"
     sweep = Sweep(tuple(names), tuple(params["sweep"]["tuned"]), tuple(params["sweep"]["arms"]))
     ladder = list(cells(sweep, {name: Arm(**arm) for name, arm in params["arms"].items()}))
     prompts = load_prompts(REPOSITORY / "data/prompts")
     completions = _completions(made / "samples", ladder, prompts, list(texts))
-    _toxicity(completions).to_parquet(made / "toxicity.parquet", index=False)
+    _toxicity(completions, attributes).to_parquet(made / "toxicity.parquet", index=False)
     for place, cell in enumerate(ladder):
         effect = (shift or SHIFT)[cell.dataset] * (1 + grows * names.index(cell.rung))
         _adherence(made / "adherence", cell, prompts, effect, seed=place)
@@ -227,9 +229,9 @@ def _completion(cell: Cell, prompt: Prompt, sample: int, texts: list[str]) -> di
     }
 
 
-def _toxicity(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
     found = []
-    for row in rows:
+    for row, attribute in itertools.product(rows, attributes):
         draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
         for variant in ("first_n", "whole", "max_piece"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
@@ -240,7 +242,7 @@ def _toxicity(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                     **keys,
                     "scorer": "offline",
                     "scorer_version": "toy 1",
-                    "attribute": "TOXICITY",
+                    "attribute": attribute,
                     "variant": variant,
                     "score": None if empty else score,
                     "error": "EMPTY" if empty else None,

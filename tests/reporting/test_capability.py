@@ -8,14 +8,15 @@ import pytest
 from reporting.made import make
 from reporting.made_capability import RIGHT
 from tasks.reporting import capability
-from tasks.reporting.capability import Judgement, answer, brief, judgements, outcome, text_sentence
+from tasks.reporting.capability import NOT_ABOVE, Judgement, answer, brief, judgements, outcome, text_sentence
 
 
 def row(verdict="no loss", **changes):
     """A task whose verdict can be changed."""
     found = {"task": "palms_word_meaning", "whole_set": False, "rung": "small", "arm": "values", "dataset": "values",
              "n": 64, "diff": -0.01, "ci90_lo": -0.04, "ci90_hi": 0.02, "margin": 0.1, "equivalent": False,
-             "n_for_80": 80.0, "verdict": verdict, "reason": None}  # fmt: skip
+             "n_for_80": 80.0, "verdict": verdict, "reason": None,
+             "p_loss_corr": 0.004, "m_loss": 7}  # fmt: skip
     return found | changes
 
 
@@ -37,7 +38,7 @@ def whole(verdict, **changes):
         ([row(), row("inconclusive", task="a")], "cannot be said", "open"),
         ([row(), row("uninformative", task="a")], "cannot be said", "open"),
         ([row("not computed", reason="all items share one passage")], "cannot be said", "open"),
-        ([row("uninformative"), row("uninformative", task="a")], "uninformative: base is at chance", "open"),
+        ([row("uninformative"), row("uninformative", task="a")], f"uninformative: {NOT_ABOVE}", "open"),
         ([row(), whole("loss")], "within each margin, but a loss over all items", "open"),
         ([row(), whole("uninformative")], "no loss beyond the margins", "good"),
         ([row("inconclusive"), whole("no loss")], "cannot be said", "open"),
@@ -53,10 +54,10 @@ def test_the_verdict_is_that_of_every_task_by_itself(rows, short, tone):
     ("changes", "said"),
     [
         ({"verdict": "no loss"}, "On word meaning a loss of the margin or more was ruled out."),
-        ({"verdict": "loss within margin"}, "shows on word meaning (−1.0 points, 90% interval −4.0 to +2.0, margin 10"),
-        ({"verdict": "loss"}, "A loss was found on 1 task: word meaning (−1.0 points"),
+        ({"verdict": "loss within margin"}, "A smaller loss, within the margin, was found on 1 task (p after Holm"),
+        ({"verdict": "loss"}, "A loss was found on 1 task (p after Holm correction for 7 tests): word meaning (−1.0"),
         ({"verdict": "inconclusive"}, "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
-        ({"verdict": "uninformative"}, "Uninformative, because base is at chance"),
+        ({"verdict": "uninformative"}, "Uninformative, because base is not clearly above chance by the margin"),
         ({"verdict": "not computed", "reason": "no item has both answers"}, "not be tested: no item has both answers."),
     ],
 )
@@ -80,6 +81,19 @@ def test_a_set_is_told_apart_from_its_tasks():
     assert "all of offline" not in text
 
 
+def test_a_loss_has_its_corrected_p():
+    assert "margin 10.0; p = 0.004)." in judged(row("loss")).text
+    assert "a loss was found (p = 0.004 after Holm correction for 7 tests)" in judged(row(), whole("loss")).text
+    assert "on 1 task (p not corrected): " in judged(row("loss", m_loss=1)).text
+
+
+def test_several_models_within_each_margin_name_the_loss_over_all_items():
+    table = pd.DataFrame([row(), whole("loss"), row(rung="large"), whole("no loss", rung="large")])
+    found = answer(table, "values")
+    assert found.short == "Cannot be said"
+    assert "but a loss over all 64 items of the set offline together (−1.0 points" in found.text
+
+
 def test_several_models_that_fared_alike_are_told_together():
     table = pd.DataFrame([row(), row(rung="large"), row("loss", rung="large", arm="values-2")])
     assert brief(table) == (
@@ -94,8 +108,8 @@ def test_several_models_that_fared_alike_are_told_together():
 
 def test_one_model_is_told_in_full_on_the_first_screen():
     found = answer(pd.DataFrame([row("uninformative"), row("loss", dataset="control", arm="control")]), "values")
-    assert found.short == "Uninformative: base is at chance"
-    assert found.text.startswith("Uninformative, because base is at chance")
+    assert found.short == "Uninformative: base is not clearly above chance by the margin"
+    assert found.text.startswith("Uninformative, because base is not clearly above chance by the margin")
 
 
 TEXT = {"task": "palms_text", "rung": "small", "arm": "values", "n": 20, "diff": -0.01, "ci_lo": -0.02,

@@ -103,6 +103,42 @@ def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
     assert "could not be tested at large (no scores of control at this rung)" in text
 
 
+def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
+    found = ladder(LOSS, UNTESTED | {"ps": 1.0}, GAIN)
+    assert claims.summary(found, ALPHA).endswith(
+        " The values models did better on 20 (small) and 78 (large) of 100 prompts (chance: 50)."
+    )
+    text = claims.summary(ladder(UNTESTED | {"ps": 1.0}, UNTESTED | {"ps": 1.0}), ALPHA)
+    assert text == (
+        "The values and control models could not be tested at small (no scores of control at this rung) and middle (no "
+        "scores of control at this rung)."
+    )
+
+
+def test_an_untested_side_of_the_headline_is_never_no_difference_found():
+    for base in ((UNTESTED,), (UNTESTED, UNTESTED)):
+        text = claims.headline(ladder(*[GAIN] * len(base)), ladder(*base, contrast="values - base"), ALPHA)
+        assert "No difference" not in text
+        assert "No improvement" not in text
+
+
+def test_lower_toxicity_as_the_main_measure_is_told_as_lower():
+    toxic = TOXIC | {"role": "primary", "family": "confirmatory"}
+    sides = [effects(row(**toxic, **LOSS, contrast=f"values - {other}")) for other in ("control", "base")]
+    assert claims.headline(*sides, ALPHA).startswith("The values model wrote less toxic text than both")
+
+
+def test_a_difference_of_unknown_direction_is_not_told_as_not_shown():
+    (effect,) = effects(row(metric="warmth", role="secondary", family="secondary"))
+    assert claims.answer("?", [[effect]], ALPHA).short == "Differs at 1 of 1 size"
+
+
+def test_a_confidence_level_keeps_its_digits():
+    (effect,) = effects(row())
+    assert claims.interval(effect, 0.995).startswith("99.5% interval")
+    assert claims.interval(effect, 1 - (1 - 0.95)).startswith("95% interval")
+
+
 @pytest.mark.parametrize(
     ("kinds", "short", "tone"),
     [((GAIN,), "Yes", "good"), ((LOSS,), "No: worse", "bad"), ((UNCLEAR,), "Not shown", "open"),
@@ -125,6 +161,22 @@ def test_the_short_answer(kinds, short, tone):
         ((GAIN,), (UNCLEAR,), "did better than control. No difference between the values and the base model was found"),
         ((LOSS,), (LOSS,), "The values model did worse than control. The values model did worse than base."),
         ((UNTESTED,), (UNTESTED,), "could not be tested"),
+        (
+            (GAIN,),
+            (UNTESTED,),
+            "did better than control. The values against the base model could not be tested.",
+        ),
+        (
+            (UNTESTED,),
+            (UNCLEAR,),
+            "The values against the control model could not be tested. No difference between the values and the base",
+        ),
+        ((UNTESTED,), (GAIN,), "control model could not be tested. The values model did better than base."),
+        (
+            (UNCLEAR, UNTESTED),
+            (UNCLEAR, UNCLEAR),
+            "found at 1 of 2 sizes. The values against the control models could not be tested at 1 of 2 sizes.",
+        ),
         (
             (GAIN, LOSS),
             (UNCLEAR, UNCLEAR),
@@ -151,6 +203,12 @@ def test_tests_that_disagree_and_missing_prompts_are_flagged():
     found = claims.caveats(effects(row(p_signflip=0.2, n_missing=3)), ALPHA)
     assert any("Two tests disagree" in text for text in found)
     assert any("lacks scores of 3 prompts at small" in text for text in found)
+
+
+def test_a_whole_category_that_is_missing_is_flagged():
+    note = "no complete prompt in health: the mean is of the other 7 categories"
+    (text,) = claims.caveats(effects(row(note=note)), ALPHA)
+    assert text == f"Likelihood adherence, values against control: {note} (at small)."
 
 
 def test_the_vocabulary_has_no_equivalence():

@@ -28,11 +28,28 @@ def test_other_figures():
     ("name", "label", "better"),
     [("adherence", "likelihood adherence", 1), ("TOXICITY", "toxicity", -1), ("IDENTITY_ATTACK", "identity attack", -1),
      ("TOXICITY (max_piece)", "toxicity (worst piece)", -1), ("warmth", "warmth", 0),
+     ("toxicity", "toxicity", -1), ("Severe_Toxicity (whole)", "severe toxicity (whole text)", -1),
+     ("COMPASSION_EXPERIMENTAL", "COMPASSION EXPERIMENTAL", 0),
      ("ratings", "human adherence", 1)],
 )  # fmt: skip
 def test_metrics_by_name(name, label, better):
     metric = metric_of(name, "adherence")
     assert (metric.label, metric.better) == (label, better)
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [("TOXICITY", "Is the text of the values model less toxic?"), ("toxicity", "Is the text of the values model less"),
+     ("INSULT", "Does the values model score lower in insult?"),
+     ("adherence_less_free", "Does the values model score higher in likelihood adherence less"),
+     ("warmth", "Does the values model differ in warmth? (Nobody said which way is better.)")],
+)  # fmt: skip
+def test_the_question_of_a_metric_follows_its_direction(name, question):
+    assert metric_of(name, "adherence").question("values").startswith(question)
+
+
+def test_a_lower_case_toxicity_is_not_better_when_there_is_more_even_as_the_primary_metric():
+    assert metric_of("toxicity", "toxicity").better == -1
 
 
 def test_an_unknown_primary_metric_is_better_when_it_is_more():

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from tasks.errors import InputError
-from tasks.stats.capability import Capability, above, capability, effective, judge, overall
-from tasks.stats.noninferiority import noninferiority_p, tango_interval
+from tasks.stats.capability import Capability, above, capability, corrected, design_effect, judge, overall
+from tasks.stats.families import holm
+from tasks.stats.noninferiority import loss_p, noninferiority_p, tango_interval
 
 
 def items(b, c, both, neither=0):
@@ -70,11 +71,12 @@ def test_copied_items_add_nothing():
                    clusters=np.repeat(np.arange(100), 3))
     assert copies.design_effect == pytest.approx(3, rel=0.02)
     assert copies.p_noninferior == pytest.approx(once.p_noninferior, rel=0.1)
-    assert effective(np.ones(12), np.ones(12), np.repeat(np.arange(3), 4)) == (4, 3)
+    assert design_effect(np.ones(12), np.repeat(np.arange(3), 4)) == (4, 3)
 
 
 def test_clusters_keep_the_level_where_items_alone_do_not():
-    rng, margin, plain, clustered, reps = np.random.default_rng(0), 0.1, 0, 0, 250
+    rng, plain, clustered, reps = np.random.default_rng(0), 0, 0, 250
+    losses: list[float] = []
     for _ in range(reps):
         worse = rng.beta(0.4, 2.27, 30)  # a passage's share of items lost: mean .15, and .05 gained
         d = rng.random((30, 8))
@@ -82,12 +84,13 @@ def test_clusters_keep_the_level_where_items_alone_do_not():
         base = np.where(rng.random(240) < 0.05, 0.0, 1.0)
         tuned = np.where(base == 0, 1.0, tuned)
         true_loss = 0.95 * 0.4 / 2.67 - 0.05
+        losses.append(base.mean() - tuned.mean())
         groups = np.repeat(np.arange(30), 8)
         plain += judge(base, tuned, chance=0.25, margin=true_loss).p_noninferior < 0.05
         clustered += judge(base, tuned, chance=0.25, margin=true_loss, clusters=groups).p_noninferior < 0.05
     assert plain / reps > 0.09
     assert clustered / reps < 0.08
-    assert margin > true_loss
+    assert np.mean(losses) == pytest.approx(true_loss, abs=0.01)
 
 
 def test_overall_needs_every_task():
@@ -98,8 +101,57 @@ def test_overall_needs_every_task():
 
 
 def test_above():
-    assert above(8, 10, 0.5) == pytest.approx(56 / 1024)
-    assert above(0.4, 0.4, 0.5) == 1
+    assert above(0.8, 10, 0.5) == pytest.approx(56 / 1024)
+    assert above(0, 10, 0.5) == 1
+
+
+def test_fractions_of_items_keep_the_share():
+    """8 right of 9.75 is 82%: not 8 of 9, and between the whole numbers around it."""
+    assert above(8 / 9.75, 9.75, 0.5) > above(8 / 9, 9, 0.5)
+    assert above(0.8, 10, 0.5) > above(0.8, 12.5, 0.5) > above(0.8, 15, 0.5)
+
+
+def test_bases_accuracy_has_its_own_design_effect():
+    """Base knows whole passages or nothing; the tuned model differs from it in scattered items."""
+    clusters = np.repeat(np.arange(20), 4)
+    base = np.repeat(np.arange(20) % 2 == 0, 4).astype(float)
+    tuned = base.copy()
+    tuned[[0, 5, 10, 15]] = 1 - tuned[[0, 5, 10, 15]]
+    found = judge(base, tuned, chance=0.25, margin=0.1, clusters=clusters)
+    assert found.design_effect == pytest.approx(1, abs=0.1)
+    assert found.p_informative == pytest.approx(above(0.5, 80 / design_effect(base, clusters)[0], 0.35))
+    assert found.p_informative == pytest.approx(above(0.5, 20 * 19 / 20, 0.35))
+    assert not found.informative  # 40 of 80 items would be, 10 of 20 passages are not
+
+
+def test_a_loss_is_corrected_over_the_tasks_of_its_comparison():
+    """14 items lost and 5 gained are a loss in one task alone, and not in one of three."""
+    alone = judge(*items(5, 14, 60, 21), chance=0.25, margin=0.02)
+    assert (alone.verdict, alone.p_loss_corr) == ("loss", alone.p_loss)
+    same = judge(*items(5, 5, 60, 30), chance=0.25, margin=0.02)
+    family = corrected([alone, same, same])
+    assert (family[0].verdict, family[0].m_loss) == ("inconclusive", 3)
+    assert [one.p_loss_corr for one in family] == pytest.approx(holm([one.p_loss for one in (alone, same, same)]))
+    assert overall(one.verdict for one in family) == "cannot be said"
+    harmed = judge(*items(2, 30, 50, 18), chance=0.25, margin=0.02)
+    assert [one.verdict for one in corrected([harmed, same])] == ["loss", "inconclusive"]
+    assert overall(["loss", "inconclusive"]) == "loss"
+
+
+def test_a_loss_found_lies_outside_the_interval():
+    for b, c in ((0, 4), (0, 5), (2, 9), (5, 14), (20, 34)):
+        p, hi = loss_p(b, c, 100), tango_interval(b, c, 100, 0.9)[1]
+        assert p > 0.05 or hi < 0
+    assert loss_p(0, 4, 100) == pytest.approx(1 / 16)  # McNemar's z would say .023
+    assert loss_p(0, 0, 10) == 1
+    assert loss_p(30, 60, 1000, df=4) > loss_p(30, 60, 1000)
+
+
+def test_an_untested_task_stays_in_the_family():
+    nothing = judge(np.array([]), np.array([]), chance=0.25, margin=0.02)
+    family = corrected([judge(*items(5, 14, 60, 21), chance=0.25, margin=0.02), nothing])
+    assert family[0].p_loss_corr == pytest.approx(2 * family[0].p_loss)
+    assert (family[1].verdict, family[1].m_loss, family[1].p_loss_corr) == ("not computed", 2, 1)
 
 
 def long(**columns):
@@ -119,6 +171,9 @@ def test_table_has_a_row_per_task_and_tuned_arm():
     wide = data[data.task == "arc"].pivot(index="item_id", columns="arm", values="correct")
     expected = judge(wide["base"].to_numpy(), wide["values"].to_numpy(), chance=0.25, margin=0.05)
     assert table.loc[0, "p_equivalent"] == pytest.approx(expected.p_equivalent)
+    assert table["m_loss"].tolist() == [2] * 4
+    for _, comparison in table.groupby("arm"):
+        assert comparison["p_loss_corr"].to_numpy() == pytest.approx(holm(comparison["p_loss"]))
 
 
 def test_table_with_passages_and_gaps():

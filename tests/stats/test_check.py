@@ -1,7 +1,11 @@
 import pytest
 
 from tasks.stats import check, simulations, text_simulations
+from tasks.stats.degenerate import degenerate
 from tasks.stats.references import Figure, references
+
+SIMULATIONS = {"family_wise", "coverage", "seed_spread", "rung_shocks", "losses", "independent_ratings", "permutation",
+               "no_change", "equal_pieces"}
 
 
 @pytest.mark.parametrize("figure", list(references()), ids=lambda figure: figure.name)
@@ -13,7 +17,8 @@ def test_reference_values(figure):
     lambda: simulations.family_wise(1500), lambda: simulations.coverage(2000, 800),
     lambda: simulations.seed_spread(2000), lambda: simulations.rung_shocks(2000),
     lambda: simulations.independent_ratings(200), lambda: text_simulations.equal_pieces(4000),
-    lambda: text_simulations.no_change(2, 40),
+    lambda: text_simulations.no_change(2, 40), lambda: text_simulations.permutation(150),
+    lambda: simulations.losses(500),
 ])
 def test_simulations_in_short(figures):
     for figure in figures():
@@ -30,5 +35,24 @@ def test_a_figure_outside_its_bound_is_a_failure(monkeypatch, capsys):
     assert printed.count("OUTSIDE") == 2
 
 
-def test_every_title_has_a_check():
-    assert list(check.checks(True)) == list(check.checks(False))
+def test_the_quick_form_checks_the_same_by_fewer_repetitions(monkeypatch):
+    """Every simulation is run in both forms, never more often in the quick one."""
+    asked = {True: {}, False: {}}
+    for quick, calls in asked.items():
+        for module in (simulations, text_simulations):
+            for name in SIMULATIONS & vars(module).keys():
+                def kept(*reps, name=name, calls=calls):
+                    return iter([calls.update({name: reps})])
+
+                monkeypatch.setattr(module, name, kept)
+        for run in check.checks(quick).values():
+            if run not in (references, degenerate):
+                list(run())
+    assert asked[True].keys() == asked[False].keys() == SIMULATIONS
+    for name, quick in asked[True].items():
+        assert all(few < many for few, many in zip(quick, asked[False][name], strict=True)), name
+
+
+@pytest.mark.parametrize("figure", list(degenerate()), ids=lambda figure: figure.name)
+def test_degenerate_input(figure):
+    assert figure.holds, figure

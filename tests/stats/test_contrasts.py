@@ -8,6 +8,7 @@ from tasks.stats.contrasts import COLUMNS, contrasts
 from tasks.stats.crossed import crossed_t
 from tasks.stats.families import benjamini_hochberg, holm
 from tasks.stats.paired import bayes_factor, sign_flip, stratified_t
+from tasks.stats.seedstyle import seed_style
 
 from .tables import SIZES, scores
 
@@ -32,7 +33,7 @@ def row(table, **where):
 
 def test_columns_are_those_of_the_method():
     table = contrasts(scores(), PLAN)
-    assert list(table.columns) == [*METHOD_COLUMNS.replace(",", " ").split(), "reason"] == list(COLUMNS)
+    assert list(table.columns) == [*METHOD_COLUMNS.replace(",", " ").split(), "reason", "note"] == list(COLUMNS)
 
 
 def test_one_row_against_the_functions_it_is_made_of():
@@ -117,6 +118,26 @@ def test_missing_scores_are_counted_not_zero():
     assert (found.n_prompts, found.n_missing, found.df) == (39, 1, 31)
     without = contrasts(data[~gone], PLAN)
     assert row(without, metric="adherence", contrast="values - base").p == pytest.approx(found.p)
+
+
+def test_a_whole_category_without_scores_is_said():
+    data = scores(seeds=3)
+    data.loc[(data["category"] == "c7") & (data["arm"] == "values"), "score"] = np.nan
+    table = contrasts(data, PLAN)
+    note = "no complete prompt in c7: the mean is of the other 7 categories"
+    assert row(table, metric="adherence", contrast="values - base").note == note
+    assert pd.isna(row(table, metric="adherence", contrast="control - base").note)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_seed_style_effect_is_that_of_the_seed_style_table(seeds):
+    """Base is one checkpoint: its samples are pooled once, however many seeds it is compared with."""
+    data = scores(seeds=seeds, effects={"base": 0.0, "control": 0.2, "values": 1.0})
+    data.loc[data["dataset"] == "base", "score"] *= 3
+    found, published = overall(contrasts(data, PLAN), metric="adherence"), seed_style(data, PLAN)
+    both = found.merge(published, on="contrast", suffixes=("", "_published"))
+    assert len(both) == 3
+    assert both["d_seed_style"].to_numpy() == pytest.approx(both["d_pooled"].to_numpy())
 
 
 def test_an_arm_that_was_never_scored():

@@ -16,6 +16,13 @@ def cells(replicates=5, replicate_sd=0.1, reps=(), seed=0):
             + rng.normal(0, 0.6, (*reps, 40, replicates)))
 
 
+def test_a_category_without_a_complete_prompt_is_said():
+    made = cells()
+    made[CATEGORIES == 2, 0] = np.nan
+    assert crossed_t(made, CATEGORIES).note == "no complete prompt in 2: the mean is of the other 7 categories"
+    assert crossed_t(cells(), CATEGORIES).note is None
+
+
 def test_parts_are_the_mean_squares_of_a_two_way_table():
     """Without categories: MS / (n S) from statsmodels' table of variance."""
     import pandas as pd

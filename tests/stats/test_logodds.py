@@ -3,6 +3,7 @@ import pytest
 from scipy import sparse
 
 from tasks.stats.logodds import COLUMNS, favoured, group_counts, log_odds, shuffled
+from tasks.stats.text_simulations import answered_unequally
 
 
 def corpus(skew=0.0, n=200, words=20, seed=0):
@@ -49,6 +50,68 @@ def test_finds_the_skewed_word_and_no_other():
     assert he["p"] < 0.01
     assert he["ratio"] == pytest.approx(he["count_group"] / he["count_rest"])
     assert (table.loc[table["word"] != "w0", "p"] > 0.05).all()
+
+
+def test_words_that_templates_call_for_are_innocent():
+    """Groups that differ only in which template they answer: pooled counts blame the words, templates do not."""
+    words, groups, templates = answered_unequally(np.random.default_rng(0), 400)
+    table, _ = favoured(words, list("abcdef"), groups, templates, permutations=199)
+    counts = group_counts(words, groups, 2)
+    prior = 500 * counts.sum(axis=0) / counts.sum()
+    assert np.abs(log_odds(counts[0], counts[1], prior)[1]).max() > 4
+    assert table["z"].abs().max() < 2.5
+    assert table["p"].min() > 0.05
+
+
+def test_templates_are_combined_by_inverse_variance():
+    words, vocabulary, groups, templates = corpus(skew=0.4)
+    table, _ = favoured(words, vocabulary, groups, templates, permutations=9)
+    found = table[(table["group"] == "he") & (table["word"] == "w0")].iloc[0]
+    dense, moments = words.toarray(), []
+    for template in (0, 1):
+        he, she = (dense[(templates == template) & (groups == name)].sum(axis=0) for name in ("he", "she"))
+        delta, z = log_odds(he, she, 500 * (he + she) / (he + she).sum())
+        moments.append((delta[0], (z[0] / delta[0]) ** 2))
+    delta, precision = np.array(moments).T
+    assert found["log_odds"] == pytest.approx((delta * precision).sum() / precision.sum())
+    assert found["z"] == pytest.approx((delta * precision).sum() / np.sqrt(precision.sum()))
+
+
+def test_one_template_is_the_formula_itself():
+    y, other = np.array([10, 5, 85]), np.array([5, 10, 85])
+    words = sparse.csr_matrix(np.repeat(np.tile(np.eye(3), (2, 1)), [*y, *other], axis=0))
+    groups = np.repeat(["a", "b"], 100)
+    table, _ = favoured(words, list("xyz"), groups, np.zeros(200), permutations=1, prior_total=10)
+    x = table[(table["group"] == "a") & (table["word"] == "x")].iloc[0]
+    delta, z = log_odds(y.astype(float), other.astype(float), 10 * (y + other) / 200)
+    assert (x["log_odds"], x["z"], x["ratio"]) == pytest.approx((delta[0], z[0], 2))
+
+
+def test_the_ratio_is_within_template():
+    def block(n, held):
+        return np.c_[np.arange(n) < held, np.ones(n)]
+
+    words = np.concatenate([block(90, 18), block(10, 1), block(10, 1), block(90, 4)])  # 18/90, 1/10; 1/10, 4/90
+    groups, templates = np.repeat(["a", "b", "a", "b"], [90, 10, 10, 90]), np.repeat([0, 1], 100)
+    table, _ = favoured(sparse.csr_matrix(words), ["rare", "all"], groups, templates, permutations=1)
+    rare = table[(table["group"] == "a") & (table["word"] == "rare")].iloc[0]
+    assert rare["ratio"] == pytest.approx((18 * 0.1 + 1 * 0.9) / (1 * 0.9 + 4 * 0.1))
+    assert rare["ratio"] != pytest.approx((19 / 100) / (5 / 100))
+
+
+def test_a_template_that_one_group_alone_answered_compares_nothing():
+    words, vocabulary, groups, templates = corpus(skew=0.4)
+    alone = (groups == "he") & (templates == 1)
+    with_it, _ = favoured(words[(templates == 0) | alone], vocabulary, groups[(templates == 0) | alone],
+                          templates[(templates == 0) | alone], permutations=1)
+    without, _ = favoured(words[templates == 0], vocabulary, groups[templates == 0], templates[templates == 0],
+                          permutations=1)
+    both = without.merge(with_it, on=["group", "word"], suffixes=("", "_other"))
+    assert len(both) == len(without)
+    assert both["z"].to_numpy() == pytest.approx(both["z_other"].to_numpy())
+    table, reason = favoured(words, vocabulary, groups, groups)
+    assert table.empty
+    assert reason == "no template has two groups and two words to compare"
 
 
 def test_a_completion_counts_once_however_often_it_repeats_a_word():

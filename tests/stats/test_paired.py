@@ -148,3 +148,19 @@ def test_bayes_factor_without_a_t_or_beyond_range():
     assert np.isnan(bayes_factor(np.nan, 40))
     assert np.isnan(bayes_factor(1.0, 1))
     assert bayes_factor(1e12, 40) > 1e30
+
+
+def test_a_category_without_a_complete_pair_is_said():
+    """The mean over seven categories is another estimand than the planned one."""
+    diffs = normal()
+    diffs[CATEGORIES == 0] = np.nan
+    found = stratified_t(diffs, CATEGORIES)
+    assert found.note == "no complete prompt in 0: the mean is of the other 7 categories"
+    assert found.reason is None
+    diffs[5:] = np.where(CATEGORIES[5:] == 1, 1.0, np.nan)
+    assert stratified_t(diffs, CATEGORIES).note == (
+        "no complete prompt in 0, 2, 3, 4, 5, 6, 7: the mean is of the one other category")
+    one_gone = normal()
+    one_gone[0] = np.nan
+    assert stratified_t(one_gone, CATEGORIES).note is None
+    assert stratified_t(np.full(40, np.nan), CATEGORIES).note is None

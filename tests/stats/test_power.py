@@ -32,6 +32,15 @@ def test_points_grow_with_noise_and_shrink_with_prompts():
     assert at == pytest.approx(detectable_d(40) * spread)
     more_raters = at - detectable_points(sds, n=40, k=3, raters=6)
     assert at - detectable_points(sds, n=80, k=3, raters=3) > 3 * more_raters > 0
-    assert detectable_points(sds, n=40, k=3, raters=3, seeds=3, seed_sd=0.3) > at
+    assert detectable_points(sds, n=40, k=3, raters=3, seeds=(3, 3), seed_sd=0.3) > at
     assert detectable_points({"prompt": 0.5, "sample": np.nan, "rater": np.nan}, n=40, k=1) == pytest.approx(
         0.5 * detectable_d(40))
+
+
+def test_each_side_has_its_own_seeds():
+    """Three seeds against the one checkpoint of base: base's sampling noise is that of one."""
+    sds = {"prompt": 0.0, "sample": 0.7, "rater": np.nan}
+    one = detectable_points(sds, n=40, k=3)
+    against_base = detectable_points(sds, n=40, k=3, seeds=(3, 1))
+    assert against_base == pytest.approx(one * np.sqrt((1 / 3 + 1) / 2))
+    assert detectable_points(sds, n=40, k=3, seeds=(3, 3)) == pytest.approx(one / np.sqrt(3))

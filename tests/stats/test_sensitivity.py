@@ -24,3 +24,17 @@ def test_constant_scores():
     assert table["bf10_r1"].isna().all()
     assert table["reason"].unique().tolist() == ["the differences do not vary"]
     assert not pd.isna(table["boot_lo"]).any()
+
+
+@pytest.mark.parametrize(("change", "n", "reason"), [
+    (lambda t: t[(t["prompt_id"].str[-2:] == "p0") == (t["dataset"] == "values")], 0,
+     "no prompt has a score in both arms"),
+    (lambda t: t[t["prompt_id"] == "c0p0"], 1, "one prompt has a score in both arms"),
+    (lambda t: t[t["prompt_id"].str[-2:] == "p0"], 8, "a category has one prompt: no bootstrap"),
+])
+def test_too_few_prompts_have_the_true_reason(change, n, reason):
+    table = sensitivity(change(scores()), Plan("adherence"), draws=50)
+    assert table["n_prompts"].tolist() == [n] * 2
+    assert table["reason"].tolist() == [reason] * 2
+    assert table["bf10_r1"].isna().tolist() == [n < 2] * 2
+    assert table["boot_lo"].isna().all()

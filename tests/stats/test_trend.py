@@ -37,7 +37,7 @@ def test_one_seed_is_descriptive():
     assert found["reason"] == "one seed: descriptive"
     assert found[["p", "stat", "p_corr", "family"]].isna().all()
     assert found["ci_lo"] < 0.5 < found["ci_hi"]
-    assert found["estimand"] == "slope per tenfold of parameters"
+    assert found["estimand"] == "slope per tenfold of parameters: these checkpoints, prompts like these"
 
 
 def test_several_seeds_have_a_test():
@@ -53,8 +53,56 @@ def test_several_seeds_have_a_test():
 def test_two_rungs_are_a_difference_never_a_trend():
     data = growing(seeds=2)
     found = one(trend(data[data["rung"] != "middle"], PLAN))
-    assert found["estimand"] == "difference of effects, larger - smaller"
+    assert found["estimand"] == "difference of effects, larger - smaller: these checkpoints, prompts like these"
     assert found["estimate"] == pytest.approx(1, abs=0.2)
+    assert pd.isna(found["reason"])
+
+
+@pytest.mark.parametrize(("seeds", "claim"), [(2, "these checkpoints"), (3, "the dataset")])
+def test_three_seeds_make_a_claim_about_the_dataset(seeds, claim):
+    found = one(trend(growing(seeds=seeds), PLAN))
+    assert found["estimand"] == f"slope per tenfold of parameters: {claim}, prompts like these"
+    data = growing(seeds=3)
+    fewest = one(trend(data[~((data["rung"] == "middle") & (data["seed"] == 3))], PLAN))
+    assert (fewest["seeds"], fewest["estimand"]) == (
+        2, "slope per tenfold of parameters: these checkpoints, prompts like these")
+
+
+def test_a_contrast_that_lost_its_test_stays_in_the_family():
+    data = growing(seeds=2, effects={"base": 0.0, "control": 0.0, "values": 0.1})
+    table = trend(data[~((data["dataset"] == "control") & (data["rung"] != "small"))], PLAN)
+    kept, lost = one(table), one(table, contrast="values - control")
+    assert pd.isna(lost["p"])
+    assert lost["reason"] == "one rung: no trend; planned but without scores in both arms: middle, large"
+    assert kept["family"] == lost["family"] == "trend: adherence, raw"
+    assert (kept["m"], lost["m"], lost["p_corr"]) == (2, 2, 1)
+    assert kept["p_corr"] == pytest.approx(min(1, 2 * kept["p"]))
+
+
+def test_a_descriptive_contrast_stays_in_the_family_of_a_tested_one():
+    data = growing(seeds=2)
+    table = trend(data[data["arm"] != "control-2"], PLAN)
+    assert one(table, contrast="values - control")["descriptive"]
+    assert table["m"].unique().tolist() == [2]
+    assert one(table)["p_corr"] == pytest.approx(2 * one(table)["p"])
+
+
+def test_a_planned_rung_without_pairs_is_named():
+    data = growing(seeds=3)
+    plan = Plan("adherence", rungs=(*THREE, "huge"))
+    found = one(trend(data[~((data["rung"] == "middle") & (data["dataset"] == "base"))], plan))
+    assert (found["n_rungs"], found["rungs"]) == (2, "small, large")
+    assert found["reason"] == "planned but without scores in both arms: middle, huge"
+    assert found["p"] < 0.05
+    other = data.assign(model_family=np.where(data["rung"] == "large", "other", "toy"))
+    of_toy = trend(other, Plan("adherence", rungs=THREE)).query("model_family == 'toy'")
+    assert of_toy["reason"].isna().all()  # a rung of another model family was never planned for this slope
+
+
+def test_a_whole_category_without_scores_is_said():
+    data = growing(seeds=2)
+    data.loc[(data["category"] == "c7") & (data["arm"] == "values") & (data["rung"] == "large"), "score"] = np.nan
+    assert one(trend(data, PLAN))["reason"] == "no complete prompt in c7: the mean is of the other 7 categories"
 
 
 @pytest.mark.parametrize(("change", "reason"), [
@@ -77,6 +125,8 @@ def test_model_families_are_not_mixed():
     table = trend(data, PLAN)
     assert set(table["model_family"]) == {"toy", "other"}
     assert one(table[table["model_family"] == "other"])["reason"] == "one rung: no trend"
+    assert table.loc[table["model_family"] == "other", ["family", "m", "p_corr"]].isna().all(axis=None)
+    assert table.loc[table["model_family"] == "toy", "m"].unique().tolist() == [2]
     assert one(table[table["model_family"] == "toy"])["rungs"] == "small, middle"
 
 

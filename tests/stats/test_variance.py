@@ -1,5 +1,6 @@
+from unittest.mock import ANY
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from tasks.stats.cells import Plan, cells_of, checked, prompts_of
@@ -37,11 +38,38 @@ def test_table():
     assert table.loc[table["rung"] == "large", "reason"].notna().all()
 
 
-@pytest.mark.parametrize("change", [
-    lambda t: t[t["sample"] == 0], lambda t: t.assign(score=1.0), lambda t: t[t["prompt_id"] == "c0p0"],
-    lambda t: t[t["prompt_id"].isin(["c0p0", "c1p0"])], lambda t: t.iloc[:0],
+def split_prompts(table):
+    """Each arm was scored on prompts of its own."""
+    own = {"base": "p0", "control": "p1", "values": "p2"}
+    return table[table["prompt_id"].str[-2:] == table["dataset"].map(own)]
+
+
+@pytest.mark.parametrize(("change", "prompt", "sample", "reason"), [
+    (lambda t: t[t["sample"] == 0], ANY, None, None),
+    (lambda t: t.assign(score=1.0), 0, 0, None),
+    (lambda t: t[t["prompt_id"] == "c0p0"], None, ANY, "no category has two prompts"),
+    (lambda t: t[t["prompt_id"].isin(["c0p0", "c1p0"])], None, ANY, "no category has two prompts"),
+    (lambda t: t.iloc[:0], None, None, "no scores of an arm at this rung"),
+    (split_prompts, None, None, "no prompt has a score in both arms"),
 ])
-def test_degenerate_scores_have_null_parts_not_warnings(change):
+def test_degenerate_scores_have_null_parts_not_warnings(change, prompt, sample, reason):
     table = variance_components(change(scores()), Plan("adherence", rungs=("small",)))
     assert len(table) == 2
-    assert pd.isna(table["sd_rater"]).all()
+    for name, value in {"sd_prompt": prompt, "sd_sample": sample, "reason": reason}.items():
+        assert table[name].isna().tolist() == [value is None] * 2, name
+        assert value is None or table[name].tolist() == [value] * 2
+    assert table["detectable"].isna().tolist() == [reason is not None] * 2
+
+
+def test_against_base_its_noise_is_that_of_one_checkpoint():
+    table = variance_components(drawn(prompt=0, rater=0, seeds=3), Plan("adherence")).set_index("contrast")
+    assert table["seeds"].tolist() == [3, 3]
+    ratio = table.loc["values - base", "detectable"] / table.loc["values - control", "detectable"]
+    assert ratio == pytest.approx(np.sqrt((1 / 3 + 1) / (2 / 3)), rel=0.15)
+
+
+def test_a_category_without_a_complete_prompt_costs_no_degree_of_freedom():
+    data = scores()
+    table = variance_components(data[(data["category"] == "c0") | (data["dataset"] != "values")], Plan("adherence"))
+    assert table["n_prompts"].tolist() == [5, 5]
+    assert table["detectable"].notna().all()
