@@ -147,7 +147,8 @@ def _slope(row: Row) -> str:
         if row["scale"] == "raw"
         else f"{signed(100 * row['estimate'], 1)} of 100 pairs"
     )
-    return size + (f" (corrected p {p_value(row['p_corr'])})" if known(row["p"]) else "")  # an untested slope counts as 1
+    # an untested slope counts as p = 1 in its family, and has none of its own
+    return size + (f" (corrected p {p_value(row['p_corr'])})" if known(row["p"]) else "")
 
 
 def no_loss(capability: pd.DataFrame, target: str) -> Verdict:
