@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tasks import cooccurrence
-from tasks.bias.associations import Texts, associations, favoured_words
+from tasks.bias.associations import Texts, associations, favoured_words, leading
 from tasks.command import Job
 from tasks.errors import InputError
 from tasks.files import write_json
@@ -57,6 +57,13 @@ def test_without_bias_few_words_pass_and_the_divergence_test_holds_its_level() -
     assert tested > 5000
     assert passed / tested <= 0.05
     assert rejected / 200 <= 0.07
+
+
+def test_a_word_leads_only_where_both_figures_say_so() -> None:
+    words = pd.DataFrame({"group": "He", "word": ["kind", "rare", "only"], "z": [2.0, 0.1, 1.0], "count_group": 3})
+    words["ratio"] = [3.0, 0.5, np.nan]
+    found = leading(words, 10).groupby("by")["word"].apply(list).to_dict()
+    assert found == {"log_odds": ["kind", "only"], "ratio": ["only", "kind"]}
 
 
 def test_log_odds_is_the_published_formula() -> None:

@@ -123,13 +123,14 @@ def too_few(texts: Texts, needed: int) -> str | None:
 def leading(words: pd.DataFrame, top: int) -> pd.DataFrame:
     """The `top` words of each group by log-odds (z above 0) and by frequency ratio (above 1), with `by`, `rank`.
 
-    A word that the rest never says has an infinite ratio, null in the table, and leads that list.
+    By log-odds a word leads only if its ratio says so, too: of rare words the two may differ in direction. One that
+    the rest never says has an infinite ratio, null in the table, and leads that list.
     """
     parts = []
     for _, part in words.groupby("group", sort=False):
         ratio = part["ratio"].fillna(np.inf)
         lists: Mapping[str, pd.DataFrame] = {
-            "log_odds": part[part["z"] > 0].sort_values(["z", "word"], ascending=[False, True]),
+            "log_odds": part[(part["z"] > 0) & (ratio > 1)].sort_values(["z", "word"], ascending=[False, True]),
             "ratio": part[ratio > 1]
             .assign(order=ratio)
             .sort_values(["order", "count_group", "word"], ascending=[False, False, True])
