@@ -3,10 +3,10 @@
 `PALMS_SLOTS=gpu=2,cpu=4` sets the sizes. Otherwise there is a gpu slot per GPU and a cpu slot per core. Where
 there is no GPU, two model stages share the cores: measured, two at once with half the threads each take a fifth
 less time than one after the other with all, and more at once only take more memory. `none` is for stages that
-only wait, such as downloads: it is never full.
+only wait, such as downloads: it is never full. Every stage that works has the threads of a model stage, since
+their number decides the last digits (see `tasks.launch.threads`, which says the same of a stage run by hand).
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from flows.meta import SlotKind
 from flows.processes import LAUNCHER
+from tasks import launch
 from tasks.errors import InputError
 
 SETTING = "PALMS_SLOTS"
-WITHOUT_GPU = 2  # gpu slots, on a machine with as many cores
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Slots:
     @classmethod
     def of_this_machine(cls, environ: Mapping[str, str]) -> "Slots":
         """The slots that `environ` asks for, or the default; raises InputError for a bad `PALMS_SLOTS`."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = launch.cores()
         asked = _parse(environ.get(SETTING, ""))
         gpus = find_gpus(environ)
-        sizes: dict[SlotKind, int] = {"gpu": len(gpus) or min(WITHOUT_GPU, cores), "cpu": cores}
+        sizes: dict[SlotKind, int] = {"gpu": len(gpus) or min(launch.MODEL_STAGES, cores), "cpu": cores}
         return cls(sizes | asked, gpus, cores, remote=LAUNCHER in environ)
 
     def take(self, kind: SlotKind) -> Slot | None:
@@ -57,7 +57,7 @@ class Slots:
         if not self._free[kind]:
             return None
         number = self._free[kind].pop(0)
-        threads = max(1, self._cores // self._sizes[kind])
+        threads = max(1, self._cores // self._sizes["gpu"])
         return Slot(kind, number, self._env(threads, self._devices(number) if kind == "gpu" else {}))
 
     def give_back(self, slot: Slot) -> None:

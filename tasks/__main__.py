@@ -72,7 +72,7 @@ def _run(argv: list[str]) -> int:
     if (code := launch.elsewhere(stage, argv, params)) is not None:
         return code
     guard = Guard.of_modules(Path(__file__).parent, params)
-    for name, value in ENVIRONMENT.items():
+    for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": str(launch.threads())}).items():
         os.environ.setdefault(name, value)
     with importing():
         module = importlib.import_module(f"tasks.{stage}")

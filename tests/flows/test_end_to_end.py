@@ -165,7 +165,7 @@ def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, twin: Tree) -> None
 def repro(tree: Tree, *arguments: str) -> None:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
     command = (sys.executable, "-m", "dvc", "repro", *arguments)
-    code, output = tree.run(*command, timeout=300, OMP_NUM_THREADS="1", PATH=path)
+    code, output = tree.run(*command, timeout=300, PATH=path)
     assert code == 0, output
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from flows.execute import stage_env
 from flows.slots import Slots, find_gpus
+from tasks import launch
 from tasks.errors import InputError
 
 
@@ -27,10 +28,22 @@ def test_full_means_none_until_one_is_given_back() -> None:
     assert found.take("gpu") == first
 
 
-def test_cores_are_shared_within_a_kind() -> None:
+def test_every_stage_that_works_has_the_threads_of_a_model_stage() -> None:
     found = slots((), 2)
     threads = [found.take(kind) for kind in ("gpu", "cpu", "none")]
-    assert [slot.env["OMP_NUM_THREADS"] for slot in threads if slot] == ["4", "2", "1"]
+    assert [slot.env["OMP_NUM_THREADS"] for slot in threads if slot] == ["4", "4", "1"]
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 16])
+def test_a_stage_has_the_same_threads_in_a_sweep_as_by_hand(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    """With others the last digits of what it makes would be others: `dvc repro` would not end in the same hashes."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": ""})
+    for kind in ("gpu", "cpu"):
+        slot = found.take(kind)
+        assert slot is not None
+        assert slot.env["OMP_NUM_THREADS"] == str(launch.threads())
 
 
 @pytest.mark.parametrize(
