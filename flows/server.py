@@ -34,8 +34,9 @@ def api(root: Path) -> Iterator[str]:
 
     Raises InputError where the configured one does not answer, WorkError where ours does not start.
     """
-    from prefect.context import refresh_global_settings_context
-    from prefect.settings import get_current_settings
+    with importing():
+        from prefect.context import refresh_global_settings_context
+        from prefect.settings import get_current_settings
 
     configured = get_current_settings().api.url
     if configured:

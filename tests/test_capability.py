@@ -51,6 +51,15 @@ def read(results: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 # the harness's command line
 
+# As it is but for its own catalogue, 14,000 files that it takes half of the time to read.
+COMMAND_LINE = """
+from functools import partialmethod
+from lm_eval.__main__ import cli_evaluate
+from lm_eval.tasks import TaskManager
+TaskManager.__init__ = partialmethod(TaskManager.__init__, include_defaults=False)
+cli_evaluate()
+"""
+
 
 @pytest.mark.slow
 def test_figures_equal_the_harness_s_own_command_line(
@@ -62,7 +71,8 @@ def test_figures_equal_the_harness_s_own_command_line(
     items, summary = read(evaluate(ladder / "tiny-1", Path("data/capability"), tmp_path / "ours"))
     command = shlex.split(summary["command"])
     assert command[:2] == ["lm_eval", "run"]
-    command = [sys.executable, "-m", "lm_eval", *command[1:], "--log_samples", "--output_path", str(tmp_path / "their")]
+    more = ["--log_samples", "--output_path", str(tmp_path / "their")]
+    command = [sys.executable, "-c", COMMAND_LINE, *command[1:], *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     (aggregated,) = (tmp_path / "their").rglob("results_*.json")

@@ -1,5 +1,6 @@
 """The page as a whole, made from made sweeps of one and of three models."""
 
+import functools
 import json
 import re
 import shutil
@@ -10,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from reporting.made import Made, make
+from reporting.made_words import FAMILIES
 
-from tasks import significance
+from tasks import report
 from tasks.errors import WorkError
+from tasks.reporting.contents import Page, compose
 from tasks.reporting.page import MOST_BYTES
-from tasks.reporting.study import read_study
 from tasks.scorers import describe
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -54,12 +56,15 @@ class Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
+elements = functools.cache(Elements)
+
+
 @pytest.fixture(scope="module")
 def one(tmp_path_factory) -> tuple[Made, str]:
-    made = make(tmp_path_factory.mktemp("one"), texts=EVIL)
+    made = make(tmp_path_factory.mktemp("one"), texts=EVIL, attributes=("TOXICITY", "INSULT"))
     plant_markup(made)
     leave_a_dropped_rung(made.folder / "made")
-    return made, made.report()
+    return made, made.report("svg", "png")
 
 
 def plant_markup(made: Made) -> None:
@@ -76,8 +81,25 @@ def plant_markup(made: Made) -> None:
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory) -> tuple[Made, str]:
-    made = make(tmp_path_factory.mktemp("three"), rungs=3, grows=0.4)
+def composed(tmp_path_factory) -> tuple[Made, str, Page]:
+    """Three models, their page, and the contents it was made of."""
+    made, contents = make(tmp_path_factory.mktemp("three"), rungs=3, grows=0.4, families=FAMILIES[:1]), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "compose", lambda study: contents.append(compose(study)) or contents[0])
+        return made, made.report("svg"), contents[0]
+
+
+@pytest.fixture(scope="module")
+def three(composed) -> tuple[Made, str]:
+    return composed[:2]
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory) -> tuple[Made, str]:
+    """Three seeds, no score of toxicity, and a table of tests that nobody foresaw."""
+    made = make(tmp_path_factory.mktemp("seeds"), seeds=3, attributes=(), families=FAMILIES[:1])
+    table = pd.DataFrame([{"word": "<kind>", "z": 2.5}])
+    table.to_csv(made.folder / "made/significance/favoured_words.csv", index=False)
     return made, made.report()
 
 
@@ -98,7 +120,7 @@ def leave_a_dropped_rung(made: Path) -> None:
 def test_the_page_is_well_formed_small_and_loads_nothing(one, three):
     for _, page in (one, three):
         assert len(page.encode()) < MOST_BYTES
-        for tag, attributes in Elements(page).found:
+        for tag, attributes in elements(page).found:
             assert tag not in ("script", "iframe", "object", "embed", "form")
             assert not any(name.startswith("on") for name in attributes)
             for name in ("src", "href", "xlink:href", "action", "srcset", "poster"):
@@ -106,30 +128,31 @@ def test_the_page_is_well_formed_small_and_loads_nothing(one, three):
         assert not re.search(r"@import|url\((?!#)", page)
 
 
-def test_ids_are_unique_and_every_reference_has_its_target(three):
-    elements = Elements(three[1]).found
-    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    links = {attributes["href"][1:] for _, attributes in elements if attributes.get("href", "").startswith("#")}
-    labels = {attributes["aria-labelledby"] for _, attributes in elements if "aria-labelledby" in attributes}
-    used = set(re.findall(r"url\(#([\w-]+)\)", three[1]))
-    assert links | labels | used <= set(ids)
+def test_ids_are_unique_and_every_reference_has_its_target(one, three):
+    for _, page in (one, three):
+        found = elements(page).found
+        ids = [attributes["id"] for _, attributes in found if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        links = {attributes["href"][1:] for _, attributes in found if attributes.get("href", "").startswith("#")}
+        labels = {attributes["aria-labelledby"] for _, attributes in found if "aria-labelledby" in attributes}
+        used = set(re.findall(r"url\(#([\w-]+)\)", page))
+        assert links | labels | used <= set(ids)
 
 
 def test_headings_captions_and_alternatives_are_there(three):
-    elements = Elements(three[1]).found
-    levels = [int(tag[1]) for tag, _ in elements if re.fullmatch("h[1-6]", tag)]
+    found = elements(three[1]).found
+    levels = [int(tag[1]) for tag, _ in found if re.fullmatch("h[1-6]", tag)]
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    count = [tag for tag, _ in elements].count
+    count = [tag for tag, _ in found].count
     assert count("table") == count("caption")
-    assert all("scope" in attributes for tag, attributes in elements if tag == "th")
-    assert all(attributes.get("aria-label") for tag, attributes in elements if tag == "svg")
+    assert all("scope" in attributes for tag, attributes in found if tag == "th")
+    assert all(attributes.get("aria-label") for tag, attributes in found if tag == "svg")
 
 
 def test_model_text_cannot_break_the_page(one):
     _, page = one
-    tags = [tag for tag, _ in Elements(page).found]
+    tags = [tag for tag, _ in elements(page).found]
     assert "img" not in tags
     assert tags.count("h1") == 1
     assert tags.count("style") == 1
@@ -155,7 +178,7 @@ def test_only_provenance_depends_on_when_and_where_and_nothing_private_is_in_it(
     made, page = one
     before = snapshot(made.folder / "made")
     monkeypatch.setenv("PERSPECTIVE_API_KEY", "key-that-must-stay-secret")
-    again = made.report()
+    again = made.report("svg", "png")
     after = snapshot(made.folder / "made")
     assert without_machine(page) == without_machine(again)
     del before["report/index.html"], after["report/index.html"]
@@ -198,12 +221,6 @@ def test_the_planted_effect_is_the_headline(one, three):
     assert "Trend with model size" in three[1]
 
 
-def test_a_ladder_without_effect_says_so(tmp_path):
-    page = make(tmp_path, shift={"base": 0.0, "control": 0.0, "values": 0.0}).report()
-    assert "No improvement was found" in page
-    assert "equivalent" not in re.sub(r'<section id="capability".*?</section>', "", page, flags=re.DOTALL)
-
-
 def test_figures_tables_and_plots_lie_beside_the_page(one):
     made, page = one
     report = made.folder / "made/report"
@@ -224,37 +241,15 @@ def test_the_page_shows_drawn_prompts_and_folds_the_others(one):
     assert page.count('<article class="prompt') == 40 + 6  # the best and the worst once more
 
 
-def test_tables_nobody_foresaw_and_the_dataset_claim_appear(tmp_path):
-    made = make(tmp_path, seeds=3)
-    folder = made.folder / "made/significance"
-    pd.DataFrame([{"word": "<kind>", "z": 2.5}]).to_csv(folder / "favoured_words.csv", index=False)
-    page = made.report()
+def test_tables_nobody_foresaw_and_the_dataset_claim_appear(seeds):
+    _, page = seeds
     assert "Favoured words" in page
     assert "&lt;kind&gt;" in page
     assert "A claim about the dataset, on prompts like these." in page
 
 
-def test_another_primary_metric_with_raters_fits_without_change(tmp_path):
-    made = make(tmp_path, primary="ratings")
-    page = made.report()
-    assert "kept closer to the written positions than both the control and the base model." in page
-    assert "points on the 1-5 scale" in page
-    assert "A likelihood is not behaviour" not in page
-    assert "prompts where the desired answer leads" not in page
-
-
-def test_a_missing_toxicity_metric_leaves_no_section(tmp_path):
-    made = make(tmp_path)
-    folder = made.folder / "made"
-    toxicity = pd.read_parquet(folder / "toxicity.parquet")
-    toxicity.iloc[:0].to_parquet(folder / "toxicity.parquet", index=False)
-    scores = pd.read_parquet(folder / "significance/scores.parquet")
-    scores = scores[scores["metric"].str.startswith("adherence")]
-    scores.to_parquet(folder / "significance/scores.parquet", index=False)
-    tables = significance.test_tables(scores, read_study(made.job).plan)  # which still plans the test of toxicity
-    for name, table in tables.items():
-        table.to_csv(folder / f"significance/{name}.csv", index=False)
-    page = made.report()
+def test_a_missing_toxicity_metric_leaves_no_section(seeds):
+    made, page = seeds
     assert 'id="toxicity"' not in page
     assert '<p class="short">Not tested</p>' in page
     assert "Completions that say little" in page
@@ -265,18 +260,18 @@ def test_a_missing_toxicity_metric_leaves_no_section(tmp_path):
 
 def nans(page: str) -> list[str]:
     """Texts of the page that are what a missing figure looks like unrendered."""
-    return [text for text in Elements(page).texts if text.casefold() in ("nan", "nat", "<na>", "+nan", "nan%")]
+    return [text for text in elements(page).texts if text.casefold() in ("nan", "nat", "<na>", "+nan", "nan%")]
 
 
 def test_no_cell_is_nan(one, three):
     assert not nans(one[1]) + nans(three[1])
 
 
-def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(tmp_path, monkeypatch):
-    attributes = ("TOXICITY", "SEVERE_TOXICITY", "IDENTITY_ATTACK", "INSULT", "PROFANITY", "THREAT")
-    made = make(tmp_path, rungs=2, attributes=attributes)
-    whole = made.report()
+def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed, tmp_path, monkeypatch):
+    (three, whole, contents), made = composed, Made(tmp_path, composed[0].params)
     assert "left out here" not in whole
+    shutil.copytree(three.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(report, "compose", lambda _: contents)
     fewer = len(whole.encode()) - 100_000  # as if the ladder were so wide that the page has no room left
     monkeypatch.setattr("tasks.reporting.page.MOST_BYTES", fewer)
     page = made.report()
@@ -284,7 +279,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(tmp_path,
     files = re.findall(r"left out here to keep the page small; it is in the file <code>(.*?)</code>", page)
     assert files
     for name in files:
-        assert (made.folder / "made/report" / name).stat().st_size > 0
+        assert (tmp_path / "made/report" / name).stat().st_size > 0
     assert "Every test over all prompts" in page
     Elements(page)
     monkeypatch.setattr("tasks.reporting.page.MOST_BYTES", 100_000)
@@ -295,7 +290,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(tmp_path,
 def test_the_samples_can_be_picked_by_category_and_by_model(one, three):
     rules = re.findall(r"#filter:has\(#size-(\d):checked\) \.set:not\(\.of-\1\)", three[1])
     assert rules == ["1", "2", "3"]
-    picks = [given for tag, given in Elements(three[1]).found if tag == "input" and given["name"] == "size"]
+    picks = [given for tag, given in elements(three[1]).found if tag == "input" and given["name"] == "size"]
     assert [(given["id"], "checked" in given) for given in picks] == [
         ("size-1", False), ("size-2", False), ("size-3", True)
     ]  # fmt: skip
@@ -304,12 +299,12 @@ def test_the_samples_can_be_picked_by_category_and_by_model(one, three):
     assert 'name="size"' not in one[1]
 
 
-def test_what_the_dataset_did_is_asked_only_with_three_seeds(three, tmp_path):
+def test_what_the_dataset_did_is_asked_only_with_three_seeds(three, seeds):
     checkpoints = three[1]
     assert "<h3>Is the values model better than the one fine-tuned on neutral text?</h3>" in checkpoints
     assert "or from chance in training, which fewer than three training seeds cannot tell apart" in checkpoints
     assert "comes from the content of the dataset" not in checkpoints
-    dataset = make(tmp_path, seeds=3).report()
+    dataset = seeds[1]
     assert "<h3>Did the values dataset do more than neutral text?</h3>" in dataset
     assert "comes from the content of the dataset" in dataset
 

@@ -17,6 +17,8 @@ import matplotlib
 matplotlib.use("agg")
 
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from tasks.cells import BASE
 
@@ -109,10 +111,14 @@ def canvas(height: float, rows: int = 1, **extra: Any) -> Iterator[tuple[Any, An
 def finish(figure: Any, name: str, alt: str, caption: str) -> Figure:
     """The figure as SVG and PNG, without dates or versions in them."""
     vector, pixels = io.StringIO(), io.BytesIO()
-    with plt.rc_context(_STYLE):
-        figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with plt.rc_context(_STYLE):  # `savefig` would lay out and draw each twice
+        figure.set_dpi(72)
+        svg: Any = FigureCanvasSVG(figure)
+        svg.print_svg(vector, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         figure.set_layout_engine("none")  # it is laid out already
-        figure.savefig(pixels, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+        figure.set(dpi=160, facecolor="white")
+        png: Any = FigureCanvasAgg(figure)
+        png.print_png(pixels, metadata={"Software": None})
     plain = vector.getvalue()
     white = plain.replace("<defs>", '<rect width="100%" height="100%" fill="white"/>\n <defs>', 1)
     return Figure(name, alt, caption, inline(plain, name, alt), white, pixels.getvalue())

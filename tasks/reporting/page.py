@@ -49,17 +49,19 @@ def render(page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]
 
     Raises WorkError if the page is too large to be mailed and opened everywhere even without large tables.
     """
-    least, left_out = _render(page, choices, provenance, 0)
+    budget = Budget(0)
+    template = _template(budget)
+    least = _render(template, page, choices, provenance)
     found = len(least.encode())
     if found >= MOST_BYTES:
         raise WorkError(f"the page has {found:,} bytes, more than {MOST_BYTES:,}; report on fewer models or arms")
-    return _render(page, choices, provenance, MOST_BYTES - 1 - found) if left_out else (least, left_out)
+    if not budget.left_out:
+        return least, {}
+    budget.left, budget.left_out = MOST_BYTES - 1 - found, {}
+    return _render(template, page, choices, provenance), budget.left_out
 
 
-def _render(
-    page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any], left: int
-) -> tuple[str, Mapping[str, str]]:
-    budget = Budget(left)
+def _template(budget: Budget) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -68,7 +70,13 @@ def _render(
         lstrip_blocks=True,
     )
     environment.filters |= {"held": held, "afforded": budget.afforded}
-    text = environment.get_template("page.html.j2").render(
+    return environment.get_template("page.html.j2")
+
+
+def _render(
+    template: jinja2.Template, page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> str:
+    return template.render(
         page=page,
         study=page.study,
         found=page.found,
@@ -79,7 +87,6 @@ def _render(
         provenance=provenance,
         style=Markup((_HERE / "style.css").read_text("utf-8")),
     )
-    return text, budget.left_out
 
 
 def held(text: str) -> str:

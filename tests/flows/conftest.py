@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from flow_trees import Api, Tree, environment, free_port
+from flow_trees import Api, Tree, environment, free_port, wait_for
 
+from flows.processes import PARENT
 from flows.server import answers
 
 # A background job of a shell ignores SIGINT, and so would all that it starts, whatever the tests send them.
@@ -20,9 +21,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(scope="session")
-def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the database that a sweep's own server makes at its first start, to be copied: it takes ten
+    seconds of work."""
+    home = tmp_path_factory.mktemp("prefect") / "home"
+    env = environment(PREFECT_HOME=str(home), **{PARENT: str(os.getpid())})
+    with subprocess.Popen([sys.executable, "-m", "flows.server"], env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}/api"
+        try:
+            wait_for(lambda: server.poll() is not None or answers(url), 90)
+        finally:
+            server.terminate()
+    assert (home / "prefect.db").exists()
+    return home
+
+
+@pytest.fixture(scope="session")
+def prefect_url(prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real `prefect server start` with a home of its own."""
-    home = tmp_path_factory.mktemp("prefect")
+    # A SQLite database with ":memory:" in its path gets one connection. With several, Prefect's requests find it
+    # locked by each other, and a task that asks for its tags' limits then tries again after two seconds.
+    home = tmp_path_factory.mktemp("server:memory:")
+    shutil.copytree(prefect_home, home, dirs_exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     with (home / "server.log").open("w") as log:

@@ -1,21 +1,24 @@
 """The project's own graph on three tiny random rungs × three arms, through the real flow on a real server.
 
-The tests of this file share one tree and build on each other, as a team's week would.
+The tests of this file share one tree and build on each other, as a team's week would. Its stages are forks of
+`warm_stages`; the twin's, under `dvc repro` alone, are processes of their own.
 """
 
 import json
 import os
 import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import warm_stages
 import yaml
-from flow_trees import BIN, PALMS, Api, Tree
+from flow_trees import BIN, PALMS, Api, Tree, environment, wait_for
 
 from tests.fixtures import tiny
 
@@ -26,8 +29,23 @@ SECRET = "hf_planted_secret_0123456789"
 
 
 @pytest.fixture(scope="module")
-def tree(new_tree: Callable[..., Tree], prefect_url: str, ladder: Path) -> Tree:
-    made = new_tree({}, PREFECT_API_URL=prefect_url, PALMS_SLOTS="gpu=2,cpu=2", HF_TOKEN=SECRET)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment whose stages start in no time."""
+    address = tmp_path_factory.mktemp("warm") / "socket"
+    command = [sys.executable, warm_stages.__file__, str(address)]
+    server = subprocess.Popen(command, env=environment(OMP_NUM_THREADS="1"), stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: address.exists() or server.poll() is not None, 180)
+        assert server.poll() is None
+        yield warm_stages.environment(address)
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def tree(new_tree: Callable[..., Tree], prefect_url: str, ladder: Path, warm: dict[str, str]) -> Tree:
+    made = new_tree({}, PREFECT_API_URL=prefect_url, PALMS_SLOTS="gpu=2,cpu=2", HF_TOKEN=SECRET, **warm)
     tiny.make_tree(made.root, ladder)
     return made
 
@@ -44,7 +62,7 @@ def ran(output: str) -> set[str]:
 
 
 def sweep(tree: Tree, *targets: str, code: int = 0) -> str:
-    found, output = tree.run(*PALMS, "sweep", *targets, timeout=420)
+    found, output = tree.run(*PALMS, "sweep", *targets, timeout=900)
     assert found == code, output
     return output
 
@@ -165,7 +183,7 @@ def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, twin: Tree) -> None
 def repro(tree: Tree, *arguments: str) -> None:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
     command = (sys.executable, "-m", "dvc", "repro", *arguments)
-    code, output = tree.run(*command, timeout=300, PATH=path)
+    code, output = tree.run(*command, timeout=900, PATH=path)
     assert code == 0, output
 
 

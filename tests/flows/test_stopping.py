@@ -7,12 +7,14 @@ goes on, and the log shows that the finished stage ran once.
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -50,6 +52,7 @@ if os.path.exists("hold"):
 open(f"held-{who}.txt", "w").write(who)
 """
 FILES = {"dvc.yaml": GRAPH, "step.py": STEP, "held.py": HELD}
+ONLY_HELD = "\n".join(line for line in GRAPH.splitlines() if "step.py" not in line)
 SERVE = """
 from flows.sweep import sweep
 if __name__ == "__main__":
@@ -118,13 +121,8 @@ def sigterm(run: Held) -> None:
     run.process.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize(
-    ("how", "code", "message"), [(ctrl_c, 130, "stopped by SIGINT"), (sigterm, 143, "stopped by SIGTERM")]
-)
-def test_a_signal_stops_all(
-    tree: Tree, api: Api, how: Callable[[Held], None], code: int, message: str
-) -> None:
-    run = hold(tree)
+def stopped(run: Held, api: Api, how: Callable[[Held], None], code: int, message: str) -> bool:
+    """Whether a signal stops the sweep and all that it started, and Prefect hears of it."""
     output = run.stop(how)
     assert run.process.returncode == code, output
     assert "Traceback" not in output
@@ -132,7 +130,11 @@ def test_a_signal_stops_all(
     assert (state["type"], state["message"]) == ("CANCELLED", message)
     stages = api.tasks({"id": run.run_id})
     assert {stages["held@a"]["state_type"], stages["held@b"]["state_type"]} == {"CANCELLED"}
-    assert times_run(tree, "quick") == 1
+    return times_run(run.tree, "quick") == 1
+
+
+def test_ctrl_c_stops_all(tree: Tree, api: Api) -> None:
+    assert stopped(hold(tree), api, ctrl_c, 130, "stopped by SIGINT")
 
 
 def test_cancelling_in_the_ui_stops_all(tree: Tree, api: Api) -> None:
@@ -144,7 +146,7 @@ def test_cancelling_in_the_ui_stops_all(tree: Tree, api: Api) -> None:
     assert times_run(tree, "quick") == 1
 
 
-def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one(tree: Tree, api: Api) -> None:
+def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one_which_sigterm_stops(tree: Tree, api: Api) -> None:
     killed = hold(tree)
     killed.stop(lambda _: killed.process.kill())
     assert api.state(killed.run_id)["type"] == "RUNNING"  # nobody could say more
@@ -152,8 +154,7 @@ def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one(tree: Tree, 
     assert api.state(killed.run_id)["type"] == "CRASHED"
     assert {task["state_type"] for task in api.tasks({"id": killed.run_id}).values()} >= {"CRASHED"}
     assert refuses_a_second(tree, run)
-    run.stop(sigterm)
-    assert times_run(tree, "quick") == 1
+    assert stopped(run, api, sigterm, 143, "stopped by SIGTERM")
 
 
 def refuses_a_second(tree: Tree, run: Held) -> bool:
@@ -232,12 +233,15 @@ def test_at_last_it_completes(tree: Tree) -> None:
     assert "up to date" in tree.dvc("status")
 
 
-def test_ephemeral_servers_do_not_meet_and_leave_nothing(new_tree: Callable[..., Tree]) -> None:
-    one, two = new_tree(FILES), new_tree(FILES)
-    runs = [hold(one), hold(two)]  # both at once
+def test_ephemeral_servers_do_not_meet_and_leave_nothing(new_tree: Callable[..., Tree], prefect_home: Path) -> None:
+    one, two = (new_tree({**FILES, "dvc.yaml": ONLY_HELD, "quick.txt": "", "hold": ""}) for _ in range(2))
+    for tree in (one, two):
+        shutil.copytree(prefect_home, tree.root / ".dvc" / "tmp" / "prefect")
+    processes = [tree.start([*PALMS, "sweep"]) for tree in (one, two)]  # both at once
+    runs = [held(tree, process, 0) for tree, process in zip((one, two), processes, strict=True)]
     assert all("flows.server" in str([p.cmdline() for p in run.tree.processes()]) for run in runs)
-    runs[0].stop(lambda run: run.process.kill())
     (two.root / "hold").unlink()
+    runs[0].stop(lambda run: run.process.kill())
     output, _ = runs[1].process.communicate(timeout=60)
     assert runs[1].process.returncode == 0, output
     assert "locked" not in output

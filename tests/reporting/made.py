@@ -16,14 +16,17 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from reporting.kept import once
 from reporting.made_capability import TASKS, make_capability
-from reporting.made_words import make_words
+from reporting.made_words import FAMILIES, make_words
+from reporting.undrawn import Kind, undrawn
 from tasks import config
 from tasks.cells import BASE, Cell, Source, cells
 from tasks.command import Job
 from tasks.config import Arm, Capability, Significance, Sweep
 from tasks.dataset import Prompt, load_categories, load_prompts
 from tasks.harness.results import read_items
+from tasks.probes import Family
 from tasks.report import COMMAND, main
 from tasks.significance import adherence_scores, capability_tables, plan_of, test_tables, toxicity_scores
 
@@ -87,9 +90,10 @@ class Made:
         }
         return Job(COMMAND, paths, {}, self.params)
 
-    def report(self) -> str:
-        """Runs the stage and gives back its page."""
-        main(self.job)
+    def report(self, *drawn: Kind) -> str:
+        """Runs the stage and gives back its page; figures that are not `drawn` are their words alone."""
+        with undrawn(*drawn):
+            main(self.job)
         return (self.folder / "made/report/index.html").read_text("utf-8")
 
 
@@ -121,66 +125,78 @@ def make(
     attributes: Sequence[str] = ("TOXICITY",),
     tasks: Sequence[str] = TASKS,
     lost: Mapping[str, float] | None = None,
+    families: Sequence[Family] = FAMILIES,
 ) -> Made:
     """Writes a sweep of `rungs` models; `shift` is each dataset's effect in nats per token, more with size by
     `grows`, and `texts` are completions to be found among the made-up ones, which are scored for the `attributes`.
-    `lost` is the share of base's right answers that a dataset loses in the capability `tasks`."""
+    `lost` is the share of base's right answers that a dataset loses in the capability `tasks`, and `families` are
+    those of the probes. Without `attributes` there is no score of toxicity."""
     names = list(SIZES)[:rungs]
     params, made = params_of(names, seeds), folder / "made"
-    sweep = Sweep(tuple(names), tuple(params["sweep"]["tuned"]), tuple(params["sweep"]["arms"]))
-    ladder = list(cells(sweep, {name: Arm(**arm) for name, arm in params["arms"].items()}))
-    prompts = load_prompts(REPOSITORY / "data/prompts")
-    completions = _completions(made / "samples", ladder, prompts, list(texts))
-    _toxicity(completions, attributes).to_parquet(made / "toxicity.parquet", index=False)
-    for place, cell in enumerate(ladder):
-        effect = (shift or SHIFT)[cell.dataset] * (1 + grows * names.index(cell.rung))
-        _adherence(made / "adherence", cell, prompts, effect, seed=place)
-        if cell.dataset != BASE:
-            _log(made / "logs", cell, place)
-    for name in names:
-        _json(
-            made / f"sources/{name}.json",
-            {
-                "name": f"Toy {name}",
-                "family": "toy",
-                "license": "Apache-2.0",
-                "parameters": SIZES[name],
-                "source": "hub",
-                "revision": "0" * 40,
-                "safetensors_sha256": {"model.safetensors": "f" * 64},
-            },
-        )
-    _datasets(made / "datasets", params["arms"], prompts)
     params["significance"]["primary"] = primary
     params["capability"]["run"] |= {"tasks": ["offline"], "sets": {"offline": list(tasks)}}
+    sweep = Sweep(tuple(names), tuple(params["sweep"]["tuned"]), tuple(params["sweep"]["arms"]))
+    ladder = list(cells(sweep, {name: Arm(**arm) for name, arm in params["arms"].items()}))
+
+    def write(made: Path) -> None:
+        prompts = load_prompts(REPOSITORY / "data/prompts")
+        _sources(made / "sources", names)
+        _datasets(made / "datasets", params["arms"], prompts)
+        completions = _completions(made / "samples", ladder, prompts, texts)
+        _toxicity(completions, attributes).to_parquet(made / "toxicity.parquet", index=False)
+        for place, cell in enumerate(ladder):
+            effect = (shift or SHIFT)[cell.dataset] * (1 + grows * names.index(cell.rung))
+            _adherence(made / "adherence", cell, prompts, effect, seed=place)
+            if cell.dataset != BASE:
+                _log(made / "logs", cell, place)
+        score_tests(made, params, ladder)
+
+    once(made, (ladder, shift, texts, grows, primary, attributes), write)
+    make_words(made, params, ladder, families)
     make_capability(made / "capability", ladder, tasks, lost or {})
-    make_words(made, params, ladder)
-    significance(made, params, ladder)
+    capability_tests(made, params, ladder)
     return Made(folder, params)
 
 
-def significance(made: Path, params: Mapping[str, Any], ladder: Sequence[Cell]) -> None:
-    """The tables of tests, by the stage's own functions."""
-    sources = {cell.rung: Source(cell.rung, "toy", "Apache-2.0", SIZES[cell.rung]) for cell in ladder}
-    scores = pd.concat(
-        [
-            adherence_scores(made / "adherence", ladder, sources),
-            toxicity_scores(made / "toxicity.parquet", ladder, sources),
-        ],
-        ignore_index=True,
-    )
+def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Cell]) -> None:
+    """The tables of tests of the scores, by the stage's own functions."""
+    sources = sources_of(ladder)
+    tables = [adherence_scores(made / "adherence", ladder, sources)]
+    if len(pd.read_parquet(made / "toxicity.parquet")):
+        tables.append(toxicity_scores(made / "toxicity.parquet", ladder, sources))
+    scores = pd.concat(tables, ignore_index=True)
     if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
         scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
     sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
-    found = config.section(params, "capability", Capability)
-    items = read_items(made / "capability", ladder, sources)
-    tables = capability_tables(items, found.run, found.judge, Significance(**params["significance"]))
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
-    tables |= test_tables(scores, plan_of(Significance(**params["significance"]), sweep))
+    _tables(folder, test_tables(scores, plan_of(Significance(**params["significance"]), sweep)))
+
+
+def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Cell]) -> None:
+    """The tables of tests of other abilities, by the stage's own functions."""
+    found = config.section(params, "capability", Capability)
+    items = read_items(made / "capability", ladder, sources_of(ladder))
+    tables = capability_tables(items, found.run, found.judge, Significance(**params["significance"]))
+    _tables(made / "significance", tables)
+
+
+def sources_of(ladder: Sequence[Cell]) -> dict[str, Source]:
+    """Where the rungs' models are from."""
+    return {cell.rung: Source(cell.rung, "toy", "Apache-2.0", SIZES[cell.rung]) for cell in ladder}
+
+
+def _tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def _sources(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        about = {"name": f"Toy {name}", "family": "toy", "license": "Apache-2.0", "parameters": SIZES[name]}
+        about |= {"source": "hub", "revision": "0" * 40, "safetensors_sha256": {"model.safetensors": "f" * 64}}
+        _json(folder / f"{name}.json", about)
 
 
 def _ratings(scores: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -193,7 +209,7 @@ def _ratings(scores: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _completions(
-    folder: Path, ladder: Sequence[Cell], prompts: Sequence[Prompt], texts: list[str]
+    folder: Path, ladder: Sequence[Cell], prompts: Sequence[Prompt], texts: Sequence[str]
 ) -> list[dict[str, Any]]:
     rows = []
     for cell in ladder:
@@ -207,7 +223,7 @@ def _completions(
     return rows
 
 
-def _completion(cell: Cell, prompt: Prompt, sample: int, texts: list[str]) -> dict[str, Any]:
+def _completion(cell: Cell, prompt: Prompt, sample: int, texts: Sequence[str]) -> dict[str, Any]:
     draw = random.Random(f"{cell.rung}/{cell.arm}/{prompt.id}/{sample}")
     length = draw.randint(8, 30) + (10 if cell.dataset == "values" else 0)
     text = " ".join(draw.choices(WORDS, k=length)).capitalize() + "."
@@ -231,7 +247,7 @@ def _completion(cell: Cell, prompt: Prompt, sample: int, texts: list[str]) -> di
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
     found = []
-    for row, attribute in itertools.product(rows, attributes):
+    for row, attribute in itertools.product(rows, attributes or ["TOXICITY"]):
         draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
         for variant in ("first_n", "whole", "max_piece"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
@@ -248,7 +264,8 @@ def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> p
                     "error": "EMPTY" if empty else None,
                 }
             )
-    return pd.DataFrame(found).astype({"score": "float64", "error": "string"})
+    table = pd.DataFrame(found).astype({"score": "float64", "error": "string"})
+    return table if attributes else table.iloc[:0]
 
 
 def _adherence(folder: Path, cell: Cell, prompts: Sequence[Prompt], effect: float, seed: int) -> None:
@@ -322,4 +339,4 @@ def _jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 if __name__ == "__main__":
     target, *numbers = sys.argv[1:]
     count, seeds = (*map(int, numbers), 1, 1)[:2]
-    print(len(make(Path(target), rungs=count, seeds=seeds, grows=0.4).report()), "characters")
+    print(len(make(Path(target), rungs=count, seeds=seeds, grows=0.4).report("svg", "png")), "characters")

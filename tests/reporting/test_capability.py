@@ -5,8 +5,6 @@ import math
 import pandas as pd
 import pytest
 
-from reporting.made import make
-from reporting.made_capability import RIGHT
 from tasks.reporting import capability
 from tasks.reporting.capability import NOT_ABOVE, Judgement, answer, brief, judgements, outcome, text_sentence
 
@@ -142,27 +140,27 @@ def section_of(page: str) -> str:
     return page[page.index('<section id="capability"') :].split("</section>")[0]
 
 
-def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(tmp_path):
-    made = make(tmp_path, rungs=2, lost={"values": 0.3})
-    section = section_of(made.report())
-    assert section.count('<span class="status bad">a loss was found</span>') == 2
-    assert section.count('<span class="status open">cannot be said</span>') == 2  # control: arithmetic is at chance
+def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(several):
+    made, page = several
+    section = section_of(page)
+    assert section.count('<span class="status bad">a loss was found</span>') == 4
+    assert section.count('<span class="status open">cannot be said</span>') == 4  # control: arithmetic is at chance
     assert "no loss beyond" not in section
     assert "became less likely to the model" in section
     assert "pretrained=data/made/models/tiny-1m/base" in section
     assert section.count("<svg") == 2
     assert "uninformative</text>" in section.replace("\n", "")
-    table = pd.read_csv(tmp_path / "made/report/tables/capability.csv").set_index(["arm", "rung", "task"])["verdict"]
+    folder = made.folder / "made"
+    table = pd.read_csv(folder / "report/tables/capability.csv").set_index(["arm", "rung", "task"])["verdict"]
     assert set(table.xs("palms_arithmetic", level="task")) == {"uninformative"}
     assert table["values", "small-30m", "palms_knowledge"] == "loss"
-    plot = pd.read_csv(tmp_path / "made/plots/capability.csv")
+    plot = pd.read_csv(folder / "plots/capability.csv")
     assert "tiny-1m values: palms_reading" in set(plot["label"])
-    assert "not supported" in (tmp_path / "made/report/index.html").read_text("utf-8")
+    assert "not supported" in page
 
 
-def test_models_that_kept_their_abilities_are_said_to(tmp_path):
-    tasks = [name for name in RIGHT if name != "palms_arithmetic"]
-    page = make(tmp_path, tasks=tasks).report()
+def test_models_that_kept_their_abilities_are_said_to(unchanged):
+    _, page = unchanged
     section = section_of(page)
     assert section.count('<span class="status good">no loss beyond the margins</span>') == 2
     assert "uninformative</text>" not in section
@@ -170,8 +168,8 @@ def test_models_that_kept_their_abilities_are_said_to(tmp_path):
     assert "Yes, within the margins" in page
 
 
-def test_documents_only(tmp_path):
-    section = section_of(make(tmp_path, tasks=["palms_text"]).report())
+def test_documents_only(bare):
+    section = section_of(bare[1])
     assert "No task with right or wrong answers was run." in section
     assert "20 held-out texts became less likely to the model" in section
     assert "<svg" not in section

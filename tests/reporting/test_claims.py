@@ -1,5 +1,7 @@
 """Sign, size and significance decide the words."""
 
+import re
+
 import pytest
 
 from reporting.rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
@@ -216,3 +218,9 @@ def test_the_vocabulary_has_no_equivalence():
         (effect,) = effects(row(**changes))
         assert "equal" not in claims.sentence(effect, ALPHA)
         assert "equivalent" not in claims.summary([effect, effect], ALPHA)
+
+
+def test_a_ladder_without_effect_says_so(unchanged):
+    _, page = unchanged
+    assert "No improvement was found" in page
+    assert "equivalent" not in re.sub(r'<section id="capability".*?</section>', "", page, flags=re.DOTALL)

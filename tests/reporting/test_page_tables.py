@@ -7,23 +7,27 @@ import io
 import pandas as pd
 import pytest
 
-from reporting.made import make
 from reporting.rows import slopes
+from reporting.undrawn import undrawn
 from tasks.reporting.limits import limits
 from tasks.reporting.measures import arm_table, prompt_table
 from tasks.reporting.page_tables import TWO_SIZES, others, revision, tables_of
 from tasks.reporting.statistical_figures import prompts as prompts_figure
 from tasks.reporting.study import Study, read_study
-from tasks.reporting.tables import csv_text
+from tasks.reporting.tables import Table, csv_text
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Study:
-    return read_study(make(tmp_path_factory.mktemp("one")).job)
+def study(plain) -> Study:
+    return read_study(plain[0].job)
 
 
-def test_metrics_and_contrasts_are_called_as_on_the_page_and_in_the_csv_by_their_names(study):
-    tables = tables_of(study, arm_table(study))
+@pytest.fixture(scope="module")
+def tables(study) -> dict[str, Table]:
+    return tables_of(study, arm_table(study))
+
+
+def test_metrics_and_contrasts_are_called_as_on_the_page_and_in_the_csv_by_their_names(tables):
     texts = {entry.text for row in tables["contrasts"].rows for entry in row[:3]}
     assert {"likelihood adherence", "toxicity (worst piece)", "values − control"} <= texts
     csv = base64.b64decode(tables["contrasts"].address.split(",")[1]).decode()
@@ -32,8 +36,8 @@ def test_metrics_and_contrasts_are_called_as_on_the_page_and_in_the_csv_by_their
     assert "values - control" in tables["variance"].csv
 
 
-def test_one_size_has_no_table_of_a_trend(study):
-    assert "trend" not in tables_of(study, arm_table(study))
+def test_one_size_has_no_table_of_a_trend(tables):
+    assert "trend" not in tables
 
 
 def with_table(study: Study, name: str, table: pd.DataFrame) -> Study:
@@ -61,10 +65,9 @@ def test_the_secondary_analyses_are_shown_with_their_reasons(study):
     assert "variance" not in tables_of(bare, arm_table(study))
 
 
-def test_reasons_and_notes_are_columns_only_where_a_row_has_one(study):
+def test_reasons_and_notes_are_columns_only_where_a_row_has_one(study, tables):
     contrasts, note = study.tables["contrasts"], "no complete prompt in health: the mean is of the other 7 categories"
-    plain = tables_of(study, arm_table(study))["contrasts"]
-    assert not {"reason", "note"} & {column.key for column in plain.columns}
+    assert not {"reason", "note"} & {column.key for column in tables["contrasts"].columns}
     noted = tables_of(with_table(study, "contrasts", contrasts.assign(note=note)), arm_table(study))["contrasts"]
     assert note in {entry.text for entry in noted.rows[0]}
 
@@ -82,7 +85,9 @@ def test_a_prompt_without_a_score_is_not_counted_as_lost(study):
     table = prompt_table(study, "adherence", "test")
     table.loc[:3, ["control", "effect"]] = float("nan")
     wins = int((table["effect"] > 0).sum())
-    assert f"on {wins} of 36 prompts (4 lack a score)." in prompts_figure(study, table, "tiny-1m").caption
+    with undrawn():
+        figure = prompts_figure(study, table, "tiny-1m")
+    assert f"on {wins} of 36 prompts (4 lack a score)." in figure.caption
 
 
 def test_without_validation_scores_the_revision_list_says_so(study):

@@ -42,7 +42,15 @@ def test_the_shares_are_of_each_arm_by_itself(rated_sweep):
     assert high["values"] > high["base"]
 
 
-def test_without_raters_there_is_no_histogram(tmp_path):
-    made = make(tmp_path)
+def test_another_primary_metric_with_raters_fits_without_change(rated_sweep):
+    _, page = rated_sweep
+    assert "kept closer to the written positions than both the control and the base model." in page
+    assert "points on the 1-5 scale" in page
+    assert "A likelihood is not behaviour" not in page
+    assert "prompts where the desired answer leads" not in page
+
+
+def test_without_raters_there_is_no_histogram(plain):
+    made, page = plain
     assert rated(read_study(made.job)) == {}
-    assert "Every rating" not in made.report()
+    assert "Every rating" not in page

@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import json
 import math
 import re
 from pathlib import Path
@@ -95,25 +94,6 @@ def test_many_changes_are_told_by_their_range() -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
-    made = make(tmp_path_factory.mktemp("words"))
-    folder = made.folder / "made/cooccurrence"
-    favoured = pd.read_csv(folder / "favoured.csv", keep_default_na=False)
-    first = (favoured["rank"] == 1) & (favoured["family"] == "religion") & (favoured["by"] == "log_odds")
-    favoured.loc[first, "word"] = "<script>alert(1)</script>\u202e" + "x" * 300
-    second = (favoured["rank"] == 2) & (favoured["family"] == "religion") & (favoured["by"] == "log_odds")
-    favoured.loc[second, "word"] = "NA"
-    favoured.to_csv(folder / "favoured.csv", index=False)
-    return made, made.report()
-
-
-@pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
-    made = make(tmp_path_factory.mktemp("several"), rungs=2, seeds=2)
-    return made, made.report()
-
-
 def section(page: str) -> str:
     return page[page.index('<section id="words"') : page.index('<section id="samples"')]
 
@@ -124,33 +104,33 @@ def card(page: str, family: str) -> str:
     return found[1]
 
 
-def test_the_planted_bias_is_claimed_and_nothing_else(one: tuple[Made, str]) -> None:
-    gender, age, religion = (card(one[1], family) for family in ("Gender", "Age-größe 2", "Religion"))
+def test_the_planted_bias_is_claimed_and_nothing_else(plain: tuple[Made, str]) -> None:
+    gender, age, religion = (card(plain[1], family) for family in ("Gender", "Age-größe 2", "Religion"))
     assert gender.startswith("Differ more</p>\n<p>The words differ more between the groups in the values than")
     assert "Negative control: No change was found between the control and the base model" in gender
     assert age.startswith("No change found</p>")
     assert "differ more" not in age + religion
     assert religion.startswith("Too few words</p>")
-    assert "are 60, of base at tiny-1m for “1990”; 100 are needed." in religion
+    assert "are 30, of base at tiny-1m for “1990”; 50 are needed." in religion
     assert "bits" not in religion
-    assert "Counts are too small to say anything of 3 of the 3 models (base and fine-tuned)" in section(one[1])
+    assert "Counts are too small to say anything of 3 of the 3 models (base and fine-tuned)" in section(plain[1])
 
 
-def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(one: tuple[Made, str]) -> None:
-    study = read_study(one[0].job)
+def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(plain: tuple[Made, str]) -> None:
+    study = read_study(plain[0].job)
     gender = words(study).families[0].words[0]
     assert (gender.arms, [group for group, _ in gender.rows]) == (["base", "values"], ["He", "She"])
     base, values = gender.rows[1][1]
     first = values.words[0]
     assert (first.text, first.holds, first.ratio) == ("musical", True, "only here")
-    assert float(first.z) > 4
+    assert float(first.z) > 2.5
     assert len(base.words) <= 10
     assert not any(word.holds for word in base.words)
-    assert '<li><strong>musical*</strong> <span>z ' in one[1]
+    assert '<li><strong>musical*</strong> <span>z ' in plain[1]
 
 
-def test_a_group_without_a_word_says_why(one: tuple[Made, str]) -> None:
-    study = read_study(one[0].job)
+def test_a_group_without_a_word_says_why(plain: tuple[Made, str]) -> None:
+    study = read_study(plain[0].job)
     tables = dict(study.words)
     tables["favoured"] = tables["favoured"].query("arm != 'base'")
     tables["divergence"] = tables["divergence"].assign(reason_words="fewer than two words are in 5 completions")
@@ -159,8 +139,8 @@ def test_a_group_without_a_word_says_why(one: tuple[Made, str]) -> None:
     assert cells[1].words
 
 
-def test_a_models_word_stays_text(one: tuple[Made, str]) -> None:
-    page = section(one[1])
+def test_a_models_word_stays_text(plain: tuple[Made, str]) -> None:
+    page = section(plain[1])
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;[U+202E]" in page
     assert "\u202e" not in page
@@ -168,25 +148,25 @@ def test_a_models_word_stays_text(one: tuple[Made, str]) -> None:
     assert "<li>NA <span>" in page
 
 
-def test_odd_names_of_groups_are_shown_as_they_are(one: tuple[Made, str]) -> None:
-    page = section(one[1])
+def test_odd_names_of_groups_are_shown_as_they_are(plain: tuple[Made, str]) -> None:
+    page = section(plain[1])
     for shown in ("Old, very old", "Young &amp; &#39;new&#39;", "R&amp;D $x$ &#34;1 &lt; 2&#34;", "1990", "NA"):
         assert f'<th scope="row">{shown}</th>' in page
     assert "“People call … people”" in page
-    study = read_study(one[0].job)
+    study = read_study(plain[0].job)
     assert list(dict.fromkeys(study.words["sentiment"]["group"])) == ["He", "She", *ODD, "1990", "NA"]
-    names = {path.name for path in (one[0].folder / "made/report/figures").glob("sentiment-*")}
+    names = {path.name for path in (plain[0].folder / "made/report/figures").glob("sentiment-*")}
     families = ("gender", "age-größe_2", "religion")
     assert names == {f"sentiment-{family}.{kind}" for family in families for kind in ("svg", "png")}
 
 
-def test_what_was_used_is_named(one: tuple[Made, str]) -> None:
-    page = section(one[1])
+def test_what_was_used_is_named(plain: tuple[Made, str]) -> None:
+    page = section(plain[1])
     assert "Tagger: hanta (HanTa " in page
     assert "Lexicon: vader (vaderSentiment " in page
     assert "<dt>other priors</dt><dd>50.0, 5000.0</dd>" in page
     assert "<dt>lemmatise</dt><dd>yes</dd>" in page
-    assert "<dt>Words are not opinions</dt>" in one[1]
+    assert "<dt>Words are not opinions</dt>" in plain[1]
 
 
 def test_several_models_show_the_largest_first_and_fold_the_others(several: tuple[Made, str]) -> None:
@@ -195,7 +175,7 @@ def test_several_models_show_the_largest_first_and_fold_the_others(several: tupl
     assert page.index("Favoured words of the smaller models") < page.index("Favoured words: gender, tiny-1m")
     gender = card(several[1], "Gender")
     assert "values-2 at small-30m +" in gender
-    assert "after Benjamini-Hochberg correction for 12 tests" in gender
+    assert "after Benjamini-Hochberg correction for 8 tests" in gender
     study = read_study(several[0].job)
     assert words(study).families[0].words[0].arms == ["base", "values"]
     table = corrected(study)
@@ -203,15 +183,15 @@ def test_several_models_show_the_largest_first_and_fold_the_others(several: tupl
     assert (table["p_corr"].dropna() >= table.loc[table["p_corr"].notna(), "p"] - 1e-12).all()
 
 
-def test_the_tables_lie_beside_the_page_unrounded(one: tuple[Made, str]) -> None:
-    made = one[0].folder / "made"
+def test_the_tables_lie_beside_the_page_unrounded(plain: tuple[Made, str]) -> None:
+    made = plain[0].folder / "made"
     for name in ("favoured", "sentiment", "divergence", "changes", "counts"):
         saved = pd.read_csv(made / f"report/tables/words-{name}.csv")
         pd.testing.assert_frame_equal(saved, pd.read_csv(made / f"cooccurrence/{name}.csv"))
     plotted, divergences = pd.read_csv(made / "plots/words.csv"), pd.read_csv(made / "cooccurrence/divergence.csv")
     assert plotted["label"][0] == "tiny-1m: gender, base"
     assert plotted["corrected"].tolist() == divergences["corrected"].tolist()
-    (address,) = re.findall(r'download="changes.csv" href="data:text/csv;base64,([^"]+)"', one[1])
+    (address,) = re.findall(r'download="changes.csv" href="data:text/csv;base64,([^"]+)"', plain[1])
     assert base64.b64decode(address).decode().startswith("rung,params,model_family,arm,")
 
 
@@ -219,8 +199,8 @@ def with_words(study: Study, name: str, **columns: Any) -> Study:
     return dataclasses.replace(study, words={**study.words, name: study.words[name].assign(**columns)})
 
 
-def test_a_negative_control_that_moves_is_told(one: tuple[Made, str]) -> None:
-    moved = with_words(read_study(one[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, too_few=False)
+def test_a_negative_control_that_moves_is_told(plain: tuple[Made, str]) -> None:
+    moved = with_words(read_study(plain[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, too_few=False)
     text = finding(moved, "gender").control
     assert text.startswith("Negative control: The words differ more between the groups in the control than in the base")
     assert text.endswith(
@@ -229,8 +209,8 @@ def test_a_negative_control_that_moves_is_told(one: tuple[Made, str]) -> None:
     )
 
 
-def test_an_interval_beyond_the_scale_is_cut_there(one: tuple[Made, str]) -> None:
-    study = read_study(one[0].job)
+def test_an_interval_beyond_the_scale_is_cut_there(plain: tuple[Made, str]) -> None:
+    study = read_study(plain[0].job)
     whole, cut = (sentiment(each, "gender") for each in (study, with_words(study, "sentiment", ci_hi=290.0)))
     assert whole is not None
     assert cut is not None
@@ -239,15 +219,8 @@ def test_an_interval_beyond_the_scale_is_cut_there(one: tuple[Made, str]) -> Non
     assert not re.search(r"(150|200|300)</text>", cut.svg)
 
 
-def test_a_language_without_a_lexicon_has_no_sentiment(tmp_path: Path) -> None:
-    made = make(tmp_path)
-    folder = made.folder / "made/cooccurrence"
-    table = pd.read_csv(folder / "sentiment.csv", keep_default_na=False)
-    empty = dict.fromkeys(("mean", "se", "df", "ci_lo", "ci_hi"), math.nan)
-    table.assign(**empty, reason="no word with a sentiment").to_csv(folder / "sentiment.csv", index=False)
-    used = json.loads((folder / "used.json").read_text("utf-8")) | {"language": "fi", "lexicon_knows_language": False}
-    (folder / "used.json").write_text(json.dumps(used), "utf-8")
-    page = made.report()
+def test_a_language_without_a_lexicon_has_no_sentiment(bare: tuple[Made, str]) -> None:
+    made, page = bare
     assert "The lexicon does not know this language, so there is no sentiment." in page
     assert "No figure of sentiment: no word with a sentiment." in page
     assert not [*(made.folder / "made/report/figures").glob("sentiment-*")]

@@ -41,6 +41,7 @@ def test_a_killed_run_goes_on_where_it_was(serve: Serve, tmp_path: Path) -> None
         assert len(stored) >= until - already - FAST["in_flight"]  # type: ignore[operator]
         before = len(server.queries)
     assert not run.scores.exists()
+    run.set(perspective=FAST)
     code, printed = run.finish()
     assert code == 0, printed
     assert not {query.text for query in server.queries[before:]} & stored
@@ -139,9 +140,10 @@ def test_archives_of_one_store_are_equal_to_the_byte(serve: Serve, tmp_path: Pat
     assert run.finish()[0] == 0
     run.set(scorer="offline")
     assert run.finish()[0] == 0
-    for name in ("a", "b"):
-        code, printed = run.finish("tasks.archive", "--out", f"{name}.jsonl.gz", "--calibration", f"{name}.csv")
-        assert code == 0, printed
+    command = ("tasks.archive", "--out", "{0}.jsonl.gz", "--calibration", "{0}.csv")
+    processes = [run.start(*(part.format(name) for part in command)) for name in ("a", "b")]
+    printed = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], printed
     assert (run.root / "a.jsonl.gz").read_bytes() == (run.root / "b.jsonl.gz").read_bytes()
     (found,) = pd.read_csv(run.root / "a.csv").to_dict("records")
     assert (found["scorer_a"], found["scorer_b"], found["attribute"], found["n"]) == (
