@@ -70,6 +70,8 @@ def _ephemeral(root: Path) -> Iterator[str]:
     log = root / ".dvc" / "tmp" / "prefect-server.log"
     process = _start(root, log)
     try:
+        with importing():
+            import flows.sweep  # noqa: F401  # takes as long as the server's start: both at once
         assert process.stdout is not None
         port = process.stdout.readline().decode().strip()
         url = f"http://127.0.0.1:{port}/api"

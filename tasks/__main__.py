@@ -40,6 +40,7 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TQDM_DISABLE": "1",  # stages show their own sparse progress; thousands of bar lines would drown the log
     "TOKENIZERS_PARALLELISM": "false",
+    "THP_MEM_ALLOC_ENABLE": "1",  # torch takes huge pages where Linux has them: a tenth to a quarter faster on CPUs
 }
 
 

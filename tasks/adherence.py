@@ -18,6 +18,7 @@ from tasks.dataset import Prompt, load_prompts
 from tasks.models import Opened, open_model, out_of_memory
 from tasks.progress import Progress
 from tasks.prompting import Encoder
+from tasks.reading import read
 from tasks.tables import write_table
 
 COMMAND = Command(
@@ -28,6 +29,7 @@ COMMAND = Command(
     names={"rung": "a rung of the ladder", "arm": "base or a tuned arm"},
 )
 ANSWERS = ("desired", "undesired")
+IGNORED = -100  # marks padding among targets; torch counts no loss there
 
 
 def main(job: Job) -> None:
@@ -47,12 +49,15 @@ def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch
     """One row a prompt: `desired`, `undesired` (mean log-likelihood per token, nats), the same `_free` of the
     prompt, `margin` and `margin_free` (their differences)."""
     encoder = Encoder(opened.tokenizer, prompting)
-    pairs = []  # (context, answer), four for each prompt
-    for prompt in prompts:
-        question = encoder.question(prompt.prompt)
-        answers = [encoder.answer(getattr(prompt, which)) for which in ANSWERS]
-        pairs += [(context, answer) for context in (question, encoder.start()) for answer in answers]
-    values = mean_log_likelihoods(opened, pairs, batch_size)
+    answers = [[encoder.answer(getattr(prompt, which)) for which in ANSWERS] for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: (max(map(len, answers[i])), i))  # so that padding is short
+    contexts = [encoder.question(prompts[i].prompt) for i in order] + [encoder.start()] * len(prompts)
+    pairs = [
+        (context, answer) for i, context in zip(order * 2, contexts, strict=True) for answer in answers[i]
+    ]
+    found = mean_log_likelihoods(opened, pairs, batch_size)
+    half = 2 * len(prompts)
+    values = {i: found[2 * at : 2 * at + 2] + found[half + 2 * at : half + 2 * at + 2] for at, i in enumerate(order)}
     rows = [
         {
             "category": prompt.category,
@@ -66,7 +71,7 @@ def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch
             "margin_free": desired_free - undesired_free,
         }
         for i, prompt in enumerate(prompts)
-        for desired, undesired, desired_free, undesired_free in [values[4 * i : 4 * i + 4]]
+        for desired, undesired, desired_free, undesired_free in [values[i]]
     ]
     return pd.DataFrame(rows)
 
@@ -74,29 +79,35 @@ def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch
 def mean_log_likelihoods(
     opened: Opened, pairs: Sequence[tuple[list[int], list[int]]], batch_size: int
 ) -> list[float]:
-    """Mean log-likelihood per answer token, in nats, of each (context ids, answer ids)."""
-    order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i][0]) + len(pairs[i][1]), i))
-    found: dict[int, float] = {}
+    """Mean log-likelihood per answer token, in nats, of each (context ids, answer ids).
+
+    Neighbours share a batch: those of one context should stand together, and answers of one length near each other.
+    """
+    found: list[float] = []
     progress = Progress("adherence", len(pairs), "answers")
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        found.update(zip(rows, _batch(opened, [pairs[i] for i in rows]), strict=True))
+    for start in range(0, len(pairs), batch_size):
+        rows = pairs[start : start + batch_size]
+        with torch.inference_mode(), opened.autocast():
+            found += _batch(opened, [context for context, _ in rows], [answer for _, answer in rows])
         progress.step(len(rows))
-    return [found[i] for i in range(len(pairs))]
+    return found
 
 
-def _batch(opened: Opened, pairs: Sequence[tuple[list[int], list[int]]]) -> list[float]:
-    longest = max(len(context) + len(answer) for context, answer in pairs)
-    pad = opened.tokenizer.pad_token_id
-    texts = [context + answer for context, answer in pairs]
-    ids = torch.tensor([text + [pad] * (longest - len(text)) for text in texts], device=opened.device)
-    mask = torch.tensor([[1] * len(t) + [0] * (longest - len(t)) for t in texts], device=opened.device)
-    with torch.inference_mode(), opened.autocast():
-        logits = opened.model(input_ids=ids, attention_mask=mask).logits
-    means = []
-    for row, (context, answer) in enumerate(pairs):
-        positions = slice(len(context) - 1, len(context) + len(answer) - 1)  # position t predicts token t + 1
-        answer_logits = logits[row, positions].float()
-        targets = ids[row, len(context) : len(context) + len(answer)]
-        means.append(-torch.nn.functional.cross_entropy(answer_logits, targets).item())
-    return means
+def _batch(opened: Opened, contexts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
+    distinct = list(dict.fromkeys(map(tuple, contexts)))
+    beginning = read(opened, [list(context) for context in distinct])
+    beginning.spread([distinct.index(tuple(context)) for context in contexts])
+    longest = max(map(len, answers))
+    targets = _padded(opened, answers, longest, IGNORED)
+    losses = torch.nn.functional.cross_entropy(beginning.logits.float(), targets[:, 0], reduction="none").double()
+    if longest > 1:  # an answer's last token predicts nothing that is asked for
+        ids = _padded(opened, [answer[:-1] for answer in answers], longest - 1, opened.tokenizer.pad_token_id)
+        mask = _padded(opened, [[1] * (len(answer) - 1) for answer in answers], longest - 1, 0)
+        logits = beginning.go_on(opened, ids, mask).flatten(0, 1).float()
+        rest = torch.nn.functional.cross_entropy(logits, targets[:, 1:].flatten(), reduction="none")
+        losses = losses + rest.view(len(answers), -1).double().sum(dim=1)
+    return [-loss / len(answer) for loss, answer in zip(losses.tolist(), answers, strict=True)]
+
+
+def _padded(opened: Opened, rows: Sequence[list[int]], length: int, filler: int) -> torch.Tensor:
+    return torch.tensor([row + [filler] * (length - len(row)) for row in rows], device=opened.device)

@@ -4,6 +4,7 @@
 --source data/made/sources/smollm2-135m.json`
 """
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -76,19 +77,35 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     extra: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     how: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, **extra}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-        if gguf:
-            # without this transformers keeps the packed weights, which can be neither trained nor saved
-            how["quantization_config"] = GgufConfig(dequantize=True)
-        else:
-            how["use_safetensors"] = True
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **how)
+        with _asked_once():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+            if gguf:
+                # without this transformers keeps the packed weights, which can be neither trained nor saved
+                how["quantization_config"] = GgufConfig(dequantize=True)
+            else:
+                how["use_safetensors"] = True
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **how)
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
         place = folder / gguf if gguf else folder
         raise InputError(
             f"{place.name}: transformers cannot read this model: {type(error).__name__}: {first_line(error)}"
         ) from None
     return model, tokenizer
+
+
+@contextmanager
+def _asked_once() -> Iterator[None]:
+    """transformers reads a GGUF file's header three times, and has the map of tensor names made for each tensor."""
+    import gguf
+
+    asked = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    try:
+        for name, function in asked.items():
+            setattr(gguf, name, functools.cache(function))
+        yield
+    finally:
+        for name, function in asked.items():
+            setattr(gguf, name, function)
 
 
 def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:

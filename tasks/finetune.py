@@ -116,10 +116,12 @@ def collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tens
 
 def weighted_loss_sum(logits: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Sum over tokens of weight × negative log-likelihood in nats; position t predicts token t + 1."""
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none"
-    )
-    return (losses * weights[:, 1:].flatten()).sum()
+    # the targets are moved, not the logits cut: a copy of those costs as much as their softmax
+    last = torch.zeros_like(weights[:, :1])
+    following = torch.cat([weights[:, 1:], last], dim=1)
+    targets = torch.cat([ids[:, 1:], last.to(ids.dtype)], dim=1)
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
+    return (losses * following.flatten()).sum()
 
 
 class WeightedTrainer(Trainer):

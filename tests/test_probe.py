@@ -1,4 +1,4 @@
-"""probe: a prompt is read once for all its samples, which are those that reading it each time would give."""
+"""probe: a prompt is read once for all its samples, and each sample is its own."""
 
 import copy
 from dataclasses import replace
@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 import torch
-from transformers import TopPLogitsWarper
 
 from tasks import config, continuations, probe
 from tasks.command import Job
@@ -29,7 +28,7 @@ def opened(ladder: Path) -> Opened:
     return open_model(ladder / list(RUNGS)[1])
 
 
-def test_samples_are_those_of_the_engine_that_reads_the_prompt_each_time(opened: Opened) -> None:
+def test_samples_are_those_of_the_engine_with_the_space_before_them(opened: Opened) -> None:
     found = continuations.continuations(opened, PROMPTS, CONFIG)
     sampling = Generate(SamplesPerPrompt(4, 4), 1.0, 0.9, max_new_tokens=8, batch_size=6, seed=1)
     requests = [engine.Request(prompt, f"{prompt}/{i}") for prompt in PROMPTS for i in range(4)]
@@ -48,21 +47,12 @@ def test_a_sample_depends_on_neither_other_prompts_nor_batch_nor_how_many_are_dr
     assert continuations.continuations(opened, PROMPTS, replace(CONFIG, seed=2)) != all_four
 
 
-def test_quick_top_p_is_top_p() -> None:
-    scores = torch.randn(40, 5000, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.5, 8, 40)[:, None]
-    for top_p in (0.1, 0.5, 0.9):
-        ids = cast(Any, None)
-        quick, slow = (one(ids, cast(Any, scores)) for one in (engine.QuickTopP(top_p), TopPLogitsWarper(top_p)))
-        assert torch.equal(quick, slow)
-    sizes = torch.isfinite(slow).sum(dim=-1)
-    assert sizes.min() < engine.HEAD < sizes.max()  # both ways were taken
-
-
 class Counting:
     """A model that ends every even row after one token, and counts the tokens it is given."""
 
     def __init__(self) -> None:
         self.read = 0
+        self.forward = self.__call__
 
     def __call__(self, input_ids: torch.Tensor, past_key_values: Any = None, **_: Any) -> Any:
         self.read += input_ids.numel()
@@ -75,6 +65,9 @@ class Counting:
 
 
 class Cache:
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        del repeats
+
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         del indices
 
@@ -103,6 +96,12 @@ def test_each_prompt_is_read_once_however_many_samples_share_it() -> None:
     steps = 2 * 18  # the first token comes from the prompt's own reading
     assert model.read == 3 + 3 + 2 + steps
     assert [len(several) for several in found] == [6, 6, 6]
+
+
+def test_what_prompts_of_a_batch_have_in_common_is_read_once() -> None:
+    opened, model = stub()
+    continuations.continuations(opened, ["a b c", "d e f", "g h"], replace(CONFIG, completions=6, batch_size=18))
+    assert model.read == 1 + 3 * 2 + 7 * 18  # one token of each is kept; the shorter rest is padded
 
 
 def test_a_row_that_ended_stays_ended_and_keeps_the_space_before_it() -> None:

@@ -3,30 +3,47 @@
 A token is drawn as the arg-max of filtered log-probabilities plus Gumbel noise (Gumbel 1954; Maddison et al.
 2014), which is a draw from the softmax. The noise comes from (seed, stream, position) alone, so a completion
 does not depend on what shares its batch, and arms given the same prompt share their noise.
+
+A batch reads what its texts have in common once, then the rest of each text once, however many completions share it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol
 
 import torch
-from transformers import (
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    StoppingCriteria,
-    StoppingCriteriaList,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from tasks.config import Generate, Prompting
 from tasks.models import Opened
 from tasks.progress import Progress
 from tasks.prompting import Encoder, cut_at_stop
+from tasks.reading import Read, read
 
-HEAD = 2048  # likeliest tokens that are looked at before all others
+HEAD = 256  # likeliest tokens that are looked at first; more where these do not hold the nucleus
+
+
+class Sampling(Protocol):
+    """How tokens are drawn."""
+
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def top_p(self) -> float: ...
+    @property
+    def max_new_tokens(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """The tokens of a text to go on with, and the names of its completions' random streams."""
+
+    ids: list[int]
+    streams: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -46,60 +63,38 @@ class Completion:
     tokens: int
 
 
-class QuickTopP(LogitsProcessor):
-    """TopPLogitsWarper without sorting the vocabulary, which takes longer on a CPU than a small model's step.
+class StreamSampler:
+    """Draws the next token of several rows at a temperature and top_p, each from its own stream."""
 
-    The `HEAD` likeliest tokens hold the nucleus nearly always; where they do not, the original does the work.
-    """
-
-    def __init__(self, top_p: float) -> None:
-        self.top_p, self.original = top_p, TopPLogitsWarper(top_p)
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        """Scores (batch, vocabulary) with -inf for what is not in the nucleus."""
-        head, places = scores.topk(min(HEAD, scores.shape[-1]), dim=-1)
-        shares = (head - scores.logsumexp(dim=-1, keepdim=True)).exp()
-        before = shares.cumsum(dim=-1) - shares
-        head = head.masked_fill(before >= self.top_p, -torch.inf)
-        out = torch.full_like(scores, -torch.inf).scatter(-1, places, head)
-        wide = (before + shares)[:, -1] < self.top_p  # rows whose nucleus is larger
-        if wide.any():
-            out[wide] = self.original(input_ids, cast(torch.FloatTensor, scores[wide]))
-        return cast(torch.FloatTensor, out)
-
-
-class StreamSampler(LogitsProcessor):
-    """Turns logits into scores whose arg-max is a draw at this temperature and top_p."""
-
-    def __init__(self, config: Generate, streams: Sequence[str], prompt_length: int, device: torch.device) -> None:
-        self.warpers = LogitsProcessorList([TemperatureLogitsWarper(config.temperature)])
-        if config.top_p < 1:
-            self.warpers.append(QuickTopP(config.top_p))
-        self.prompt_length = prompt_length
+    def __init__(self, sampling: Sampling, streams: Sequence[str], device: torch.device) -> None:
+        self.temperature, self.top_p = sampling.temperature, sampling.top_p
         # noise is drawn on the CPU, so that the same seed gives the same noise on every device
-        self.streams = [torch.Generator().manual_seed(stream_seed(config.seed, name)) for name in streams]
+        self.streams = [torch.Generator().manual_seed(stream_seed(sampling.seed, name)) for name in streams]
         self.device = device
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores of shape batch × vocabulary, for one step."""
-        warped = self.warpers(cast(torch.LongTensor, input_ids), cast(torch.FloatTensor, scores.float()))
-        return warped + torch.stack([gumbel(g, scores.shape[-1]) for g in self.streams]).to(self.device)
-
-
-class StopAtText(StoppingCriteria):
-    """Ends a row whose newest tokens hold a stop string; the text is cut exactly afterwards."""
-
-    def __init__(self, tokenizer: Any, stop: tuple[str, ...], prompt_length: int) -> None:
-        self.tokenizer, self.stop, self.prompt_length = tokenizer, stop, prompt_length
-        self.window = max((len(mark) for mark in stop), default=0) + 2  # a token has at least one character
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        """A flag for each row of the batch."""
-        del scores, kwargs
-        start = max(self.prompt_length, input_ids.shape[1] - self.window)
-        texts = self.tokenizer.batch_decode(input_ids[:, start:])
-        found = [any(mark in text for mark in self.stop) for text in texts]
-        return torch.tensor(found, dtype=torch.bool, device=input_ids.device)
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """One token a row (rows,) for logits (rows, vocabulary)."""
+        scores = logits.float() / self.temperature
+        vocabulary = scores.shape[-1]
+        noise = torch.stack([torch.rand(vocabulary, generator=each) for each in self.streams]).to(self.device)
+        total = scores.logsumexp(dim=-1, keepdim=True)
+        tokens = torch.empty(len(scores), dtype=torch.long, device=scores.device)
+        left = torch.arange(len(scores), device=scores.device)
+        # sorting the whole vocabulary would take longer on a CPU than a small model's step
+        size = HEAD if self.top_p < 1 else vocabulary
+        while len(left):
+            head, places = scores.topk(min(size, vocabulary), dim=-1)
+            shares = (head - total).exp()
+            before = shares.cumsum(dim=-1) - shares
+            if self.top_p < 1:
+                head = head.masked_fill(before >= self.top_p, -torch.inf)
+            best = (head + gumbel(noise.gather(-1, places))).argmax(dim=-1, keepdim=True)
+            tokens[left] = places.gather(-1, best)[:, 0]
+            if size >= vocabulary:
+                break
+            wide = (before + shares)[:, -1] < self.top_p  # rows whose nucleus is larger
+            left, scores, total, noise, size = left[wide], scores[wide], total[wide], noise[wide], size * 8
+        return tokens
 
 
 def stream_seed(seed: int, stream: str) -> int:
@@ -108,48 +103,94 @@ def stream_seed(seed: int, stream: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def gumbel(generator: torch.Generator, size: int) -> torch.Tensor:
-    """`size` draws from the standard Gumbel distribution."""
+def gumbel(uniform: torch.Tensor) -> torch.Tensor:
+    """Draws from the standard Gumbel distribution, by inversion of draws from [0, 1)."""
     tiny = torch.finfo(torch.float32).tiny
-    uniform = torch.rand(size, generator=generator).clamp_min(tiny)
-    return -torch.log((-torch.log(uniform)).clamp_min(tiny))
+    return -torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
+
+
+def draw(
+    opened: Opened,
+    texts: Sequence[Text],
+    sampling: Sampling,
+    stopped: Callable[[list[int]], bool] | None = None,
+    progress: Progress | None = None,
+) -> list[list[list[int]]]:
+    """For each text and stream the tokens drawn, with the end-of-text token if it ended; texts in their order.
+
+    `stopped` tells from the tokens drawn so far that a row has ended otherwise. Batches hold `batch_size`
+    completions of texts of similar length.
+    """
+    order = sorted(range(len(texts)), key=lambda i: (len(texts[i].ids), i))
+    rows = [(i, place) for i in order for place in range(len(texts[i].streams))]
+    drawn: dict[tuple[int, int], list[int]] = {}
+    for start in range(0, len(rows), sampling.batch_size):
+        part = rows[start : start + sampling.batch_size]
+        members = list(dict.fromkeys(i for i, _ in part))
+        streams = [texts[i].streams[place] for i, place in part]
+        with torch.inference_mode(), opened.autocast():
+            beginning = read(opened, [texts[i].ids for i in members])
+            beginning.spread([members.index(i) for i, _ in part])
+            found = _go_on(opened, beginning, StreamSampler(sampling, streams, opened.device), sampling, stopped)
+        drawn.update(zip(part, found, strict=True))
+        if progress:
+            progress.step(len(part))
+    return [[drawn[i, place] for place in range(len(text.streams))] for i, text in enumerate(texts)]
+
+
+def _go_on(
+    opened: Opened,
+    beginning: Read,
+    sampler: StreamSampler,
+    sampling: Sampling,
+    stopped: Callable[[list[int]], bool] | None,
+) -> list[list[int]]:
+    eos, logits = opened.tokenizer.eos_token_id, beginning.logits
+    new = torch.empty((len(logits), 0), dtype=torch.long, device=opened.device)
+    ended = torch.zeros(len(logits), dtype=torch.bool, device=opened.device)
+    for step in range(sampling.max_new_tokens):
+        if step:
+            newest = new[:, -1:]
+            logits = beginning.go_on(opened, newest, torch.ones_like(newest), keep=1)[:, -1]
+        new = torch.cat([new, sampler(logits).masked_fill(ended, eos)[:, None]], dim=1)
+        ended |= new[:, -1] == eos
+        if stopped:
+            ended |= torch.tensor([stopped(row) for row in new.tolist()], device=opened.device)
+        if ended.all():
+            break
+    return [row[: row.index(eos) + 1] if eos in row else row for row in new.tolist()]
 
 
 def generate(
     opened: Opened, requests: Sequence[Request], config: Generate, prompting: Prompting
 ) -> list[Completion]:
-    """A completion for every request, in their order; batches hold questions of similar length."""
+    """A completion for every request, in their order."""
     encoder = Encoder(opened.tokenizer, prompting)
-    encoded = [encoder.question(request.question) for request in requests]
-    order = sorted(range(len(requests)), key=lambda i: (len(encoded[i]), i))
-    drawn: dict[int, Completion] = {}
+    streams: dict[str, list[str]] = {}
+    for request in requests:
+        streams.setdefault(request.question, []).append(request.stream)
+    texts = [Text(encoder.question(question), names) for question, names in streams.items()]
     progress = Progress("generate", len(requests), "completions")
-    for start in range(0, len(order), config.batch_size):
-        rows = order[start : start + config.batch_size]
-        streams = [requests[i].stream for i in rows]
-        drawn.update(zip(rows, _batch(opened, [encoded[i] for i in rows], streams, config, prompting), strict=True))
-        progress.step(len(rows))
-    return [drawn[i] for i in range(len(requests))]
+    drawn = draw(opened, texts, config, stops_at(opened.tokenizer, prompting.stop), progress)
+    found = {
+        (question, name): _finish(ids, opened.tokenizer, prompting.stop)
+        for (question, names), several in zip(streams.items(), drawn, strict=True)
+        for name, ids in zip(names, several, strict=True)
+    }
+    return [found[request.question, request.stream] for request in requests]
 
 
-def _batch(
-    opened: Opened, prompts: list[list[int]], streams: list[str], config: Generate, prompting: Prompting
-) -> list[Completion]:
-    pad, eos = opened.tokenizer.pad_token_id, opened.tokenizer.eos_token_id
-    length = max(map(len, prompts))
-    ids = torch.tensor([[pad] * (length - len(p)) + p for p in prompts], device=opened.device)
-    mask = torch.tensor([[0] * (length - len(p)) + [1] * len(p) for p in prompts], device=opened.device)
-    with torch.inference_mode(), opened.autocast():
-        out = opened.model.generate(  # type: ignore[operator]
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
-                do_sample=False, max_new_tokens=config.max_new_tokens, pad_token_id=pad, eos_token_id=eos
-            ),
-            logits_processor=LogitsProcessorList([StreamSampler(config, streams, length, opened.device)]),
-            stopping_criteria=StoppingCriteriaList([StopAtText(opened.tokenizer, prompting.stop, length)]),
-        )
-    return [_finish(row[length:].tolist(), opened.tokenizer, prompting.stop) for row in out]
+def stops_at(tokenizer: Any, stop: tuple[str, ...]) -> Callable[[list[int]], bool] | None:
+    """Tells from a row's tokens whether the newest hold a stop string; the text is cut exactly afterwards."""
+    if not stop:
+        return None
+    window = max(map(len, stop)) + 2  # a token has at least one character
+
+    def stopped(ids: list[int]) -> bool:
+        text = tokenizer.decode(ids[-window:])
+        return any(mark in text for mark in stop)
+
+    return stopped
 
 
 def _finish(ids: list[int], tokenizer: Any, stop: tuple[str, ...]) -> Completion:
