@@ -12,9 +12,9 @@ from tasks.models import Opened, open_model
 from tests.fixtures.tiny import RUNGS
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=())
-PROMPTS = [
-    Prompt("a", "c", "test", "Why?", "Because of the long rain.", "No."),
+PROMPTS = [  # the longer first, as they are not read in this order
     Prompt("b", "c", "test", "What is it made of, and by whom?", "Of salt.", "Of nothing that anybody knows of."),
+    Prompt("a", "c", "test", "Why?", "Because of the long rain.", "No."),
 ]
 
 
@@ -35,6 +35,7 @@ def plain(opened: Opened, context: str, answer: str) -> float:
 def test_batched_scores_equal_a_plain_loop(opened: Opened) -> None:
     table = score(opened, PROMPTS, PROMPTING, batch_size=3)
     for row, prompt in zip(table.to_dict("records"), PROMPTS, strict=True):
+        assert row["prompt_id"] == prompt.id
         question = f"Question: {prompt.prompt}\nAnswer:"
         for which in ("desired", "undesired"):
             text = " " + getattr(prompt, which)

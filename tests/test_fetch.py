@@ -146,6 +146,20 @@ def test_a_gguf_file_ends_in_dense_trainable_weights(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path / "out")("ab")["input_ids"] == tokenizer("ab")["input_ids"]
 
 
+def test_a_gguf_header_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its vocabulary alone takes seconds, and transformers would read it three times."""
+    import gguf
+
+    write_gguf(tmp_path / "tiny.gguf")
+    read = []
+    original = gguf.GGUFReader
+    monkeypatch.setattr(gguf, "GGUFReader", lambda *paths: read.append(paths) or original(*paths))
+    counting = gguf.GGUFReader
+    fetch.load_dense(tmp_path, "tiny.gguf")
+    assert len(read) == 1
+    assert gguf.GGUFReader is counting  # the library is left as it was found
+
+
 def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
     import gguf
     import numpy as np

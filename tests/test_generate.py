@@ -158,6 +158,15 @@ def test_a_row_stops_when_its_text_holds_a_stop_string(opened: Opened) -> None:
     assert engine.stops_at(opened.tokenizer, ()) is None
 
 
+def test_a_row_that_stopped_draws_no_more_while_others_go_on(opened: Opened) -> None:
+    texts = [engine.Text([5, 6, 7], ["a", "b"])]
+    [[first, second]] = engine.draw(opened, texts, CONFIG)
+    assert len(first) == len(second) == CONFIG.max_new_tokens
+    [[stopped, other]] = engine.draw(opened, texts, CONFIG, stopped=lambda ids: ids == first[:2])
+    assert stopped == [*first[:2], opened.tokenizer.eos_token_id]
+    assert other == second
+
+
 def test_each_split_gets_its_samples() -> None:
     prompts = [Prompt("a", "c", "test", "p", "d", "u"), Prompt("b", "c", "validation", "p", "d", "u")]
     assert [(p.id, i) for p, i in expand(prompts, CONFIG)] == [("a", 0), ("a", 1), ("a", 2), ("b", 0)]
