@@ -4,9 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# The constraints name every package, so three pips bring them at once and look for no dependency: half the time. It is
-# a head start only: the one after them looks at everything, brings what is missing and says what is wrong.
-
 # Modules are compiled when they are first imported, as most of what is installed never is; so the results of that
 # must be kept, which many container images forbid: without them every stage would take ten seconds more to start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +38,8 @@ accessibility: $(VENV)/.installed  ## the report's page under axe-core in Chromi
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1
 
+# The constraints name every package, so three pips bring them at once and look for no dependency: half the time. It is
+# a head start only: the one after them looks at everything, brings what is missing and says what is wrong.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 2; }
