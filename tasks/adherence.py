@@ -16,6 +16,7 @@ from tasks.command import Command, Job
 from tasks.config import Adherence, Prompting
 from tasks.dataset import Prompt, load_prompts
 from tasks.models import Opened, open_model, out_of_memory
+from tasks.padding import held, padded
 from tasks.progress import Progress
 from tasks.prompting import Encoder
 from tasks.reading import read
@@ -51,13 +52,16 @@ def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch
     encoder = Encoder(opened.tokenizer, prompting)
     answers = [[encoder.answer(getattr(prompt, which)) for which in ANSWERS] for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda i: (max(map(len, answers[i])), i))  # so that padding is short
-    contexts = [encoder.question(prompts[i].prompt) for i in order] + [encoder.start()] * len(prompts)
-    pairs = [
-        (context, answer) for i, context in zip(order * 2, contexts, strict=True) for answer in answers[i]
-    ]
-    found = mean_log_likelihoods(opened, pairs, batch_size)
-    half = 2 * len(prompts)
-    values = {i: found[2 * at : 2 * at + 2] + found[half + 2 * at : half + 2 * at + 2] for at, i in enumerate(order)}
+    contexts = [encoder.question(prompt.prompt) for prompt in prompts]
+    progress = Progress("adherence", 4 * len(prompts), "answers")
+
+    def of_each(given: Sequence[list[int]]) -> dict[int, list[float]]:
+        """Of each prompt the desired and the undesired answer's, after what is `given`."""
+        pairs = [(given[i], answer) for i in order for answer in answers[i]]
+        found = mean_log_likelihoods(opened, pairs, batch_size, progress)
+        return {i: found[2 * at : 2 * at + 2] for at, i in enumerate(order)}
+
+    prompted, free = of_each(contexts), of_each([encoder.start()] * len(prompts))
     rows = [
         {
             "category": prompt.category,
@@ -71,25 +75,28 @@ def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch
             "margin_free": desired_free - undesired_free,
         }
         for i, prompt in enumerate(prompts)
-        for desired, undesired, desired_free, undesired_free in [values[i]]
+        for desired, undesired, desired_free, undesired_free in [prompted[i] + free[i]]
     ]
     return pd.DataFrame(rows)
 
 
 def mean_log_likelihoods(
-    opened: Opened, pairs: Sequence[tuple[list[int], list[int]]], batch_size: int
+    opened: Opened,
+    pairs: Sequence[tuple[list[int], list[int]]],
+    batch_size: int,
+    progress: Progress | None = None,
 ) -> list[float]:
     """Mean log-likelihood per answer token, in nats, of each (context ids, answer ids).
 
     Neighbours share a batch: those of one context should stand together, and answers of one length near each other.
     """
     found: list[float] = []
-    progress = Progress("adherence", len(pairs), "answers")
     for start in range(0, len(pairs), batch_size):
         rows = pairs[start : start + batch_size]
         with torch.inference_mode(), opened.autocast():
             found += _batch(opened, [context for context, _ in rows], [answer for _, answer in rows])
-        progress.step(len(rows))
+        if progress:
+            progress.step(len(rows))
     return found
 
 
@@ -97,17 +104,12 @@ def _batch(opened: Opened, contexts: Sequence[list[int]], answers: Sequence[list
     distinct = list(dict.fromkeys(map(tuple, contexts)))
     beginning = read(opened, [list(context) for context in distinct])
     beginning.spread([distinct.index(tuple(context)) for context in contexts])
-    longest = max(map(len, answers))
-    targets = _padded(opened, answers, longest, IGNORED)
+    targets = padded(answers, IGNORED).to(opened.device)
     losses = torch.nn.functional.cross_entropy(beginning.logits.float(), targets[:, 0], reduction="none").double()
-    if longest > 1:  # an answer's last token predicts nothing that is asked for
-        ids = _padded(opened, [answer[:-1] for answer in answers], longest - 1, opened.tokenizer.pad_token_id)
-        mask = _padded(opened, [[1] * (len(answer) - 1) for answer in answers], longest - 1, 0)
-        logits = beginning.go_on(opened, ids, mask).flatten(0, 1).float()
+    if targets.shape[1] > 1:  # an answer's last token predicts nothing that is asked for
+        read_on = [answer[:-1] for answer in answers]
+        ids = padded(read_on, opened.tokenizer.pad_token_id).to(opened.device)
+        logits = beginning.go_on(opened, ids, held(read_on).to(opened.device)).flatten(0, 1).float()
         rest = torch.nn.functional.cross_entropy(logits, targets[:, 1:].flatten(), reduction="none")
         losses = losses + rest.view(len(answers), -1).double().sum(dim=1)
     return [-loss / len(answer) for loss, answer in zip(losses.tolist(), answers, strict=True)]
-
-
-def _padded(opened: Opened, rows: Sequence[list[int]], length: int, filler: int) -> torch.Tensor:
-    return torch.tensor([row + [filler] * (length - len(row)) for row in rows], device=opened.device)

@@ -24,6 +24,7 @@ from tasks.config import Arm, FinetuneCommon, FinetuneRung, Prompting
 from tasks.errors import InputError
 from tasks.files import require_space, whole, write_text
 from tasks.models import best_device, has_bf16, load_tokenizer, load_weights, out_of_memory, quiet
+from tasks.padding import held, padded
 from tasks.progress import Progress
 from tasks.prompting import Encoder
 from tasks.samples import Sample, read_samples
@@ -99,18 +100,11 @@ def encode(samples: Sequence[Sample], tokenizer: Any, recipe: Recipe) -> dataset
 
 def collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
     """Pads to the longest row of the batch; padding weighs nothing. All tensors are batch × length."""
-    longest = max(len(row["input_ids"]) for row in rows)
-
-    def padded(key: str, filler: float, dtype: torch.dtype) -> torch.Tensor:
-        lists = [list(row[key]) + [filler] * (longest - len(row[key])) for row in rows]
-        return torch.tensor(lists, dtype=dtype)
-
-    ones = [{"mask": [1] * len(row["input_ids"])} for row in rows]
-    mask = torch.tensor([row["mask"] + [0] * (longest - len(row["mask"])) for row in ones])
+    ids = [row["input_ids"] for row in rows]
     return {
-        "input_ids": padded("input_ids", pad, torch.long),
-        "attention_mask": mask,
-        "loss_weights": padded("loss_weights", 0.0, torch.float32),
+        "input_ids": padded(ids, pad),
+        "attention_mask": held(ids),
+        "loss_weights": padded([row["loss_weights"] for row in rows], 0.0, torch.float32),
     }
 
 

@@ -4,11 +4,13 @@ No pickle is loaded and no remote code runs: `use_safetensors` and `trust_remote
 """
 
 import contextlib
+import inspect
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,11 @@ class Opened:
     model: PreTrainedModel
     tokenizer: Any
     device: torch.device
+
+    @cached_property
+    def accepts(self) -> frozenset[str]:
+        """The arguments that the model's forward pass has."""
+        return frozenset(inspect.signature(self.model.forward).parameters)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bf16 where the hardware computes it, full precision elsewhere."""

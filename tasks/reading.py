@@ -1,6 +1,5 @@
 """Reading texts with a model so that others can go on from there: what they have in common is read once."""
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from tasks.models import Opened
+from tasks.padding import held, padded
 
 
 @dataclass
@@ -38,14 +38,14 @@ def read(opened: Opened, texts: Sequence[list[int]]) -> Read:
     common = _common(texts) if len(texts) > 1 else 0
     cache = None
     if common:
-        ids = torch.tensor([texts[0][:common]], device=opened.device)
-        cache = forward(opened, ids, torch.ones_like(ids), None, 1).past_key_values
+        alike = torch.tensor([texts[0][:common]], device=opened.device)
+        cache = forward(opened, alike, torch.ones_like(alike), None, 1).past_key_values
         cache.batch_repeat_interleave(len(texts))
-    longest, pad = max(map(len, texts)), opened.tokenizer.pad_token_id
-    padded = [[pad] * (longest - len(text)) + text[common:] for text in texts]
-    held = [[1] * common + [0] * (longest - len(text)) + [1] * (len(text) - common) for text in texts]
-    mask = torch.tensor(held, device=opened.device)
-    out = forward(opened, torch.tensor(padded, device=opened.device), mask, cache, 1)
+    rest = [text[common:] for text in texts]
+    ids = padded(rest, opened.tokenizer.pad_token_id, side="left").to(opened.device)
+    mask = torch.cat([torch.ones(len(texts), common, dtype=torch.long), held(rest, side="left")], dim=1)
+    mask = mask.to(opened.device)
+    out = forward(opened, ids, mask, cache, 1)
     return Read(mask, out.logits[:, -1], out.past_key_values)
 
 
@@ -61,10 +61,9 @@ def forward(opened: Opened, ids: torch.Tensor, mask: torch.Tensor, cache: Any, k
 
     Asks for the logits of the last `keep` tokens only (0: of all), where the model can be asked.
     """
-    parameters = inspect.signature(opened.model.forward).parameters
     more: dict[str, Any] = {}
-    if "position_ids" in parameters:  # others count by the mask
+    if "position_ids" in opened.accepts:  # others count by the mask
         more["position_ids"] = (mask.cumsum(dim=-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
-    if "logits_to_keep" in parameters:
+    if "logits_to_keep" in opened.accepts:
         more["logits_to_keep"] = keep
     return opened.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **more)
