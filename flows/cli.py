@@ -194,7 +194,10 @@ def _archive(arguments: argparse.Namespace) -> int:
 
 
 def _models(_arguments: argparse.Namespace) -> int:
-    params = _read_params(_enter_root())
+    from tasks import config
+
+    _enter_root()
+    params = config.read_params()
     catalogue, chosen = params.get("models"), (params.get("sweep") or {}).get("models") or []
     if not isinstance(catalogue, Mapping) or not isinstance(chosen, list):
         raise InputError("params.yaml: expected an entry per model in `models` and a list in `sweep.models`")
@@ -211,20 +214,6 @@ def _source(entry: Any) -> str:
         return str(entry)
     known = [str(entry[key]) for key in ("source", "id", "path", "revision") if entry.get(key)]
     return "  ".join(known) or ", ".join(f"{key}: {value}" for key, value in entry.items())
-
-
-def _read_params(root: Path) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("params.yaml is missing beside dvc.yaml") from None
-    except yaml.YAMLError as exc:
-        raise InputError(f"params.yaml: {' '.join(str(exc).split())}") from None
-    if not isinstance(params, Mapping):
-        raise InputError("params.yaml: expected keys and values")
-    return params
 
 
 def _status(_arguments: argparse.Namespace) -> int:
