@@ -216,11 +216,19 @@ class _Sweep:
         return _state(result, self._stop)
 
     def _not_run(self, stage: Stage) -> State[Any]:
-        verbs = {"failed": "failed", "not run": "was not run"}
-        ends = {up: self._ended[up].outcome for up in stage.upstreams}
-        how = ", ".join(f"{up} {verbs[end]}" for up, end in ends.items() if end in verbs)
+        how = f"{', '.join(self._failed_before(stage))} failed"
         self._results[stage.name] = Result("not run", error=how)
         return Cancelled(name="NotRun", message=f"not run: {how}")
+
+    def _failed_before(self, stage: Stage) -> tuple[str, ...]:
+        """The failed stages that `stage` waits for, itself or through others that were not run."""
+        found: dict[str, None] = {}
+        for up in stage.upstreams:
+            if self._ended[up].outcome == "failed":
+                found[up] = None
+            elif self._ended[up].outcome == "not run":
+                found |= dict.fromkeys(self._failed_before(self._stages[up]))
+        return tuple(found)
 
     def _end(self, name: str) -> None:
         slot = self._running.pop(name)

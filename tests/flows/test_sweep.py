@@ -196,7 +196,7 @@ def test_only_descendants_of_a_failed_stage_are_not_run(failed: Swept) -> None:
         "last": "NotRun",
     }
     assert failed.tasks["after"]["state"]["message"] == "not run: bad failed"
-    assert failed.tasks["last"]["state"]["message"] == "not run: after was not run"
+    assert failed.tasks["last"]["state"]["message"] == "not run: bad failed"
 
 
 def test_fails_naming_the_stages_and_the_users_mistake_first(failed: Swept) -> None:
