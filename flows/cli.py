@@ -126,11 +126,16 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
     print("starting …", flush=True)
     with server.api(root):
         with importing():
+            from prefect.flow_engine import run_flow
+
+            from flows import deployment
             from flows.sweep import sweep
 
         _print_progress(verbose=verbose)
         Stop.hard_exit = 9.0
-        state = sweep(targets=targets or None, return_state=True)
+        parameters = {"targets": targets or None}
+        run = deployment.flow_run(sweep, parameters)
+        state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
     return _exit_code(state)
 
 
