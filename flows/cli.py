@@ -126,6 +126,7 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
     print("starting …", flush=True)
     with server.api(root):
         with importing():
+            from prefect.exceptions import Pause
             from prefect.flow_engine import run_flow
 
             from flows import deployment
@@ -135,7 +136,11 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
         Stop.hard_exit = 9.0
         parameters = {"targets": targets or None}
         run = deployment.flow_run(sweep, parameters)
-        state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+        try:
+            state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+        except Pause:
+            print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
+            return 1
     return _exit_code(state)
 
 

@@ -14,6 +14,7 @@ from types import FrameType
 from uuid import UUID
 
 _POLL = 1.0  # seconds between two looks at the flow run's state
+CANCELLED, SUSPENDED = "cancelled", "suspended"  # reasons that come from Prefect
 EXIT_CODES = {"stopped by SIGINT": 130, "stopped by SIGTERM": 143, "stopped by SIGHUP": 129}
 
 
@@ -68,7 +69,7 @@ def on_signals(stop: Stop) -> Iterator[None]:
 
 @contextmanager
 def on_cancellation(stop: Stop, flow_run_id: UUID) -> Iterator[None]:
-    """A flow run that is cancelled, in the UI or through the API, asks for the stop."""
+    """A flow run that is cancelled or suspended, in the UI or through the API, asks for the stop."""
     over = threading.Event()
     threading.Thread(target=_watch, args=(stop, flow_run_id, over), daemon=True, name="watcher").start()
     try:
@@ -86,5 +87,8 @@ def _watch(stop: Stop, flow_run_id: UUID, over: threading.Event) -> None:
             with contextlib.suppress(Exception):
                 state = client.read_flow_run(flow_run_id).state
                 if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                    stop.request("cancelled")
+                    stop.request(CANCELLED)
+                    return
+                if state is not None and state.is_paused():
+                    stop.request(SUSPENDED)
                     return

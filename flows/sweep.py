@@ -20,6 +20,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Crashed, Failed
@@ -34,7 +35,7 @@ from flows.execute import Execution, Result
 from flows.lines import Redactor
 from flows.meta import Meta
 from flows.slots import Slot, Slots
-from flows.stopping import Stop, on_cancellation, on_signals
+from flows.stopping import SUSPENDED, Stop, on_cancellation, on_signals
 from tasks.errors import InputError
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
@@ -47,7 +48,7 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
     """Run the stages of the working tree's dvc.yaml, or `targets` and their upstreams, each when it can.
 
     Ends Completed; Failed, naming the stages (named InputError where the user can mend it); or Cancelled,
-    with the reason, if it is stopped.
+    with the reason, if it is stopped. Suspended in Prefect it stops, too, and goes on when Prefect runs it again.
     """
     logger = get_run_logger()
     context = FlowRunContext.get()
@@ -113,7 +114,10 @@ class _Sweep:
         self._attempts: dict[str, int] = {}
 
     def run(self) -> State[Any]:
-        """Walk until every stage has ended or the stop comes; returns the flow run's final state."""
+        """Walk until every stage has ended or the stop comes; returns the flow run's final state.
+
+        Raises Pause if it was suspended: that leaves the state to Prefect, which may run the flow once more.
+        """
         began = time.monotonic()
         progress = Progress(len(self._stages), self._say)
         try:
@@ -123,6 +127,8 @@ class _Sweep:
                 if name is not None:
                     self._end(name)
                     progress.show(len(self._ended))
+        except Pause:  # Prefect, which looks by itself at times, was the first to see it
+            self._stop.request(SUSPENDED)
         except BaseException:
             self._stop.request("stopped by an error of the flow")
             raise
@@ -130,6 +136,8 @@ class _Sweep:
             if self._stop.reason:
                 self._halt()
         self._say(outcome.totals(self._ended, time.monotonic() - began))
+        if self._stop.reason == SUSPENDED:
+            raise Pause
         if self._stop.reason:
             return Cancelled(message=self._stop.reason)
         return self._final()

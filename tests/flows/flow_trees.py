@@ -183,9 +183,20 @@ class Api:
         return {artifact["key"]: artifact for artifact in self.post("/artifacts/filter", body)}
 
     def cancel(self, run_id: str) -> None:
-        """What the Cancel button does."""
+        """What the Cancel button does, which is grey for a run that belongs to no deployment."""
+        assert self.flow_run(run_id)["deployment_id"]
         self.post(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
 
+    def suspend(self, run_id: str) -> None:
+        """What the Suspend button does."""
+        details = {"pause_timeout": "2100-01-01T00:00:00Z", "pause_reschedule": True}
+        state = {"type": "PAUSED", "name": "Suspended", "state_details": details}
+        self.post(f"/flow_runs/{run_id}/set_state", {"state": state})
+
     def state(self, run_id: str) -> dict[str, Any]:
-        state: dict[str, Any] = self._client.get(f"/flow_runs/{run_id}").json()["state"]
+        state: dict[str, Any] = self.flow_run(run_id)["state"]
         return state
+
+    def flow_run(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._client.get(f"/flow_runs/{run_id}").json()
+        return found

@@ -146,6 +146,16 @@ def test_cancelling_in_the_ui_stops_all(tree: Tree, api: Api) -> None:
     assert times_run(tree, "quick") == 1
 
 
+def test_suspending_in_the_ui_stops_all_and_leaves_the_run_to_prefect(tree: Tree, api: Api) -> None:
+    run = hold(tree)
+    output = run.stop(lambda _: api.suspend(run.run_id))
+    assert run.process.returncode == 1, output
+    assert "Traceback" not in output
+    assert "`palms sweep` goes on" in output
+    assert api.state(run.run_id)["name"] == "Suspended"
+    assert times_run(tree, "quick") == 1
+
+
 def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one_which_sigterm_stops(tree: Tree, api: Api) -> None:
     killed = hold(tree)
     killed.stop(lambda _: killed.process.kill())
