@@ -15,7 +15,7 @@ from typing import Any
 from tasks.errors import InputError, PalmsError, WorkError
 from tasks.imports import importing
 
-BAR = re.compile(r"\[[#.]+\] \d+/\d+ ")  # how a long stage shows how far it is
+BAR = re.compile(r"^\w+ (?=\[[#.]+\] \d+/\d+ )")  # how a long stage shows how far it is, after what it does
 
 # Prefect and DVC take time to import: only the command that needs one pays for it.
 
@@ -166,8 +166,8 @@ def _print_progress(*, verbose: bool) -> None:
     """The console shows the sweep's own lines, and Prefect's only where they warn; Prefect keeps them all."""
 
     def ours(record: logging.LogRecord) -> bool:
-        of_a_stage = record.name.startswith("prefect.task_runs") and record.module == "execute"
-        return hasattr(record, "palms") or (of_a_stage and (verbose or bool(BAR.search(record.getMessage()))))
+        shown = verbose or bool(BAR.match(record.getMessage()))
+        return hasattr(record, "palms") or (_of_a_stage(record) and shown)
 
     def theirs(record: logging.LogRecord) -> bool:
         of_runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
@@ -177,8 +177,24 @@ def _print_progress(*, verbose: bool) -> None:
         handler.addFilter(theirs)
     plain = logging.StreamHandler(sys.stdout)
     plain.addFilter(ours)
-    plain.setFormatter(logging.Formatter("%(message)s"))
+    plain.setFormatter(_Line())
     logging.getLogger("prefect").addHandler(plain)
+
+
+def _of_a_stage(record: logging.LogRecord) -> bool:
+    return record.name.startswith("prefect.task_runs") and record.module == "execute"
+
+
+class _Line(logging.Formatter):
+    """A stage's line begins with the stage's name: several run at once."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        if not _of_a_stage(record):
+            return text
+        stage = getattr(record, "task_run_name", "")
+        bar = BAR.match(text)
+        return f"{stage} {text[bar.end() :]}" if bar else f"{stage}: {text}"
 
 
 def _check(_arguments: argparse.Namespace) -> int:

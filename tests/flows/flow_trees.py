@@ -130,6 +130,7 @@ def log(word):
 log("start")
 time.sleep(float(seconds))
 texts = [open(each).read() for each in ins]
+print("copy [####................] 1/5 texts, 2 s left", file=sys.stderr)
 os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
 open(out, "w").write(name + "(" + "".join(texts) + ")")
 log("end")
