@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from flows.dag import Stage
@@ -43,21 +44,37 @@ def totals(ended: Mapping[str, Result], seconds: float) -> str:
 def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
     """Each error with the stages that met it, then the last lines of each stage; then what was not run.
 
-    An error in the input (code 2) with a line of its own says all in it, so that its stage's last lines are left out.
+    An error in the input (code 2) says all in its own lines, so that its stage's other last lines are left out.
     """
     failed = {name: ended[name] for name in stages if name in ended and ended[name].outcome == "failed"}
     met: dict[str, list[str]] = {}
     for name, result in failed.items():
         met.setdefault(result.error, []).append(name)
-    heads = [f"{', '.join(names)}: {error}" for error, names in met.items()]
+    heads = [
+        "\n".join([f"{', '.join(names)}: {error}", *(f"  {line}" for line in _more_of(failed[names[0]]))])
+        for error, names in met.items()
+    ]
     blocks = [
         "\n".join([f"the last lines of {name}:", *(f"  {line}" for line in result.last_lines)])
         for name, result in failed.items()
-        if result.last_lines and not (result.code == 2 and result.error.startswith("error: "))
+        if result.last_lines and not _says_all(result)
     ]
     not_run = [name for name in stages if name in ended and ended[name].outcome == "not run"]
     tail = [f"not run, for want of these: {', '.join(not_run)}"] if not_run else []
     return "\n".join([*heads, *blocks, *tail])
+
+
+def _says_all(result: Result) -> bool:
+    return result.code == 2 and result.error.startswith("error: ")
+
+
+def _more_of(result: Result) -> list[str]:
+    """The further lines of an input error that names several problems; DVC's own line comes after them."""
+    if not _says_all(result):
+        return []
+    lines = list(result.last_lines)
+    rest = lines[lines.index(result.error) + 1 :] if result.error in lines else lines
+    return list(takewhile(lambda line: not line.startswith("ERROR: "), rest))
 
 
 def ending(root: Path, metas: Iterable[Meta]) -> str:

@@ -41,3 +41,11 @@ def test_a_wrong_input_without_a_line_of_its_own_shows_what_there_is() -> None:
 
 def test_without_a_failure_nothing_is_told() -> None:
     assert told(fetch=Result("done"), train_a=Result("cached")) == [""]
+
+
+def test_every_problem_of_a_wrong_input_is_told() -> None:
+    first, dvc = "error: a.yaml: a-01: missing-key", "ERROR: failed to reproduce 'test': exited with 2"
+    several = failed(2, first, "Running stage 'test':", first, "b.yaml: b-07: empty", "b.yaml: b-08: empty", dvc)
+    assert told(test=several) == [f"test: {first}", "  b.yaml: b-07: empty", "  b.yaml: b-08: empty"]
+    scrolled = failed(2, first, "y.yaml: y-01: empty", "z.yaml: z-01: empty", dvc)
+    assert told(test=scrolled) == [f"test: {first}", "  y.yaml: y-01: empty", "  z.yaml: z-01: empty"]
