@@ -47,13 +47,10 @@ def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
     An error in the input (code 2) says all in its own lines, so that its stage's other last lines are left out.
     """
     failed = {name: ended[name] for name in stages if name in ended and ended[name].outcome == "failed"}
-    met: dict[str, list[str]] = {}
+    met: dict[tuple[str, ...], list[str]] = {}
     for name, result in failed.items():
-        met.setdefault(result.error, []).append(name)
-    heads = [
-        "\n".join([f"{', '.join(names)}: {error}", *(f"  {line}" for line in _more_of(failed[names[0]]))])
-        for error, names in met.items()
-    ]
+        met.setdefault((result.error, *_more_of(result)), []).append(name)
+    heads = ["\n  ".join([f"{', '.join(names)}: {error}", *more]) for (error, *more), names in met.items()]
     blocks = [
         "\n".join([f"the last lines of {name}:", *(f"  {line}" for line in result.last_lines)])
         for name, result in failed.items()

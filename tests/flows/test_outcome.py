@@ -49,3 +49,9 @@ def test_every_problem_of_a_wrong_input_is_told() -> None:
     assert told(test=several) == [f"test: {first}", "  b.yaml: b-07: empty", "  b.yaml: b-08: empty"]
     scrolled = failed(2, first, "y.yaml: y-01: empty", "z.yaml: z-01: empty", dvc)
     assert told(test=scrolled) == [f"test: {first}", "  y.yaml: y-01: empty", "  z.yaml: z-01: empty"]
+    other = failed(2, first, first, "c.yaml: c-01: empty", dvc)  # begins alike
+    assert told(train_a=several, train_b=other)[2:] == [
+        "  b.yaml: b-08: empty",
+        f"train@b: {first}",
+        "  c.yaml: c-01: empty",
+    ]
