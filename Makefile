@@ -30,6 +30,7 @@ stats-check: $(VENV)/.installed    ## the simulations behind the statistics, in 
 bench: $(VENV)/.installed-dev      ## rates, ratios and sizes, measured side by side
 	python -m tests.benchmarks.bench_toxicity
 	python -m tests.benchmarks.bench_cooccurrence
+	python -m tests.benchmarks.bench_check
 	python -m tests.benchmarks.bench_reading
 
 accessibility: $(VENV)/.installed  ## the report's page under axe-core in Chromium, after a sweep

