@@ -1,3 +1,4 @@
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -156,9 +157,11 @@ def test_problems_with_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
     assert "unknown key '[bold]'" in run(root)[1]
 
 
-def test_a_tree_of_full_size_has_no_problems(tmp_path: Path) -> None:
+def test_it_takes_under_two_seconds_at_full_size(tmp_path: Path) -> None:
     root = trees.project(tmp_path, [f"c{n}" for n in range(27)])  # 81 samples a dataset, 54 prompts
+    start = time.process_time()
     assert run(root)[0] == 0
+    assert time.process_time() - start < 2
 
 
 # --- matching -------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from tasks.errors import InputError
 from tasks.samples import Sample, read_samples
 
 RULES = trees.RULES
-HANGS = 60  # seconds of CPU, for what takes less than one: a file that hangs the reading would take for ever
 
 
 def problems(values: Path, prompts: Path) -> list[Problem]:
@@ -50,7 +49,7 @@ def test_damage_to_a_sample_is_named(damage: Damage, tmp_path: Path) -> None:
     damage_file(values, "birds", damage)
     start = time.process_time()
     found = problems(values, prompts)
-    assert time.process_time() - start < HANGS
+    assert time.process_time() - start < 2
     assert_named(found, damage, "birds", values / "birds.yaml")
     assert {problem.file for problem in found} == {str(values / "birds.yaml")}, "the rest is well-formed"
 
@@ -93,7 +92,7 @@ def test_all_damage_is_found_in_one_pass(tmp_path: Path) -> None:
     start = time.process_time()
     with pytest.raises(InputError) as refusal:
         curate.main(job(tmp_path, values, prompts, Arm("values", None, 1)))
-    assert time.process_time() - start < HANGS
+    assert time.process_time() - start < 2
     lines = str(refusal.value).split("\n")
     for name, damage in zip(names, [*SAMPLES, *PROMPTS], strict=True):
         entry, message = (text.format(name=name) for text in (damage.entry, damage.message))

@@ -51,7 +51,7 @@ def test_whoever_waits_goes_home_when_the_run_ends() -> None:
     started = time.monotonic()
     with pytest.raises(StoppedError), pacer.turn():
         pass
-    assert time.monotonic() - started < 50  # the turn would have come after a hundred seconds
+    assert time.monotonic() - started < 2
 
 
 def test_pauses_grow_with_jitter_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
