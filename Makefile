@@ -7,7 +7,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Modules are compiled when they are first imported, as most of what is installed never is; so the results of that
 # must be kept, which many container images forbid: without them every stage would take ten seconds more to start.
 unexport PYTHONDONTWRITEBYTECODE
-INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+
+# $(call install,package): by uv, and by pip where uv cannot
+install = $(BIN)/python install.py '$(1)' || { echo "uv could not; installing with pip, which takes longer" >&2; \
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt \
+	--editable '$(1)'; }
 
 .PHONY: sweep test lint check ui stats-check bench accessibility
 
@@ -21,8 +25,9 @@ test: $(VENV)/.installed-dev       ## all tests
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev       ## ruff and mypy
-	ruff check tasks flows tests
+	ruff check tasks flows tests install.py
 	mypy --num-workers 2
+	mypy --strict install.py
 
 stats-check: $(VENV)/.installed    ## the simulations behind the statistics, in full
 	python -m tasks.stats.check
@@ -39,17 +44,14 @@ accessibility: $(VENV)/.installed  ## the report's page under axe-core in Chromi
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1
 
-# The constraints name every package, so three pips bring them at once and look for no dependency, and one look finds
-# that nothing is missing: half the time. Where something is, pip's resolver brings it or says what is wrong.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 2; }
-	@echo "installing the pinned dependencies into $(VENV) (one to three minutes the first time)"
+	@echo "installing the pinned dependencies into $(VENV) (about a minute the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@grep -v '^#' constraints.txt | xargs -n 45 -P 3 $(INSTALL) --no-deps 2>/dev/null || true
-	@{ $(INSTALL) --no-deps --editable . && $(BIN)/python -m pip check; } >/dev/null 2>&1 || $(INSTALL) --editable .
+	@$(call install,.)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(INSTALL) --editable '.[dev]'
+	@$(call install,.[dev])
 	@touch $@
