@@ -104,7 +104,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from tasks import config
 
     root = _enter_root()
-    signal.signal(signal.SIGTERM, _terminated)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(signum) != signal.SIG_IGN:  # a shell has what it starts in the background ignore SIGINT
+            signal.signal(signum, _stopped)
     for note in tree_lock.tidy(root):
         print(note)
     # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
@@ -157,9 +159,11 @@ def _exit_code(state: Any) -> int:
     return 2 if state.name == INPUT_ERROR else 1
 
 
-def _terminated(_signum: int, _frame: FrameType | None) -> None:
-    print("stopped by SIGTERM", file=sys.stderr)
-    sys.exit(143)
+def _stopped(signum: int, _frame: FrameType | None) -> None:
+    """Ends a sweep that has no flow yet, or none any more. An exception could come up anywhere in a library's code,
+    and be taken for its error; the server dies with this process."""
+    os.write(2, f"stopped by {signal.Signals(signum).name}\n".encode())
+    os._exit(128 + signum)
 
 
 def _print_progress(*, verbose: bool) -> None:

@@ -243,6 +243,33 @@ def test_at_last_it_completes(tree: Tree) -> None:
     assert "up to date" in tree.dvc("status")
 
 
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_there_is_a_flow_ends_in_one_line_wherever_it_comes(
+    new_tree: Callable[..., Tree], signum: signal.Signals, code: int
+) -> None:
+    """pydantic takes what is raised in a serializer for its error; Prefect runs some while it is imported."""
+    script = """
+import sys, time
+from pydantic import BaseModel, field_serializer
+from flows import cli, server
+class Slow(BaseModel):
+    x: int
+    @field_serializer("x")
+    def _slow(self, x):
+        print("in it", flush=True)
+        time.sleep(20)
+server.api = lambda root: Slow(x=1).model_dump()
+sys.exit(cli.main(["sweep"]))
+"""
+    tree = new_tree(FILES)
+    process = tree.start([sys.executable, "-c", script])
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["starting …\n", "in it\n"]
+    process.send_signal(signum)
+    output, _ = process.communicate(timeout=LIMIT)
+    assert (process.returncode, output) == (code, f"stopped by {signum.name}\n")
+
+
 def test_ephemeral_servers_do_not_meet_and_leave_nothing(new_tree: Callable[..., Tree], prefect_home: Path) -> None:
     one, two = (new_tree({**FILES, "dvc.yaml": ONLY_HELD, "quick.txt": "", "hold": ""}) for _ in range(2))
     for tree in (one, two):
