@@ -47,7 +47,7 @@ ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127
 $(VENV)/.installed: pyproject.toml constraints.txt install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 2; }
-	@echo "installing the pinned dependencies into $(VENV) (about a minute the first time)"
+	@echo "installing the pinned dependencies into $(VENV) (half a minute to three, the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(call install,.)
 	@touch $@
