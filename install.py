@@ -7,12 +7,21 @@ means that pip should do it.
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 
-SOURCES = ("index-url", "extra-index-url", "find-links", "trusted-host")  # one or several, between spaces
-VARIABLES = {"cert": ("SSL_CERT_FILE",), "client-cert": ("SSL_CLIENT_CERT",), "proxy": ("HTTP_PROXY", "HTTPS_PROXY")}
+# uv's variables for pip's options: not its command line, which any user of the machine may read, passwords and all
+VARIABLES = {
+    "index-url": ("UV_INDEX_URL",),
+    "extra-index-url": ("UV_EXTRA_INDEX_URL",),
+    "find-links": ("UV_FIND_LINKS",),
+    "trusted-host": ("UV_INSECURE_HOST",),
+    "cert": ("SSL_CERT_FILE",),
+    "client-cert": ("SSL_CLIENT_CERT",),
+    "proxy": ("HTTP_PROXY", "HTTPS_PROXY"),
+}
 
 
 def main(package: str) -> int:
@@ -20,13 +29,14 @@ def main(package: str) -> int:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     pinned = ["--quiet", "--constraint", "constraints.txt"]
     listed = subprocess.run([*pip, "config", "list"], stdout=subprocess.PIPE, text=True, check=False)
-    config = configuration(listed.stdout)
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, *options(config)]
     brought = listed.returncode or subprocess.run([*pip, "install", *pinned, "uv"], check=False).returncode
     if brought:
         return brought
-    environment = variables(config) | os.environ
-    return subprocess.run([*uv, *pinned, "--editable", package], env=environment, check=False).returncode
+    config = configuration(listed.stdout)
+    only_links = ["--no-index"] if config.get("no-index", "").lower() in ("1", "true", "yes", "on") else []
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, *only_links]
+    whole = [*uv, *pinned, "--editable", package]
+    return subprocess.run(whole, env=variables(config) | os.environ, check=False).returncode
 
 
 def configuration(listed: str) -> dict[str, str]:
@@ -39,21 +49,16 @@ def configuration(listed: str) -> dict[str, str]:
     return {option: value for _, option, value in sorted(known)}
 
 
-def options(config: Mapping[str, str]) -> list[str]:
-    """uv's options for where pip would look; among several places it takes the best version, as pip does."""
-    given = ["--index-strategy", "unsafe-best-match"]
-    for option in SOURCES:
-        name = "--allow-insecure-host" if option == "trusted-host" else f"--{option}"
-        given += [part for value in config.get(option, "").split() for part in (name, value)]
-    if config.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        given.append("--no-index")
-    return given
-
-
 def variables(config: Mapping[str, str]) -> dict[str, str]:
-    """Environment variables for what uv has no option for."""
-    return {name: config[option] for option, names in VARIABLES.items() if option in config for name in names}
+    """Environment variables that have uv look where pip would; among several places for the best version, as pip."""
+    found = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    for option, names in VARIABLES.items():
+        if option in config:
+            value = ("," if option == "find-links" else " ").join(config[option].split())
+            found |= dict.fromkeys(names, value)
+    return found
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this without a traceback, and make with it
     sys.exit(main(*sys.argv[1:]))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -42,32 +43,39 @@ def test_a_commands_section_goes_before_global_and_another_commands_is_not_read(
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
-    config = of_pip(tmp_path, FILE, {"PIP_INDEX_URL": "https://here.example/simple", "PIP_NO_INDEX": "1"})
+    config = of_pip(tmp_path, FILE, {"PIP_INDEX_URL": "https://here.example/simple"})
     assert config["index-url"] == "https://here.example/simple"
-    assert "--no-index" in install.options(config)
 
 
-def test_every_place_is_told_to_uv(tmp_path: Path) -> None:
-    config = of_pip(tmp_path, FILE, {})
-    given = install.options({name: config[name] for name in ("index-url", "extra-index-url", "find-links")})
-    pairs = list(zip(given[::2], given[1::2], strict=True))
-    assert pairs == [
-        ("--index-strategy", "unsafe-best-match"),
-        ("--index-url", "https://install.example/simple"),
-        ("--extra-index-url", "https://a.example/simple"),
-        ("--extra-index-url", "https://b.example/simple"),
-        ("--find-links", "/srv/one"),
-        ("--find-links", "/srv/two"),
-    ]
-
-
-def test_certificates_and_proxy_become_environment_variables() -> None:
-    config = {"cert": "/c.pem", "proxy": "http://proxy.example:3128"}
-    assert install.variables(config) == {
-        "SSL_CERT_FILE": "/c.pem",
+def test_every_place_is_told_to_uv_and_none_stands_on_its_command_line(tmp_path: Path) -> None:
+    config = of_pip(tmp_path, FILE, {"PIP_PROXY": "http://proxy.example:3128"})
+    wanted = ("index-url", "extra-index-url", "find-links", "cert", "proxy")
+    assert install.variables({name: config[name] for name in wanted}) == {
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_INDEX_URL": "https://install.example/simple",
+        "UV_EXTRA_INDEX_URL": "https://a.example/simple https://b.example/simple",
+        "UV_FIND_LINKS": "/srv/one,/srv/two",
+        "SSL_CERT_FILE": "/etc/ssl/one.pem",
         "HTTP_PROXY": "http://proxy.example:3128",
         "HTTPS_PROXY": "http://proxy.example:3128",
     }
+
+
+def test_a_real_uv_finds_what_stands_where_pip_is_told_to_look(tmp_path: Path) -> None:
+    for number in (1, 2):
+        places = tmp_path / str(number)
+        places.mkdir()
+        with zipfile.ZipFile(places / f"tiny_one-{number}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("tiny_one.py", f"NUMBER = {number}\n")
+            about = f"tiny_one-{number}.dist-info"
+            wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: tiny-one\nVersion: {number}\n")
+            wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{about}/RECORD", "")
+    config = of_pip(tmp_path, f"[global]\nfind-links = {tmp_path / '1'}\n    {tmp_path / '2'}\n", {})
+    given = os.environ | install.variables({"find-links": config["find-links"]})
+    command = [sys.executable, "-m", "uv", "pip", "install", "--no-index", "--target", str(tmp_path / "made")]
+    subprocess.run([*command, "tiny-one"], env=given, check=True)
+    assert (tmp_path / "made" / "tiny_one.py").read_text() == "NUMBER = 2\n"
 
 
 def test_where_uv_fails_the_status_is_not_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
