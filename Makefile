@@ -8,10 +8,20 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # must be kept, which many container images forbid: without them every stage would take ten seconds more to start.
 unexport PYTHONDONTWRITEBYTECODE
 
+# An installation that did not come to its end is begun anew: half a package would be taken for whole.
+ifneq ($(wildcard $(VENV)/.installing),)
+$(shell rm -rf $(VENV))
+endif
+
 # $(call install,package): by uv, and by pip where uv cannot
-install = $(BIN)/python install.py '$(1)' || { echo "uv could not; installing with pip, which takes longer" >&2; \
+define install
+@touch $(VENV)/.installing
+@$(BIN)/python install.py '$(1)' || { echo "uv could not; installing with pip, which takes longer" >&2; \
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt \
 	--editable '$(1)'; }
+@rm $(VENV)/.installing
+@touch $@
+endef
 
 .PHONY: sweep test lint check ui stats-check bench accessibility
 
@@ -49,9 +59,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt install.py
 		{ echo "error: Python 3.11 or newer is needed; say which with make PYTHON=python3.11" >&2; exit 2; }
 	@echo "installing the pinned dependencies into $(VENV) (half a minute to three, the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(call install,.)
-	@touch $@
+	$(call install,.)
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(call install,.[dev])
-	@touch $@
+	$(call install,.[dev])

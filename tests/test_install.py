@@ -1,6 +1,7 @@
 """install.py tells uv where pip would look."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -90,3 +91,16 @@ def test_where_uv_fails_the_status_is_not_0(tmp_path: Path, monkeypatch: pytest.
     )
     assert done.returncode != 0
     assert "no-such-one" in done.stderr or "setuptools" in done.stderr
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_make_begins_an_interrupted_installation_anew_and_keeps_any_other(tmp_path: Path, interrupted: bool) -> None:
+    """uv takes a package of which half the files are there for installed."""
+    shutil.copy(Path(install.__file__).with_name("Makefile"), tmp_path)
+    (tmp_path / ".venv").mkdir()
+    kept = tmp_path / ".venv" / "half a package"
+    kept.touch()
+    if interrupted:
+        (tmp_path / ".venv" / ".installing").touch()
+    subprocess.run(["make", "--dry-run", ".venv/.installed"], cwd=tmp_path, capture_output=True, check=False)
+    assert kept.exists() is not interrupted
