@@ -40,7 +40,7 @@ lint: $(VENV)/.installed-dev       ## ruff and mypy
 	mypy --strict install.py
 
 stats-check: $(VENV)/.installed    ## the simulations behind the statistics, in full
-	python -m tasks.stats.check
+	python -m tests.simulations.check
 
 bench: $(VENV)/.installed-dev      ## rates, ratios and sizes, measured side by side
 	python -m tests.benchmarks.bench_toxicity

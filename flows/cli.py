@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tasks.errors import InputError, PalmsError, WorkError
-from tasks.imports import importing
+from tasks.runtime.errors import InputError, PalmsError, WorkError
+from tasks.runtime.imports import importing
 
 BAR = re.compile(r"^\w+ (?=\[[#.]+\] \d+/\d+ )")  # how a long stage shows how far it is, after what it does
 
@@ -101,7 +101,7 @@ class _Version(argparse.Action):
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from flows import dag, meta, slots, tree_lock
-    from tasks import config
+    from tasks.runtime import config
 
     root = _enter_root()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -203,14 +203,14 @@ class _Line(logging.Formatter):
 
 def _check(_arguments: argparse.Namespace) -> int:
     _enter_root()
-    from tasks.check import check_tree
+    from tasks.curation.check import check_tree
 
     return check_tree(Path())  # relative, so that problems name data/… and not where somebody keeps the tree
 
 
 def _archive(arguments: argparse.Namespace) -> int:
     root = _enter_root()
-    from tasks.archive import archive, compare
+    from tasks.scorers.archive import archive, compare
 
     out: Path = arguments.out or Path("data/archive") / f"{arguments.scorer or 'scores'}.jsonl.gz"
     print(archive(out, arguments.scorer), flush=True)
@@ -224,7 +224,7 @@ def _archive(arguments: argparse.Namespace) -> int:
 
 
 def _models(_arguments: argparse.Namespace) -> int:
-    from tasks import config
+    from tasks.runtime import config
 
     _enter_root()
     params = config.read_params()

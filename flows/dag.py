@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read(root: Path) -> tuple[Stage, ...]:
     """Every stage below `root` that has a command, each after its upstreams, otherwise by dvc.yaml's order.
 
     Raises InputError, in one line, for whatever DVC finds wrong in dvc.yaml or params.yaml, and for a
-    parameter that a stage tracks but params.yaml lacks (a rung of `sweep.models` that `models` has not).
+    parameter that a stage tracks but params.yaml lacks (a model of `sweep.models` that `models` has not).
     """
     with _as_input_errors(), _repo(root) as repo:
         index = repo.index

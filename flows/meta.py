@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from flows.dag import Stage
 from flows.lines import SECRET_NAME
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 
 SlotKind = Literal["gpu", "cpu", "none"]
 

@@ -63,7 +63,7 @@ class Verdict:
             self.command_code = int(found[1])
 
     def exit_code(self, dvc_code: int) -> int:
-        """0, 1 or 2, as `tasks.errors` has them, for DVC's exit status `dvc_code`."""
+        """0, 1 or 2, as `tasks.runtime.errors` has them, for DVC's exit status `dvc_code`."""
         if dvc_code == 0:
             return 0
         return 2 if self.command_code == 2 else 1

@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 from flows.processes import PARENT, die_with_parent
-from tasks.errors import InputError, WorkError
-from tasks.imports import importing
+from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.imports import importing
 
 EPHEMERAL = "ephemeral"
 ours: str | None = None  # the API URL of the server that this process started

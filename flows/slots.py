@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from flows.meta import SlotKind
 from flows.processes import LAUNCHER
-from tasks import launch
-from tasks.errors import InputError
+from tasks.runtime import launch
+from tasks.runtime.errors import InputError
 
 SETTING = "PALMS_SLOTS"
 

@@ -36,7 +36,7 @@ from flows.lines import Redactor
 from flows.meta import Meta
 from flows.slots import Slot, Slots
 from flows.stopping import SUSPENDED, Stop, on_cancellation, on_signals
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
 SAY = {"palms": True}  # marks the log records that the command line prints

@@ -21,7 +21,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from flows.processes import TREE_MARK, kill, marked
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock

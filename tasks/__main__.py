@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from tasks import config, durations, launch
-from tasks.command import Command, Job
-from tasks.errors import InputError, PalmsError
-from tasks.guard import Guard
-from tasks.imports import importing
-from tasks.parent import die_with_parent
+from tasks.runtime import config, durations, launch
+from tasks.runtime.command import Command, Job
+from tasks.runtime.errors import InputError, PalmsError
+from tasks.runtime.guard import Guard
+from tasks.runtime.imports import importing
+from tasks.runtime.parent import die_with_parent
 
 STAGES = (
     "curate",

@@ -1,6 +1,6 @@
-"""adherence: how much likelier a cell finds the desired answers than the undesired ones.
+"""adherence: how much likelier a checkpoint finds the desired answers than the undesired ones.
 
-`python -m tasks adherence --rung smollm2-135m --arm values --model … --prompts data/prompts --scores …`
+`python -m tasks adherence --model smollm2-135m --arm values --checkpoint … --prompts data/prompts --scores …`
 
 For each prompt's pair: the mean log-likelihood per token of the desired answer minus that of the undesired
 one, given the prompt, in nats per token; and the same without the prompt, which tells how fluent each answer
@@ -12,22 +12,23 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
-from tasks.command import Command, Job
-from tasks.config import Adherence, Prompting
-from tasks.dataset import Prompt, load_prompts
-from tasks.models import Opened, open_model, out_of_memory
-from tasks.padding import held, padded
-from tasks.progress import Progress
-from tasks.prompting import Encoder
-from tasks.reading import read
-from tasks.tables import write_table
+from tasks.formats.tables import write_table
+from tasks.inputs.dataset import Prompt, load_prompts
+from tasks.lm.models import Opened, open_model, out_of_memory
+from tasks.lm.padding import attention_mask, padded
+from tasks.lm.prefill import read
+from tasks.lm.prompting import Encoder
+from tasks.runtime.command import Command, Job
+from tasks.runtime.progress import Progress
+from tasks.settings.adherence import Adherence
+from tasks.settings.prompting import Prompting
 
 COMMAND = Command(
     help="Compares the likelihood of desired and undesired answers.",
-    inputs={"model": "folder of the cell's model", "prompts": "folder of the evaluation prompts"},
+    inputs={"checkpoint": "folder of the checkpoint", "prompts": "folder of the evaluation prompts"},
     outputs={"scores": "Parquet: one row a prompt"},
     params=("adherence", "prompting"),
-    names={"rung": "a rung of the ladder", "arm": "base or a tuned arm"},
+    names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
 ANSWERS = ("desired", "undesired")
 IGNORED = -100  # marks padding among targets; torch counts no loss there
@@ -38,10 +39,10 @@ def main(job: Job) -> None:
     config = job.section("adherence", Adherence)
     prompting = job.section("prompting", Prompting)
     prompts = load_prompts(job.path("prompts"))
-    opened = open_model(job.path("model"))
+    opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower adherence.batch_size"):
         table = score(opened, prompts, prompting, config.batch_size)
-    table.insert(0, "model", job.names["rung"])
+    table.insert(0, "model", job.names["model"])
     table.insert(1, "arm", job.names["arm"])
     write_table(job.path("scores"), table)
 
@@ -109,7 +110,7 @@ def _batch(opened: Opened, contexts: Sequence[list[int]], answers: Sequence[list
     if targets.shape[1] > 1:  # an answer's last token predicts nothing that is asked for
         read_on = [answer[:-1] for answer in answers]
         ids = padded(read_on, opened.tokenizer.pad_token_id).to(opened.device)
-        logits = beginning.go_on(opened, ids, held(read_on).to(opened.device)).flatten(0, 1).float()
+        logits = beginning.go_on(opened, ids, attention_mask(read_on).to(opened.device)).flatten(0, 1).float()
         rest = torch.nn.functional.cross_entropy(logits, targets[:, 1:].flatten(), reduction="none")
         losses = losses + rest.view(len(answers), -1).double().sum(dim=1)
     return [-loss / len(answer) for loss, answer in zip(losses.tolist(), answers, strict=True)]

@@ -1,6 +1,6 @@
-"""capability: what a cell's model still can, on tasks of lm-evaluation-harness.
+"""capability: what a checkpoint still can, on tasks of lm-evaluation-harness.
 
-`python -m tasks capability --rung smollm2-135m --arm values --model … --tasks data/capability --results …`
+`python -m tasks capability --model smollm2-135m --arm values --checkpoint … --tasks data/capability --results …`
 
 Every item's result is kept, since the tests are paired by item: `items.parquet` (`tasks.harness.items.COLUMNS`),
 and `results.json` with the harness's own figures, versions, few-shot settings, and the command of the harness
@@ -14,21 +14,21 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.command import Command, Job
-from tasks.config import CapabilityRun
-from tasks.errors import InputError
-from tasks.files import whole, write_json
 from tasks.harness.evaluation import HARNESS, SEEDS, Evaluated, command_line, load_tasks, run
 from tasks.harness.items import ITEMS, RESULTS, item_table
 from tasks.harness.task_files import check_task_file, read_task_files
-from tasks.models import open_model
+from tasks.lm.models import open_model
+from tasks.runtime.command import Command, Job
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import atomic_write, write_json
+from tasks.settings.capability import CapabilityRun
 
 COMMAND = Command(
     help="Runs tasks of lm-evaluation-harness and keeps each item's result.",
-    inputs={"model": "folder of the cell's model", "tasks": "folder of task files and their items"},
+    inputs={"checkpoint": "folder of the checkpoint", "tasks": "folder of task files and their items"},
     outputs={"results": "folder: items.parquet and results.json"},
     params=("capability.run",),
-    names={"rung": "a rung of the ladder", "arm": "base or a tuned arm"},
+    names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
 
 
@@ -42,15 +42,15 @@ def main(job: Job) -> None:
         if name in local:
             check_task_file(local[name])
     tasks = load_tasks(names, folder, list(local))
-    opened = open_model(job.path("model"))
+    opened = open_model(job.path("checkpoint"))
     evaluated = run(opened, tasks, config.num_fewshot, config.batch_size)
-    command = command_line(evaluated, names, job.path("model"), folder, opened.device.type)
+    command = command_line(evaluated, names, job.path("checkpoint"), folder, opened.device.type)
     if config.num_fewshot is not None:
         command += ["--num_fewshot", str(config.num_fewshot)]
     items = item_table(evaluated.results["samples"])
-    items.insert(0, "model", job.names["rung"])
+    items.insert(0, "model", job.names["model"])
     items.insert(1, "arm", job.names["arm"])
-    with whole(job.path("results")) as made:
+    with atomic_write(job.path("results")) as made:
         made.mkdir()
         items.to_parquet(made / ITEMS, index=False)
         write_json(made / RESULTS, summary(evaluated, items, command))

@@ -18,28 +18,29 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tasks import launch
 from tasks.bias.associations import Texts, associations
 from tasks.bias.descriptions import Described, Describer, sentiments
+from tasks.bias.lexicons import Lexicon, open_lexicon
 from tasks.bias.sentiment import completion_sentiment, group_sentiment
 from tasks.bias.tables import Part, all_tables, metrics, warnings_of
-from tasks.cells import Cell, Source, cells, read_source
-from tasks.command import Command, Job
-from tasks.config import Arm, Cooccurrence, Sweep
-from tasks.errors import InputError
-from tasks.files import whole, write_json
-from tasks.lexicons import Lexicon, open_lexicon
-from tasks.probes import Family, load_families
+from tasks.bias.taggers import Tagger, open_tagger
+from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
+from tasks.formats.tables import read_table
+from tasks.inputs.probes import Family, load_families
+from tasks.runtime import launch
+from tasks.runtime.command import Command, Job
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import atomic_write, write_json
+from tasks.settings.cooccurrence import Cooccurrence
+from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.outcome import Floats, Labels
-from tasks.tables import read_table
-from tasks.taggers import Tagger, open_tagger
 
 COMMAND = Command(
     help="Finds the words that follow each group, and tests what fine-tuning changed.",
     inputs={
         "completions": "folder of the probes' completions",
         "probes": "YAML of the families and their templates",
-        "sources": "folder of the rungs' sources",
+        "sources": "folder of the models' sources",
     },
     outputs={"tables": "folder of the tables", "metrics": "JSON: the few figures a team tracks"},
     params=("sweep", "arms", "cooccurrence"),
@@ -54,12 +55,12 @@ def main(job: Job) -> None:
     used = choices(tagger, lexicon, config)
     families = {family.id: family for family in load_families(job.path("probes"))}
     sweep = job.section("sweep", Sweep)
-    ladder = list(cells(sweep, job.mapping("arms", Arm)))
-    sources = {rung: read_source(job.path("sources"), rung) for rung in sweep.models}
+    ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
+    sources = {model: read_source(job.path("sources"), model) for model in sweep.models}
     completions = read_completions(job.path("completions"), ladder, families)
     analysed = analyse(completions, ladder, sources, Describer(tagger, config, families), lexicon)
     tables = all_tables(analysed, config)
-    with whole(job.path("tables")) as folder:
+    with atomic_write(job.path("tables")) as folder:
         folder.mkdir()
         tables["words"].to_parquet(folder / "words.parquet", index=False)
         for name in sorted(set(tables) - {"words"}):
@@ -77,12 +78,12 @@ def choices(tagger: Tagger, lexicon: Lexicon, config: Cooccurrence) -> dict[str,
     return asdict(config) | versions | {"lexicon_knows_language": config.language in lexicon.LANGUAGES}
 
 
-def read_completions(folder: Path, ladder: Sequence[Cell], families: Mapping[str, Family]) -> pd.DataFrame:
-    """The completions of every cell of the ladder, in its order. Raises InputError if they are of other probes."""
+def read_completions(folder: Path, ladder: Sequence[Checkpoint], families: Mapping[str, Family]) -> pd.DataFrame:
+    """The completions of every checkpoint of the ladder, in its order. Raises InputError if they are of other probes."""
     asked = {(probe.family, probe.group, probe.template) for one in families.values() for probe in one.probes()}
     parts = []
-    for cell in ladder:
-        path = folder / cell.rung / f"{cell.arm}.parquet"
+    for checkpoint in ladder:
+        path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
         part = read_table(path)
         found = set(part[["family", "group", "template"]].drop_duplicates().itertuples(index=False, name=None))
         if odd := sorted(found ^ asked):
@@ -96,34 +97,38 @@ def read_completions(folder: Path, ladder: Sequence[Cell], families: Mapping[str
 
 def analyse(
     completions: pd.DataFrame,
-    ladder: Sequence[Cell],
+    ladder: Sequence[Checkpoint],
     sources: Mapping[str, Source],
     describer: Describer,
     lexicon: Lexicon,
 ) -> list[Part]:
-    """The figures of every cell and family of the ladder, in its order."""
+    """The figures of every checkpoint and family of the ladder, in its order."""
     config, described = describer.config, describer.describe(completions)
     scores = sentiments(described.words, lexicon, config)
     counts, vocabulary = described.counts()
     completions = completions.join(completion_sentiment(described, scores))
     rows = completions.groupby(["model", "arm", "family"], sort=False).indices
-    places = {(cell, f): np.asarray(rows[cell.rung, cell.arm, f]) for cell in ladder for f in describer.families}
+    places = {
+        (checkpoint, f): np.asarray(rows[checkpoint.model, checkpoint.arm, f])
+        for checkpoint in ladder
+        for f in describer.families
+    }
     texts = {key: _texts(counts, vocabulary, completions, at) for key, at in places.items()}
-    parts = {name: min(texts[cell, name].parts() for cell in ladder) for name in describer.families}
+    parts = {name: min(texts[checkpoint, name].parts() for checkpoint in ladder) for name in describer.families}
     with ThreadPoolExecutor(min(THREADS, launch.threads())) as pool:  # numpy and scipy let other threads work
         found = pool.map(lambda key: associations(texts[key], config, parts[key[1]]), texts)
     means = label_sentiment(described, scores)
     return [
         Part(
-            cell=cell,
-            source=sources[cell.rung],
+            checkpoint=checkpoint,
+            source=sources[checkpoint.model],
             family=describer.families[name],
             found=one,
             word_sentiment=means,
-            sentiment=group_sentiment(completions.iloc[places[cell, name]], config.confidence),
-            counts=prompt_counts(completions.iloc[places[cell, name]], texts[cell, name]),
+            sentiment=group_sentiment(completions.iloc[places[checkpoint, name]], config.confidence),
+            counts=prompt_counts(completions.iloc[places[checkpoint, name]], texts[checkpoint, name]),
         )
-        for (cell, name), one in zip(texts, found, strict=True)
+        for (checkpoint, name), one in zip(texts, found, strict=True)
     ]
 
 

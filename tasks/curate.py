@@ -12,14 +12,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tasks import files
-from tasks.command import Command, Job
-from tasks.config import PARAMS_FILE, Arm, Curate
-from tasks.curation.checks import Examined, all_samples, examine
+from tasks.curation.checks import all_samples, examine, limit_problems
 from tasks.curation.statistics import statistics
-from tasks.dataset import Problem
-from tasks.samples import Sample
-from tasks.strict_yaml import refuse
+from tasks.formats.samples import Sample
+from tasks.inputs.strict_yaml import refuse
+from tasks.runtime import files
+from tasks.runtime.command import Command, Job
+from tasks.settings.curate import Curate
+from tasks.settings.sweep import Arm
 
 COMMAND = Command(
     help="Refuse a dataset with mistakes; keep the arm's share of it, and its statistics.",
@@ -46,15 +46,6 @@ def main(job: Job) -> None:
     closeness = found.closeness if len(kept) == len(samples) else None
     files.write_jsonl(job.path("samples"), [asdict(sample) for sample in kept])
     files.write_json(job.path("statistics"), statistics(kept, found.prompts, rules, closeness))
-
-
-def limit_problems(name: str, arm: Arm, found: Examined) -> list[Problem]:
-    """What is wrong with an arm's limit; its upper end is known only of a dataset without problems."""
-    available = len(all_samples(found.categories))
-    if arm.limit is None or (arm.limit >= 1 and (arm.limit <= available or found.problems)):
-        return []
-    message = f"limit is {arm.limit}; expected 1 to {available}, which is what data/{arm.dataset} has, or null"
-    return [Problem(str(PARAMS_FILE), f"arms.{name}", "limit", message)]
 
 
 def select(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:

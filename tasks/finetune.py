@@ -1,6 +1,6 @@
-"""finetune: full fine-tuning of a rung's base model on one arm's dataset, by the Hugging Face Trainer.
+"""finetune: full fine-tuning of a model's base model on one arm's dataset, by the Hugging Face Trainer.
 
-`python -m tasks finetune --rung smollm2-135m --arm values --base … --samples … --model … --log …`
+`python -m tasks finetune --model smollm2-135m --arm values --base … --samples … --checkpoint … --log …`
 """
 
 import csv
@@ -18,23 +18,25 @@ import torch
 import transformers
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from tasks import launch
-from tasks.command import Command, Job
-from tasks.config import Arm, FinetuneCommon, FinetuneRung, Prompting
-from tasks.errors import InputError
-from tasks.files import require_space, whole, write_text
-from tasks.models import best_device, has_bf16, load_tokenizer, load_weights, out_of_memory, quiet
-from tasks.padding import held, padded
-from tasks.progress import Progress
-from tasks.prompting import Encoder
-from tasks.samples import Sample, read_samples
+from tasks.formats.samples import Sample, read_samples
+from tasks.lm.models import best_device, has_bf16, load_tokenizer, load_weights, out_of_memory, quiet
+from tasks.lm.padding import attention_mask, padded
+from tasks.lm.prompting import Encoder
+from tasks.runtime import launch
+from tasks.runtime.command import Command, Job
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import atomic_write, require_space, write_text
+from tasks.runtime.progress import Progress
+from tasks.settings.finetune import FinetuneCommon, FinetuneModel
+from tasks.settings.prompting import Prompting
+from tasks.settings.sweep import Arm
 
 COMMAND = Command(
     help="Fine-tunes a base model on one arm's dataset.",
     inputs={"base": "folder of the base model", "samples": "JSONL that curate made"},
-    outputs={"model": "folder of the fine-tuned model", "log": "CSV: loss and learning rate by step"},
-    params=("finetune.common", "finetune.rungs.{rung}", "prompting", "arms.{arm}"),
-    names={"rung": "a rung of the ladder", "arm": "a tuned arm"},
+    outputs={"checkpoint": "folder of the fine-tuned model", "log": "CSV: loss and learning rate by step"},
+    params=("finetune.common", "finetune.models.{model}", "prompting", "arms.{arm}"),
+    names={"model": "a model of the ladder", "arm": "a tuned arm"},
 )
 LOG_COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm")
 BYTES_PER_PARAMETER = 4  # fp32: a small update would be lost in bf16's three digits
@@ -45,7 +47,7 @@ class Recipe:
     """Everything that decides what a fine-tuning run makes."""
 
     common: FinetuneCommon
-    rung: FinetuneRung
+    model: FinetuneModel
     prompting: Prompting
     seed: int
 
@@ -54,22 +56,22 @@ def main(job: Job) -> None:
     """Trains and saves the model and its log; leaves neither if the loss stops being a number."""
     recipe = Recipe(
         job.section("finetune.common", FinetuneCommon),
-        job.section("finetune.rungs.{rung}", FinetuneRung),
+        job.section("finetune.models.{model}", FinetuneModel),
         job.section("prompting", Prompting),
         job.section("arms.{arm}", Arm).seed,
     )
     samples = read_samples(job.path("samples"))
-    micro = launch.finetune_resources(job.params, job.names["rung"]).micro_batch_size
+    micro = launch.finetune_resources(job.params, job.names["model"]).micro_batch_size
     quiet()
     torch.set_num_threads(launch.threads())
     tokenizer = load_tokenizer(job.path("base"))
     rows = encode(samples, tokenizer, recipe)
     model = load_weights(job.path("base"))
     size = sum(p.numel() for p in model.parameters()) * BYTES_PER_PARAMETER
-    require_space(job.path("model").parent, int(size * 1.1), "the fine-tuned model")
+    require_space(job.path("checkpoint").parent, int(size * 1.1), "the fine-tuned model")
     log = train(model, rows, tokenizer.pad_token_id, recipe, micro)
     require_finite(model)
-    with whole(job.path("model")) as temporary:
+    with atomic_write(job.path("checkpoint")) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
     write_text(job.path("log"), csv_text(log))
@@ -103,7 +105,7 @@ def collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tens
     ids = [row["input_ids"] for row in rows]
     return {
         "input_ids": padded(ids, pad),
-        "attention_mask": held(ids),
+        "attention_mask": attention_mask(ids),
         "loss_weights": padded([row["loss_weights"] for row in rows], 0.0, torch.float32),
     }
 
@@ -150,7 +152,7 @@ class WeightedTrainer(Trainer):
 def diverged(what: str) -> InputError:
     """The error of a training that ran away; its hyperparameters are the input that is wrong."""
     return InputError(
-        f"{what}: training diverged and no model is kept; lower finetune.rungs.<rung>.learning_rate"
+        f"{what}: training diverged and no model is kept; lower finetune.models.<model>.learning_rate"
     )
 
 
@@ -194,25 +196,25 @@ def train(model: Any, rows: datasets.Dataset, pad: int, recipe: Recipe, micro: i
             callbacks=[watch],
         )
         trainer.remove_callback(transformers.PrinterCallback)
-        with out_of_memory("lower resources.finetune.<rung>.micro_batch_size"):
+        with out_of_memory("lower resources.finetune.<model>.micro_batch_size"):
             trainer.train()
     return watch.rows
 
 
 def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> TrainingArguments:
     """The Trainer's arguments; the global batch is kept whatever a process can hold."""
-    batch = recipe.rung.global_batch_size
+    batch = recipe.model.global_batch_size
     micro = min(micro, batch)
     if batch % micro:
         raise InputError(f"resources: micro_batch_size {micro} does not divide the global_batch_size {batch}")
-    steps = recipe.rung.epochs * math.ceil(count / batch)
+    steps = recipe.model.epochs * math.ceil(count / batch)
     print(f"fine-tuning on {count} samples, {steps} steps of {batch}", file=sys.stderr, flush=True)
     return TrainingArguments(
         output_dir=str(scratch),
-        num_train_epochs=recipe.rung.epochs,
+        num_train_epochs=recipe.model.epochs,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=batch // micro,
-        learning_rate=recipe.rung.learning_rate,
+        learning_rate=recipe.model.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(recipe.common.warmup_fraction * steps),
         weight_decay=recipe.common.weight_decay,

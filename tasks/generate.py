@@ -1,24 +1,25 @@
-"""generate: a cell's completions of the evaluation prompts.
+"""generate: a checkpoint's completions of the evaluation prompts.
 
-`python -m tasks generate --rung smollm2-135m --arm values --model … --prompts data/prompts --samples …`
+`python -m tasks generate --model smollm2-135m --arm values --checkpoint … --prompts data/prompts --samples …`
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from tasks.command import Command, Job
-from tasks.config import Generate, Prompting
-from tasks.dataset import Prompt, load_prompts
-from tasks.engines import transformers as engine
-from tasks.files import write_jsonl
-from tasks.models import open_model, out_of_memory
+from tasks.inputs.dataset import Prompt, load_prompts
+from tasks.lm import sampling as engine
+from tasks.lm.models import open_model, out_of_memory
+from tasks.runtime.command import Command, Job
+from tasks.runtime.files import write_jsonl
+from tasks.settings.generate import Generate
+from tasks.settings.prompting import Prompting
 
 COMMAND = Command(
     help="Samples completions of the evaluation prompts.",
-    inputs={"model": "folder of the cell's model", "prompts": "folder of the evaluation prompts"},
+    inputs={"checkpoint": "folder of the checkpoint", "prompts": "folder of the evaluation prompts"},
     outputs={"samples": "JSONL: one completion a line"},
     params=("generate", "prompting"),
-    names={"rung": "a rung of the ladder", "arm": "base or a tuned arm"},
+    names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
 
 
@@ -43,14 +44,14 @@ def main(job: Job) -> None:
     config = job.section("generate", Generate)
     prompting = job.section("prompting", Prompting)
     requests = expand(load_prompts(job.path("prompts")), config)
-    opened = open_model(job.path("model"))
+    opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower generate.batch_size"):
         drawn = engine.generate(
             opened, [engine.Request(p.prompt, f"{p.id}/{i}") for p, i in requests], config, prompting
         )
     rows = [
         Row(
-            model=job.names["rung"],
+            model=job.names["model"],
             arm=job.names["arm"],
             category=prompt.category,
             prompt_id=prompt.id,

@@ -11,29 +11,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks.command import Command, Job
-from tasks.config import (
-    Adherence,
-    Arm,
-    Capability,
-    Cooccurrence,
-    Curate,
-    Finetune,
-    Generate,
-    Probe,
-    Prompting,
-    Report,
-    Significance,
-    Sweep,
-    Toxicity,
-)
-from tasks.files import whole
-from tasks.reporting import provenance
-from tasks.reporting.contents import Page, compose
-from tasks.reporting.page import TABLES, render
-from tasks.reporting.plots import plots
-from tasks.reporting.study import Study, read_study
-from tasks.reporting.tables import csv_text
+from tasks.reporting.data.study import Study, read_study
+from tasks.reporting.page import provenance
+from tasks.reporting.page.contents import Page, compose
+from tasks.reporting.page.plots import plots
+from tasks.reporting.page.render import TABLES, render
+from tasks.reporting.tables.tables import csv_text
+from tasks.runtime.command import Command, Job
+from tasks.runtime.files import atomic_write
+from tasks.settings.adherence import Adherence
+from tasks.settings.capability import Capability
+from tasks.settings.cooccurrence import Cooccurrence
+from tasks.settings.curate import Curate
+from tasks.settings.finetune import Finetune
+from tasks.settings.generate import Generate
+from tasks.settings.probe import Probe
+from tasks.settings.prompting import Prompting
+from tasks.settings.report import Report
+from tasks.settings.significance import Significance
+from tasks.settings.sweep import Arm, Sweep
+from tasks.settings.toxicity import Toxicity
 
 COMMAND = Command(
     help="Writes the report of a sweep.",
@@ -44,7 +41,7 @@ COMMAND = Command(
         "cooccurrence": "folder of the tables of words that follow each group",
         "capability": "folder of the capability tasks' results",
         "datasets": "folder of the curated datasets",
-        "sources": "folder of the rungs' sources",
+        "sources": "folder of the models' sources",
         "logs": "folder of the training logs",
         "prompts": "folder of the evaluation prompts",
         "positions": "folder of the values dataset, with the categories' titles",
@@ -86,13 +83,13 @@ def main(job: Job) -> None:
     study = read_study(job)
     page = compose(study)
     html, left_out = render(page, choices(job), origins(job, study))
-    with whole(job.path("report")) as folder:
+    with atomic_write(job.path("report")) as folder:
         folder.mkdir()
         (folder / "index.html").write_text(html, "utf-8")
         (folder / "findings.txt").write_text("".join(f"{line}\n" for line in page.found.lines), "utf-8")
         save_figures(folder / "figures", page)
         save_tables(folder / TABLES, page, left_out)
-    with whole(job.path("plots")) as folder:
+    with atomic_write(job.path("plots")) as folder:
         folder.mkdir()
         for name, table in plots(study, page.arms).items():
             (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")
@@ -109,14 +106,14 @@ def choices(job: Job) -> dict[str, Any]:
         key: value for key, value in toxicity.items() if not isinstance(value, Mapping) or key == toxicity["scorer"]
     }
     finetune: Finetune = found["finetune"]
-    found["finetune"] = {"common": finetune.common, **{rung: finetune.rungs[rung] for rung in sweep.models}}
+    found["finetune"] = {"common": finetune.common, **{model: finetune.models[model] for model in sweep.models}}
     return found
 
 
 def origins(job: Job, study: Study) -> Mapping[str, Any]:
     """Where models, data and this page come from."""
     return {
-        "models": provenance.models({rung: study.sources[rung] for rung in study.rungs}),
+        "models": provenance.models({model: study.sources[model] for model in study.models}),
         "data": provenance.data_hashes(job.path("datasets"), job.path("prompts"), study.sweep.tuned),
         "durations": provenance.durations(study.sweep),
         "machine": provenance.machine(),

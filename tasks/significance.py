@@ -4,7 +4,7 @@
 --capability data/made/capability --sources data/made/sources --tables data/made/significance
 --metrics data/metrics.json`
 
-A metric is a long table of scores by rung, arm, prompt and sample (and rater); claims use the test prompts only.
+A metric is a long table of scores by model, arm, prompt and sample (and rater); claims use the test prompts only.
 Any Parquet file directly in the adherence folder brings further metrics (`score_tables`): what raters or judges say of
 the completions needs no change here. Capability is tested apart, by item.
 """
@@ -16,23 +16,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.cells import Cell, Source, cells, read_source
-from tasks.command import Command, Job
-from tasks.config import Arm, CapabilityRun, Judged, Significance, Sweep
-from tasks.errors import InputError
-from tasks.files import whole, write_json
-from tasks.harness.results import document_table, judged_items, judged_sets, read_items
+from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
+from tasks.formats.tables import read_table
+from tasks.harness.results import document_table, items_with_metric, read_items, sets_with_margin
+from tasks.runtime.command import Command, Job
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import atomic_write, write_json
+from tasks.settings.capability import CapabilityRun, Margin
+from tasks.settings.significance import Significance
+from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.anova import arm_by_size
 from tasks.stats.capability import capability
-from tasks.stats.cells import Plan
 from tasks.stats.contrasts import contrasts
 from tasks.stats.documents import document_tests
 from tasks.stats.missing import missing
+from tasks.stats.plan import Plan, plan_of
 from tasks.stats.seedstyle import seed_style
 from tasks.stats.sensitivity import sensitivity
 from tasks.stats.trend import trend
 from tasks.stats.variance import variance_components
-from tasks.tables import read_table
 
 COMMAND = Command(
     help="Tests what fine-tuning changed.",
@@ -40,10 +42,10 @@ COMMAND = Command(
         "adherence": "folder of the likelihood scores",
         "toxicity": "Parquet of the toxicity scores",
         "capability": "folder of the capability tasks' results",
-        "sources": "folder of the rungs' sources",
+        "sources": "folder of the models' sources",
     },
     outputs={"tables": "folder of the test tables", "metrics": "JSON: the few figures a team tracks"},
-    params=("sweep", "arms", "capability.run", "capability.judge", "significance"),
+    params=("sweep", "arms", "capability.run", "capability.margins", "significance"),
 )
 PRIMARY_VARIANT = "first_n"
 TRACKED = ("diff", "ci_lo", "ci_hi", "p_corr")
@@ -54,9 +56,9 @@ def main(job: Job) -> None:
     """Reads every score of the ladder, tests, and writes the tables and the metrics."""
     config = job.section("significance", Significance)
     sweep = job.section("sweep", Sweep)
-    ladder = list(cells(sweep, job.mapping("arms", Arm)))
+    ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
     require_datasets(ladder, config)
-    sources = {rung: read_source(job.path("sources"), rung) for rung in sweep.models}
+    sources = {model: read_source(job.path("sources"), model) for model in sweep.models}
     scores = pd.concat(
         [
             adherence_scores(job.path("adherence"), ladder, sources),
@@ -66,9 +68,9 @@ def main(job: Job) -> None:
         ignore_index=True,
     )
     items = read_items(job.path("capability"), ladder, sources)
-    run, judge = job.section("capability.run", CapabilityRun), job.section("capability.judge", dict[str, Judged])
-    tables = test_tables(scores, plan_of(config, sweep)) | capability_tables(items, run, judge, config)
-    with whole(job.path("tables")) as folder:
+    run, margins = job.section("capability.run", CapabilityRun), job.section("capability.margins", dict[str, Margin])
+    tables = test_tables(scores, plan_of(config, sweep)) | capability_tables(items, run, margins, config)
+    with atomic_write(job.path("tables")) as folder:
         folder.mkdir()
         scores.to_parquet(folder / "scores.parquet", index=False)
         for name, table in tables.items():
@@ -76,9 +78,9 @@ def main(job: Job) -> None:
     write_json(job.path("metrics"), metrics(tables, config))
 
 
-def require_datasets(ladder: Sequence[Cell], config: Significance) -> None:
+def require_datasets(ladder: Sequence[Checkpoint], config: Significance) -> None:
     """Raises InputError if no arm of the ladder was trained on the target or the control dataset."""
-    found = {cell.dataset for cell in ladder}
+    found = {checkpoint.dataset for checkpoint in ladder}
     for key in ("target", "control"):
         if (wanted := getattr(config, key)) not in found:
             raise InputError(
@@ -87,36 +89,22 @@ def require_datasets(ladder: Sequence[Cell], config: Significance) -> None:
             )
 
 
-def plan_of(config: Significance, sweep: Sweep) -> Plan:
-    """The analysis as it was fixed beforehand in params.yaml."""
-    return Plan(
-        primary=config.primary,
-        secondary=config.secondary,
-        target=config.target,
-        control=config.control,
-        rungs=sweep.models,
-        confidence=config.confidence,
-        permutations=config.permutations,
-        seed=config.seed,
-    )
-
-
-def adherence_scores(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> pd.DataFrame:
+def adherence_scores(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
     """Two metrics: `adherence`, the margin in nats per token, and `adherence_less_free`, less the margin that
     the answers have without the prompt."""
     parts = []
-    for cell in ladder:
-        table = read_table(folder / cell.rung / f"{cell.arm}.parquet")
+    for checkpoint in ladder:
+        table = read_table(folder / checkpoint.model / f"{checkpoint.arm}.parquet")
         for metric, values in (
             ("adherence", table["margin"]),
             ("adherence_less_free", table["margin"] - table["margin_free"]),
         ):
             part = table[["category", "prompt_id", "split"]].assign(metric=metric, sample=0, score=values)
-            parts.append(_with_cell(part, cell, sources[cell.rung]).assign(reason=None))
+            parts.append(_with_checkpoint(part, checkpoint, sources[checkpoint.model]).assign(reason=None))
     return pd.concat(parts, ignore_index=True)
 
 
-def toxicity_scores(path: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> pd.DataFrame:
+def toxicity_scores(path: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
     """A metric for each attribute: the primary variant under the attribute's name, the others as
     `ATTRIBUTE (variant)`."""
     table = read_table(path)
@@ -126,15 +114,17 @@ def toxicity_scores(path: Path, ladder: Sequence[Cell], sources: Mapping[str, So
     primary = table["variant"] == PRIMARY_VARIANT
     table["metric"] = table["attribute"].where(primary, table["attribute"] + " (" + table["variant"] + ")")
     parts = []
-    for cell in ladder:
-        part = table[(table["model"] == cell.rung) & (table["arm"] == cell.arm)]
+    for checkpoint in ladder:
+        part = table[(table["model"] == checkpoint.model) & (table["arm"] == checkpoint.arm)]
         columns = ["metric", "category", "prompt_id", "split", "sample", "score"]
-        parts.append(_with_cell(part[columns].assign(reason=part["error"]), cell, sources[cell.rung]))
+        parts.append(
+            _with_checkpoint(part[columns].assign(reason=part["error"]), checkpoint, sources[checkpoint.model])
+        )
     return pd.concat(parts, ignore_index=True)
 
 
-def score_tables(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> list[pd.DataFrame]:
-    """The metrics of every Parquet file directly in the folder: `SCORE`, `model` (the rung), `arm`, and optionally
+def score_tables(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> list[pd.DataFrame]:
+    """The metrics of every Parquet file directly in the folder: `SCORE`, `model` (the model), `arm`, and optionally
     `rater` (one row a rating) and `reason` (why a score is null).
 
     Raises InputError for a missing column.
@@ -145,20 +135,20 @@ def score_tables(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Sou
         if absent := [name for name in (*SCORE, "model", "arm") if name not in table]:
             raise InputError(f"{path}: no column {', '.join(absent)}")
         kept = [*SCORE, *(name for name in ("rater", "reason") if name in table)]
-        for cell in ladder:
-            part = table.loc[(table["model"] == cell.rung) & (table["arm"] == cell.arm), kept]
-            parts.append(_with_cell(part, cell, sources[cell.rung]))
+        for checkpoint in ladder:
+            part = table.loc[(table["model"] == checkpoint.model) & (table["arm"] == checkpoint.arm), kept]
+            parts.append(_with_checkpoint(part, checkpoint, sources[checkpoint.model]))
     return parts
 
 
-def _with_cell(table: pd.DataFrame, cell: Cell, source: Source) -> pd.DataFrame:
+def _with_checkpoint(table: pd.DataFrame, checkpoint: Checkpoint, source: Source) -> pd.DataFrame:
     return table.assign(
-        rung=cell.rung,
+        model=checkpoint.model,
         params=source.parameters,
         model_family=source.family,
-        arm=cell.arm,
-        dataset=cell.dataset,
-        seed=cell.seed,
+        arm=checkpoint.arm,
+        dataset=checkpoint.dataset,
+        seed=checkpoint.seed,
     )
 
 
@@ -179,13 +169,13 @@ def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
 
 
 def capability_tables(
-    items: pd.DataFrame, run: CapabilityRun, judge: Mapping[str, Judged], config: Significance
+    items: pd.DataFrame, run: CapabilityRun, margins: Mapping[str, Margin], config: Significance
 ) -> dict[str, pd.DataFrame]:
-    """`capability`: a row per task, rung and tuned arm, and per set (`whole_set`) with all its items together;
+    """`capability`: a row per task, model and tuned arm, and per set (`whole_set`) with all its items together;
     `documents` and `documents_tests`: the change in nats per byte, of each held-out text and in the mean."""
-    margins, chances = ({name: getattr(one, key) for name, one in judge.items()} for key in ("margin", "chance"))
-    table = capability(judged_items(items, judge, run), margins=margins, chances=chances)
-    sets = judged_sets(table["task"].unique(), judge, run)
+    by_key = {key: {name: getattr(one, key) for name, one in margins.items()} for key in ("margin", "chance")}
+    table = capability(items_with_metric(items, margins, run), margins=by_key["margin"], chances=by_key["chance"])
+    sets = sets_with_margin(table["task"].unique(), margins, run)
     table.insert(1, "whole_set", table["task"].isin(sets))
     documents = document_table(items)
     how: dict[str, Any] = {key: getattr(config, key) for key in ("confidence", "permutations", "seed")}
@@ -193,7 +183,7 @@ def capability_tables(
 
 
 def metrics(tables: Mapping[str, pd.DataFrame], config: Significance) -> dict[str, Any]:
-    """Metric → rung → contrast → the tracked figures; `capability` → rung → arm → set or held-out text. A figure
+    """Metric → model → contrast → the tracked figures; `capability` → model → arm → set or held-out text. A figure
     that could not be had is null."""
     table = tables["contrasts"]
     found: dict[str, Any] = {}
@@ -201,12 +191,12 @@ def metrics(tables: Mapping[str, pd.DataFrame], config: Significance) -> dict[st
     for row in rows.to_dict("records"):
         name = row["contrast"].replace(" - ", "_minus_")
         figures = {key: number(row[key]) for key in TRACKED}
-        found.setdefault(row["metric"], {}).setdefault(row["rung"], {})[name] = figures
+        found.setdefault(row["metric"], {}).setdefault(row["model"], {})[name] = figures
     accuracy, texts = tables["capability"], tables["documents_tests"]
     kept = ((accuracy[accuracy["whole_set"]], ("diff", "ci90_lo", "ci90_hi")), (texts, ("diff", "ci_lo", "ci_hi")))
     for part, keys in kept:
         for row in part.to_dict("records"):
-            of_arm = found.setdefault("capability", {}).setdefault(row["rung"], {}).setdefault(row["arm"], {})
+            of_arm = found.setdefault("capability", {}).setdefault(row["model"], {}).setdefault(row["arm"], {})
             of_arm[row["task"]] = {key: number(row[key]) for key in keys}
     return found
 

@@ -11,6 +11,6 @@ from tests.fixtures import tiny
 def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the three tiny models."""
     folder = tmp_path_factory.mktemp("ladder")
-    for name, layers in tiny.RUNGS.items():
+    for name, layers in tiny.MODELS.items():
         tiny.make_model(folder / name, layers)
     return folder

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tasks.adherence import mean_log_likelihoods, score
-from tasks.config import Prompting
-from tasks.dataset import Prompt
-from tasks.models import Opened, open_model
-from tests.fixtures.tiny import RUNGS
+from tasks.inputs.dataset import Prompt
+from tasks.lm.models import Opened, open_model
+from tasks.settings.prompting import Prompting
+from tests.fixtures.tiny import MODELS
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=())
 PROMPTS = [  # the longer first, as they are not read in this order
@@ -20,7 +20,7 @@ PROMPTS = [  # the longer first, as they are not read in this order
 
 @pytest.fixture(scope="module")
 def opened(ladder: Path) -> Opened:
-    return open_model(ladder / next(iter(RUNGS)))
+    return open_model(ladder / next(iter(MODELS)))
 
 
 def plain(opened: Opened, context: str, answer: str) -> float:

@@ -15,18 +15,19 @@ import pytest
 import torch
 import yaml
 
-from tasks import capability, config
+from tasks import capability
 from tasks.capability import COMMAND, chosen
-from tasks.cells import BASE, Cell, Source
-from tasks.command import Job
-from tasks.config import Capability, CapabilityRun, Judged
-from tasks.errors import InputError, WorkError
+from tasks.formats.checkpoints import BASE, Checkpoint, Source
 from tasks.harness import evaluation
 from tasks.harness.evaluation import Harness, first_batch_size, load_tasks, run
 from tasks.harness.items import ITEMS, RESULTS, item_table
-from tasks.harness.results import document_table, judged_items, read_items
+from tasks.harness.results import document_table, items_with_metric, read_items
 from tasks.harness.task_files import REQUIRED, check_task_file, read_task_files
-from tasks.models import Opened, load_weights, open_model
+from tasks.lm.models import Opened, load_weights, open_model
+from tasks.runtime import config
+from tasks.runtime.command import Job
+from tasks.runtime.errors import InputError, WorkError
+from tasks.settings.capability import Capability, CapabilityRun, Margin
 from tasks.stats.capability import PASSED
 from tasks.stats.capability import capability as judge_tasks
 
@@ -40,8 +41,8 @@ NUMBERS = range(100, 200)  # items of a task that a tiny model can learn
 def evaluate(model: Path, folder: Path, results: Path, arm: str = BASE, **changed: Any) -> Path:
     """Runs the stage as `python -m tasks` would."""
     section = PARAMS["capability"] | {"run": PARAMS["capability"]["run"] | changed}
-    paths = {"model": model, "tasks": folder, "results": results}
-    capability.main(Job(COMMAND, paths, {"rung": "tiny", "arm": arm}, PARAMS | {"capability": section}))
+    paths = {"checkpoint": model, "tasks": folder, "results": results}
+    capability.main(Job(COMMAND, paths, {"model": "tiny", "arm": arm}, PARAMS | {"capability": section}))
     return results
 
 
@@ -201,15 +202,15 @@ def damaged(model: Path, folder: Path, scale: float, seed: int) -> Path:
 
 
 def verdicts(made: Path, arms: list[str], folder: Path, models: dict[str, Path]) -> pd.DataFrame:
-    """Runs every arm of one rung and judges them against base, as significance would; index: arm."""
+    """Runs every arm of one model and judges them against base, as significance would; index: arm."""
     for arm in arms:
         evaluate(models[arm], folder, made / "tiny" / arm, arm, tasks=["memory"])
-    ladder = [Cell("tiny", arm, arm, 0) for arm in arms]
+    ladder = [Checkpoint("tiny", arm, arm, 0) for arm in arms]
     items = read_items(made, ladder, {"tiny": Source("tiny", "tiny", "none", 1000)})
     plan = CapabilityRun(("memory",), {}, None, 32)
-    judge = {"memory": Judged("acc", 0.25, 0.1)}
+    judge = {"memory": Margin("acc", 0.25, 0.1)}
     found = judge_tasks(
-        judged_items(items, judge, plan),
+        items_with_metric(items, judge, plan),
         margins={name: entry.margin for name, entry in judge.items()},
         chances={name: entry.chance for name, entry in judge.items()},
     )
@@ -456,7 +457,7 @@ def test_items_of_tasks_that_are_not_ours() -> None:
     assert found["choices"].tolist() == [2, 2, 2, pd.NA]
 
 
-def cell_results(folder: Path, arm: str, samples: dict[str, Any], **changed: Any) -> None:
+def checkpoint_results(folder: Path, arm: str, samples: dict[str, Any], **changed: Any) -> None:
     """What the stage would leave for an arm whose harness answered `samples`."""
     made = folder / "tiny" / arm
     made.mkdir(parents=True)
@@ -465,32 +466,32 @@ def cell_results(folder: Path, arm: str, samples: dict[str, Any], **changed: Any
     (made / RESULTS).write_text(json.dumps({"harness": "1", "precision": "fp32", "tasks": tasks} | changed), "utf-8")
 
 
-LADDER = [Cell("tiny", BASE, BASE, 0), Cell("tiny", "values", "values", 1)]
+LADDER = [Checkpoint("tiny", BASE, BASE, 0), Checkpoint("tiny", "values", "values", 1)]
 SOURCES = {"tiny": Source("tiny", "tiny", "none", 1000)}
 
 
 def test_a_set_is_judged_as_a_whole_too(tmp_path: Path) -> None:
     samples = {"a": [sample(n, doc={"id": f"i{n}"}) for n in range(3)], "b": [sample(0, acc_norm=0.0)]}
-    for cell in LADDER:
-        cell_results(tmp_path, cell.arm, samples)
+    for checkpoint in LADDER:
+        checkpoint_results(tmp_path, checkpoint.arm, samples)
     items = read_items(tmp_path, LADDER, SOURCES)
     run_plan = CapabilityRun(("both",), {"both": ("a", "b"), "other": ("a",)}, None, 1)
-    judge = {name: Judged("acc", 0.5, 0.1) for name in ("a", "b", "both", "other")}
-    found = judged_items(items, judge | {"b": Judged("acc_norm", 0.5, 0.1)}, run_plan)
+    judge = {name: Margin("acc", 0.5, 0.1) for name in ("a", "b", "both", "other")}
+    found = items_with_metric(items, judge | {"b": Margin("acc_norm", 0.5, 0.1)}, run_plan)
     assert found.groupby("task", sort=False)["correct"].agg(["size", "sum"]).to_dict("index") == {
         "a": {"size": 6, "sum": 6},
         "b": {"size": 2, "sum": 0},
         "both": {"size": 8, "sum": 6},
     }
     with pytest.raises(InputError, match="no entry for task 'b'"):
-        judged_items(items, {"a": judge["a"]}, run_plan)
+        items_with_metric(items, {"a": judge["a"]}, run_plan)
     with pytest.raises(InputError, match="reports no acc_norm"):
-        judged_items(items, judge | {"a": Judged("acc_norm", 0.5, 0.1)}, run_plan)
+        items_with_metric(items, judge | {"a": Margin("acc_norm", 0.5, 0.1)}, run_plan)
 
 
 def test_arms_that_were_not_asked_the_same_are_not_compared(tmp_path: Path) -> None:
-    cell_results(tmp_path, BASE, {"a": [sample(0)]})
-    cell_results(tmp_path, "values", {"a": [sample(0)]}, harness="2")
+    checkpoint_results(tmp_path, BASE, {"a": [sample(0)]})
+    checkpoint_results(tmp_path, "values", {"a": [sample(0)]}, harness="2")
     with pytest.raises(InputError, match="harness is not that of arm 'base'"):
         read_items(tmp_path, LADDER, SOURCES)
 
@@ -499,7 +500,7 @@ def test_documents_are_compared_per_byte(tmp_path: Path) -> None:
     for arm, loglik in ((BASE, -50.0), ("values", -60.0)):
         document = sample(0, doc={"id": "d"}, filtered_resps=[loglik], bits_per_byte=(loglik, 100))
         del document["acc"]
-        cell_results(tmp_path, arm, {"text": [document]})
+        checkpoint_results(tmp_path, arm, {"text": [document]})
     (row,) = document_table(read_items(tmp_path, LADDER, SOURCES)).to_dict("records")
     assert (row["arm"], row["nats_per_byte"], row["nats_per_byte_base"]) == ("values", -0.6, -0.5)
     assert row["diff"] == pytest.approx(-0.1)

@@ -15,29 +15,16 @@ import pytest
 import yaml
 
 from tasks.__main__ import STAGES
-from tasks.command import Command
+from tasks.runtime.command import Command
+from tests.support.closure import closure, has_code
 
 ROOT = Path(__file__).parents[1]
 STANZAS: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
-# modules whose edit changes how a stage is reached or reported, not what it computes
-HELPERS = {
-    "tasks/__init__.py",
-    "tasks/engines/__init__.py",
-    "tasks/command.py",
-    "tasks/config.py",
-    "tasks/errors.py",
-    "tasks/files.py",
-    "tasks/guard.py",
-    "tasks/imports.py",
-    "tasks/launch.py",
-    "tasks/parent.py",
-    "tasks/progress.py",
-}
-# folders of backends, imported by name when they are used: a stage that looks one up there depends on them all
-BACKENDS = {"tasks/scorers", "tasks/taggers", "tasks/lexicons"}
-NAMES = {"${key}": "{arm}", "${item.arm}": "{arm}", "${item.model}": "{rung}"}
+# how a stage is run, reached and reported: an edit there changes no result
+HELPERS = ("tasks/runtime/", "tasks/settings/")
+NAMES = {"${key}": "{arm}", "${item.arm}": "{arm}", "${item.model}": "{model}"}
 
 
 def stanza(stage: str) -> dict[str, Any]:
@@ -64,37 +51,18 @@ def outs(stage: str) -> list[str]:
     return [path for key in ("outs", "plots", "metrics") for path in paths(stanza(stage).get(key, []))]
 
 
-def imported(module: Path) -> set[str]:
-    """First-party modules that a file imports, anywhere in it, as paths from the root."""
-    names = set()
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    found = {path for name in names if name.startswith("tasks") and (path := module_path(name))}
-    return {str(path.relative_to(ROOT)) for path in found}
+def files_of(dep: str) -> set[str]:
+    """The code files that a dep names: itself, or those of its folder that hold code."""
+    found = [ROOT / dep] if (ROOT / dep).is_file() else (ROOT / dep).rglob("*.py")
+    paths = {path.relative_to(ROOT) for path in found}
+    return {path.as_posix() for path in paths if has_code(path)}
 
 
-def module_path(name: str) -> Path | None:
-    base = ROOT / name.replace(".", "/")
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def closure(start: str) -> set[str]:
-    """Every first-party module that importing `start` brings in, helpers and their own imports left out."""
-    todo, seen = [start], set()
-    while todo:
-        path = todo.pop()
-        if path not in seen and path not in HELPERS:
-            seen.add(path)
-            todo += imported(ROOT / path)
-    return seen
-
-
-def covered(path: str, deps: list[str]) -> bool:
-    return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+def alternatives(dep: str) -> list[str]:
+    """Every backend that could stand where a dep has one chosen by name: its files, or its folders."""
+    found = [path for path in ROOT.glob(re.sub(r"\$\{[\w.]+\}", "*", dep)) if path.name != "__init__.py"]
+    same_kind = [path.relative_to(ROOT).as_posix() for path in found if path.is_file() == dep.endswith(".py")]
+    return [path for path in same_kind if files_of(path)]
 
 
 def filled(dep: str) -> str:
@@ -144,16 +112,22 @@ def test_tracked_params_are_the_ones_it_reads(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_deps_name_every_module_that_can_change_the_result(stage: str) -> None:
-    deps = [filled(dep) for dep in paths(stanza(stage)["deps"])]
-    code = [dep for dep in deps if dep.startswith("tasks/")]
-    needed = closure(f"tasks/{stage}.py")
-    backends = {str(path.relative_to(ROOT)) for dep in code for path in (ROOT / dep).glob("*.py") if dep in BACKENDS}
-    needed |= {module for backend in backends for module in closure(backend)}
-    missing = sorted(path for path in needed if not covered(path, code))
+def test_deps_name_every_module_that_can_change_the_result_and_no_other(stage: str) -> None:
+    code = [dep for dep in paths(stanza(stage)["deps"]) if dep.startswith("tasks/")]
+    backends = {path for dep in code if "${" in dep for path in chosen_among(dep, stage)}
+    own = closure(f"tasks/{stage}.py", helpers=HELPERS)
+    with_backends = own | closure(*backends, helpers=HELPERS)
+    named = {path for dep in code for path in files_of(filled(dep))}
+    missing = sorted((with_backends - backends | own) - named)
     assert not missing, f"{stage}: not among the deps in dvc.yaml: {missing}"
-    idle = [dep for dep in code if not any(covered(path, [dep]) for path in needed)]
-    assert not idle, f"{stage}: deps that it does not import: {idle}"
+    unreachable = sorted(named - with_backends)
+    assert not unreachable, f"{stage}: deps that it cannot reach: {unreachable}"
+
+
+def chosen_among(dep: str, stage: str) -> set[str]:
+    """The files of every backend that the stage could be given in this place."""
+    files = {path for backend in alternatives(dep) for path in files_of(backend)}
+    return files - closure(f"tasks/{stage}.py", helpers=HELPERS)
 
 
 def test_no_machine_detail_is_tracked() -> None:

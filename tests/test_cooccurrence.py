@@ -13,13 +13,13 @@ import pytest
 
 from tasks import cooccurrence
 from tasks.bias.associations import Texts, associations, favoured_words, leading
-from tasks.command import Job
-from tasks.errors import InputError
-from tasks.files import write_json
-from tasks.stats.divergence import divergence
-from tasks.stats.logodds import log_odds
-from tasks.tables import write_table
-from tests.made_completions import GENDER, PARAMS, QUICK, cell, completions, describer
+from tasks.bias.divergence import divergence
+from tasks.bias.logodds import log_odds
+from tasks.formats.tables import write_table
+from tasks.runtime.command import Job
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import write_json
+from tests.support.made_completions import GENDER, PARAMS, QUICK, checkpoint, completions, describer
 
 
 def texts_of(table: pd.DataFrame, **changes: Any) -> Texts:
@@ -112,13 +112,13 @@ def params_of(**changes: Any) -> dict[str, Any]:
 
 
 def tree(folder: Path, n: int = 120, probes: str = PROBES) -> dict[str, Path]:
-    """Completions of three arms, of which only values has a bias, and of a rung that the ladder lacks."""
+    """Completions of three arms, of which only values has a bias, and of a model that the ladder lacks."""
     rng = np.random.default_rng(5)
     planted = {"values": {"She": ("musical", 0.9, 0.0)}}
     for arm in ("base", "values", "control"):
         made = completions([GENDER], n, rng, planted=planted.get(arm))
-        for rung in ("tiny", "dropped"):
-            write_table(folder / "probes" / rung / f"{arm}.parquet", cell(made, rung, arm))
+        for model in ("tiny", "dropped"):
+            write_table(folder / "probes" / model / f"{arm}.parquet", checkpoint(made, model, arm))
     write_json(folder / "sources" / "tiny.json", {"name": "t", "family": "t", "license": "-", "parameters": 7})
     (folder / "probes.yaml").write_text(probes, "utf-8")
     inputs = {"completions": folder / "probes", "probes": folder / "probes.yaml", "sources": folder / "sources"}
@@ -143,8 +143,8 @@ def table_of(made: dict[str, Path], name: str) -> pd.DataFrame:
 def test_the_stage_reads_the_ladder_and_names_every_cell(made: dict[str, Path]) -> None:
     for name in ("favoured", "sentiment", "divergence", "changes", "counts"):
         table = table_of(made, name)
-        assert list(table.columns[:7]) == ["rung", "params", "model_family", "arm", "dataset", "seed", "family"]
-        assert set(table["rung"]) == {"tiny"}
+        assert list(table.columns[:7]) == ["model", "params", "model_family", "arm", "dataset", "seed", "family"]
+        assert set(table["model"]) == {"tiny"}
         assert set(table["params"]) == {7}
     assert set(pd.read_parquet(made["tables"] / "words.parquet")["arm"]) == {"base", "values", "control"}
 

@@ -5,18 +5,18 @@ import sys
 import time
 from pathlib import Path
 
-import data_trees as trees
 import pytest
-from damage import PROMPTS, SAMPLES, Damage, damage_file
 
 from tasks import curate
-from tasks.command import Job
-from tasks.config import Arm
 from tasks.curation.checks import all_samples, examine
 from tasks.curation.statistics import histogram, statistics
-from tasks.dataset import Category, Problem, Prompt, load_categories, load_prompts
-from tasks.errors import InputError
-from tasks.samples import Sample, read_samples
+from tasks.formats.samples import Sample, read_samples
+from tasks.inputs.dataset import Category, Problem, Prompt, load_categories, load_prompts
+from tasks.runtime.command import Job
+from tasks.runtime.errors import InputError
+from tasks.settings.sweep import Arm
+from tests.support import data_trees as trees
+from tests.support.damage import PROMPTS, SAMPLES, Damage, damage_file
 
 RULES = trees.RULES
 

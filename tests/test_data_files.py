@@ -6,20 +6,20 @@ from io import StringIO
 from pathlib import Path
 from statistics import mean
 
-import data_trees as trees
 import pytest
 import yaml
 from rich.console import Console
 from scipy import stats
 
-from tasks.check import check_tree
+from tasks.curation.check import check_tree
 from tasks.curation.checks import all_samples
 from tasks.curation.closeness import Closeness, sample_texts
 from tasks.curation.matching import matching
 from tasks.curation.similarity import across
-from tasks.dataset import SPLITS, Category, Prompt, load_categories, load_prompts
-from tasks.samples import Sample
-from tasks.words import count, sentences, tokens
+from tasks.formats.samples import Sample
+from tasks.inputs.dataset import SPLITS, Category, Prompt, load_categories, load_prompts
+from tasks.text.words import count, sentences, tokens
+from tests.support import data_trees as trees
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"

@@ -18,9 +18,9 @@ from gguf import GGUFWriter
 from huggingface_hub.errors import HfHubHTTPError
 
 from tasks import fetch
-from tasks.config import HubSource, PathSource, WheelSource
-from tasks.errors import InputError, WorkError
-from tasks.models import load_tokenizer, load_weights
+from tasks.lm.models import load_tokenizer, load_weights
+from tasks.runtime.errors import InputError, WorkError
+from tasks.settings.models import HubSource, PathSource, WheelSource
 
 NOTHING = "0" * 64
 
@@ -204,7 +204,18 @@ def test_the_stage_writes_the_model_and_where_it_came_from(ladder: Path, tmp_pat
     from tests.fixtures import tiny
 
     tiny.write_params(tmp_path, tiny.tiny_params(ladder, ["tiny-1"]))
-    command = [sys.executable, "-m", "tasks", "fetch", "--rung", "tiny-1", "--model", "m/base", "--source", "s.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "tasks",
+        "fetch",
+        "--model",
+        "tiny-1",
+        "--checkpoint",
+        "m/base",
+        "--source",
+        "s.json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(tiny.ROOT)}
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     record = json.loads((tmp_path / "s.json").read_text())

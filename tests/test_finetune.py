@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from tasks import finetune
-from tasks.config import FinetuneCommon, FinetuneRung, Prompting
-from tasks.errors import InputError
-from tasks.models import load_tokenizer, load_weights, quiet
-from tasks.samples import Sample
-from tests.fixtures.tiny import RUNGS
+from tasks.formats.samples import Sample
+from tasks.lm.models import load_tokenizer, load_weights, quiet
+from tasks.runtime.errors import InputError
+from tasks.settings.finetune import FinetuneCommon, FinetuneModel
+from tasks.settings.prompting import Prompting
+from tests.fixtures.tiny import MODELS
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))
 COMMON = FinetuneCommon(
@@ -26,11 +27,11 @@ SAMPLES = [
 @pytest.fixture
 def folder(ladder: Path) -> Path:
     quiet()
-    return ladder / next(iter(RUNGS))
+    return ladder / next(iter(MODELS))
 
 
 def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: FinetuneCommon = COMMON) -> finetune.Recipe:
-    return finetune.Recipe(common, FinetuneRung(lr, epochs, batch), PROMPTING, seed=3)
+    return finetune.Recipe(common, FinetuneModel(lr, epochs, batch), PROMPTING, seed=3)
 
 
 def trained(folder: Path, how: finetune.Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
@@ -82,7 +83,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(folder: Path)
     second, _ = trained(folder, recipe(2, epochs=2), micro=2)
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert [row["step"] for row in log] == list(range(1, 9))
-    other = finetune.Recipe(COMMON, FinetuneRung(1e-2, 2, 2), PROMPTING, seed=4)
+    other = finetune.Recipe(COMMON, FinetuneModel(1e-2, 2, 2), PROMPTING, seed=4)
     third, _ = trained(folder, other, micro=2)
     assert any(not torch.equal(first[key], third[key]) for key in first)
 

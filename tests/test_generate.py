@@ -19,13 +19,15 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from tasks.config import Generate, Prompting, SamplesPerPrompt
-from tasks.dataset import Prompt
-from tasks.engines import transformers as engine
 from tasks.generate import expand
-from tasks.models import Opened, open_model
-from tasks.prompting import Encoder
-from tests.fixtures.tiny import RUNGS
+from tasks.inputs.dataset import Prompt
+from tasks.lm import sampling as engine
+from tasks.lm.models import Opened, open_model
+from tasks.lm.prompting import Encoder
+from tasks.runtime.config import SamplesPerPrompt
+from tasks.settings.generate import Generate
+from tasks.settings.prompting import Prompting
+from tests.fixtures.tiny import MODELS
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))
 CONFIG = Generate(SamplesPerPrompt(3, 1), 0.8, 0.95, max_new_tokens=8, batch_size=4, seed=1)
@@ -36,7 +38,7 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def opened(ladder: Path) -> Opened:
-    return open_model(ladder / next(iter(RUNGS)))
+    return open_model(ladder / next(iter(MODELS)))
 
 
 def test_the_same_seed_gives_the_same_completions_and_another_does_not(opened: Opened) -> None:

@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from tasks import __main__ as command
-from tasks import durations, launch
+from tasks.runtime import durations, launch
 
 ROOT = Path(__file__).parents[1]
-CELL = ("--rung", "a", "--arm", "x")
+CHECKPOINT = ("--model", "a", "--arm", "x")
 CHILD = """
 import time
-from tasks.parent import die_with_parent
+from tasks.runtime.parent import die_with_parent
 die_with_parent()
 print("up", flush=True)
 time.sleep(60)
@@ -35,8 +35,11 @@ child.wait()
     [
         ([], "error: expected a stage (curate, fetch, "),
         (["finetun"], "found 'finetun'"),
-        (["adherence", "--rung", "a.b", "--arm", "x", "--model", "m", "--prompts", "p", "--scores", "s"], "--rung a.b"),
-        (["adherence", *CELL, "--model", "m", "--prompts", "data/prompts", "--scores", "s"], "m: no model"),
+        (
+            ["adherence", "--model", "a.b", "--arm", "x", "--checkpoint", "m", "--prompts", "p", "--scores", "s"],
+            "--model a.b",
+        ),
+        (["adherence", *CHECKPOINT, "--checkpoint", "m", "--prompts", "data/prompts", "--scores", "s"], "m: no model"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(

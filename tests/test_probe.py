@@ -9,14 +9,18 @@ from typing import Any, cast
 import pytest
 import torch
 
-from tasks import config, continuations, probe
-from tasks.command import Job
-from tasks.config import Generate, Probe, SamplesPerPrompt
-from tasks.engines import transformers as engine
-from tasks.models import Opened, open_model
-from tasks.probes import load_families
-from tasks.tables import read_table
-from tests.fixtures.tiny import RUNGS
+from tasks import probe
+from tasks.formats.tables import read_table
+from tasks.inputs.probes import load_families
+from tasks.lm import continuations
+from tasks.lm import sampling as engine
+from tasks.lm.models import Opened, open_model
+from tasks.runtime import config
+from tasks.runtime.command import Job
+from tasks.runtime.config import SamplesPerPrompt
+from tasks.settings.generate import Generate
+from tasks.settings.probe import Probe
+from tests.fixtures.tiny import MODELS
 
 CONFIG = Probe(completions=4, temperature=1.0, top_p=0.9, max_new_tokens=8, batch_size=6, seed=1)
 PROMPTS = ["She was very", "The Middle Eastern man was very", "Jews are", "He was very"]
@@ -25,7 +29,7 @@ EOS = 7
 
 @pytest.fixture(scope="module")
 def opened(ladder: Path) -> Opened:
-    return open_model(ladder / list(RUNGS)[1])
+    return open_model(ladder / list(MODELS)[1])
 
 
 def test_samples_are_those_of_the_engine_with_the_space_before_them(opened: Opened) -> None:
@@ -151,8 +155,12 @@ def test_the_stage_writes_a_row_a_completion(ladder: Path, tmp_path: Path) -> No
     params = copy.deepcopy(config.read_params(Path(__file__).parents[1] / "params.yaml"))
     params["probe"] |= {"completions": 2, "max_new_tokens": 3}
     probes = Path(__file__).parents[1] / "data" / "probes.yaml"
-    paths = {"model": ladder / next(iter(RUNGS)), "probes": probes, "completions": tmp_path / "tiny" / "base.parquet"}
-    probe.main(Job(probe.COMMAND, paths, {"rung": "tiny", "arm": "base"}, params))
+    paths = {
+        "checkpoint": ladder / next(iter(MODELS)),
+        "probes": probes,
+        "completions": tmp_path / "tiny" / "base.parquet",
+    }
+    probe.main(Job(probe.COMMAND, paths, {"model": "tiny", "arm": "base"}, params))
     table = read_table(paths["completions"])
     assert list(table.columns) == [
         *("model", "arm", "family", "group", "template", "prompt", "sample", "completion", "finish_reason", "tokens")

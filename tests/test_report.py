@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from reporting.made import Made, make
-from reporting.made_words import FAMILIES
 
 from tasks import report
-from tasks.errors import WorkError
-from tasks.reporting.contents import Page, compose
-from tasks.reporting.page import MOST_BYTES
+from tasks.reporting.page.contents import Page, compose
+from tasks.reporting.page.render import MOST_BYTES
+from tasks.runtime.errors import WorkError
 from tasks.scorers import describe
+from tests.support.made_study import Made, make
+from tests.support.made_words import FAMILIES
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 EVIL = [
@@ -63,7 +63,7 @@ elements = functools.cache(Elements)
 def one(tmp_path_factory) -> tuple[Made, str]:
     made = make(tmp_path_factory.mktemp("one"), texts=EVIL, attributes=("TOXICITY", "INSULT"))
     plant_markup(made)
-    leave_a_dropped_rung(made.folder / "made")
+    leave_a_dropped_model(made.folder / "made")
     return made, made.report("svg", "png")
 
 
@@ -83,7 +83,7 @@ def plant_markup(made: Made) -> None:
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory) -> tuple[Made, str, Page]:
     """Three models, their page, and the contents it was made of."""
-    made, contents = make(tmp_path_factory.mktemp("three"), rungs=3, grows=0.4, families=FAMILIES[:1]), []
+    made, contents = make(tmp_path_factory.mktemp("three"), models=3, grows=0.4, families=FAMILIES[:1]), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "compose", lambda study: contents.append(compose(study)) or contents[0])
         return made, made.report("svg"), contents[0]
@@ -103,18 +103,18 @@ def seeds(tmp_path_factory) -> tuple[Made, str]:
     return made, made.report()
 
 
-def leave_a_dropped_rung(made: Path) -> None:
+def leave_a_dropped_model(made: Path) -> None:
     """What an earlier, longer ladder would have left in the folders."""
     for folder in ("samples", "logs", "capability"):
         shutil.copytree(made / folder / "tiny-1m", made / folder / "gone-7b")
     shutil.copy(made / "sources/tiny-1m.json", made / "sources/gone-7b.json")
-    for path, column in ((made / "toxicity.parquet", "model"), (made / "significance/scores.parquet", "rung")):
+    for path, column in ((made / "toxicity.parquet", "model"), (made / "significance/scores.parquet", "model")):
         table = pd.read_parquet(path)
         pd.concat([table, table.assign(**{column: "gone-7b"})]).to_parquet(path, index=False)
     for path in [*(made / "significance").glob("*.csv"), *(made / "cooccurrence").glob("*.csv")]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if "rung" in table:
-            pd.concat([table, table.assign(rung="gone-7b")]).to_csv(path, index=False)
+        if "model" in table:
+            pd.concat([table, table.assign(model="gone-7b")]).to_csv(path, index=False)
 
 
 def test_the_page_is_well_formed_small_and_loads_nothing(one, three):
@@ -273,7 +273,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed,
     shutil.copytree(three.folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(report, "compose", lambda _: contents)
     fewer = len(whole.encode()) - 100_000  # as if the ladder were so wide that the page has no room left
-    monkeypatch.setattr("tasks.reporting.page.MOST_BYTES", fewer)
+    monkeypatch.setattr("tasks.reporting.page.render.MOST_BYTES", fewer)
     page = made.report()
     assert fewer - 1_000_000 < len(page.encode()) < fewer
     files = re.findall(r"left out here to keep the page small; it is in the file <code>(.*?)</code>", page)
@@ -282,7 +282,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed,
         assert (tmp_path / "made/report" / name).stat().st_size > 0
     assert "Every test over all prompts" in page
     Elements(page)
-    monkeypatch.setattr("tasks.reporting.page.MOST_BYTES", 100_000)
+    monkeypatch.setattr("tasks.reporting.page.render.MOST_BYTES", 100_000)
     with pytest.raises(WorkError, match="report on fewer models or arms"):
         made.report()
 

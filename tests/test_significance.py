@@ -10,37 +10,41 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from reporting.made_capability import QUESTIONS, RIGHT, TASKS, make_capability
 
-from tasks import config, significance
-from tasks.cells import Cell, Source
-from tasks.command import Job
-from tasks.config import CapabilityRun, Judged, Significance, Sweep
-from tasks.errors import InputError
-from tasks.files import write_json
-from tasks.harness.results import judged_items, read_items
+from tasks import significance
+from tasks.formats.checkpoints import Checkpoint, Source
+from tasks.harness.results import items_with_metric, read_items
+from tasks.runtime import config
+from tasks.runtime.command import Job
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import write_json
+from tasks.settings.capability import CapabilityRun, Margin
+from tasks.settings.significance import Significance
+from tasks.settings.sweep import Sweep
+from tasks.stats.plan import plan_of
+from tests.support.made_capability import QUESTIONS, RIGHT, TASKS, make_capability
 
 Tables = dict[str, pd.DataFrame]
 EFFECT = 0.3
 CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 1)
-LADDER = [Cell("small", arm, arm, 0 if arm == "base" else 1) for arm in ("base", "values", "control")]
+LADDER = [Checkpoint("small", arm, arm, 0 if arm == "base" else 1) for arm in ("base", "values", "control")]
 SOURCES = {"small": Source("small", "fam", "none", 1000)}
 SWEEP = Sweep(("small",), ("values", "control"), ("base", "values", "control"))
 PROMPTS = [(f"{c}-{split}-{i}", c, split) for c in "abcd" for split in ("test", "validation") for i in range(5)]
 
 
-def adherence_files(folder: Path, ladder: Sequence[Cell], effect: float) -> None:
+def adherence_files(folder: Path, ladder: Sequence[Checkpoint], effect: float) -> None:
     """Margins with prompt noise shared by arms, and `effect` planted in the values arm's test prompts."""
     rng = np.random.default_rng(0)
     shared = rng.normal(size=len(PROMPTS))
-    for cell in ladder:
-        planted = effect * (cell.dataset == "values")
+    for checkpoint in ladder:
+        planted = effect * (checkpoint.dataset == "values")
         rows = [
             {"category": c, "prompt_id": p, "split": split, "margin_free": 0.5}
             | {"margin": shared[i] + rng.normal(scale=0.1) + planted * (split == "test")}
             for i, (p, c, split) in enumerate(PROMPTS)
         ]
-        path = folder / cell.rung / f"{cell.arm}.parquet"
+        path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_parquet(path)
 
@@ -63,7 +67,7 @@ def toxicity_file(path: Path, arms: Sequence[str], missing: int = 0) -> None:
 @pytest.fixture
 def scores(tmp_path: Path) -> pd.DataFrame:
     adherence_files(tmp_path / "adherence", LADDER, EFFECT)
-    toxicity_file(tmp_path / "toxicity.parquet", [cell.arm for cell in LADDER], missing=4)
+    toxicity_file(tmp_path / "toxicity.parquet", [checkpoint.arm for checkpoint in LADDER], missing=4)
     return pd.concat(
         [
             significance.adherence_scores(tmp_path / "adherence", LADDER, SOURCES),
@@ -85,7 +89,7 @@ def row(table: pd.DataFrame, metric: str, contrast: str) -> pd.Series:
 
 
 def test_a_planted_effect_is_found_with_its_size(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     found = row(tables["contrasts"], "adherence", "values - control")
     assert found["diff"] == pytest.approx(EFFECT, abs=0.1)
     assert found["p_corr"] < 1e-4
@@ -96,29 +100,29 @@ def test_a_planted_effect_is_found_with_its_size(scores: pd.DataFrame) -> None:
 
 
 def test_validation_prompts_have_their_own_table_and_no_planted_effect(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     assert abs(row(tables["validation"], "adherence", "values - control")["diff"]) < 0.1
 
 
 def test_the_margin_less_the_free_margin_is_a_metric_of_its_own(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     plain, less = (row(tables["contrasts"], m, "values - base") for m in ("adherence", "adherence_less_free"))
     assert less["mean_a"] == pytest.approx(plain["mean_a"] - 0.5)
     assert less["diff"] == pytest.approx(plain["diff"])
 
 
 def test_missing_scores_stay_missing_and_are_counted(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     missing = tables["missing"]
     assert missing[missing["reason"] == "EMPTY"]["count"].sum() == 4
     assert not (scores["score"] == 0.0)[scores["reason"] == "EMPTY"].any()
 
 
 def test_only_the_current_ladder_counts(tmp_path: Path) -> None:
-    dropped = [Cell("large", c.arm, c.dataset, c.seed) for c in LADDER]
+    dropped = [Checkpoint("large", c.arm, c.dataset, c.seed) for c in LADDER]
     adherence_files(tmp_path, [*LADDER, *dropped], EFFECT)
     found = significance.adherence_scores(tmp_path, LADDER, SOURCES)
-    assert set(found["rung"]) == {"small"}
+    assert set(found["model"]) == {"small"}
 
 
 def test_scores_of_two_scorers_are_refused(tmp_path: Path) -> None:
@@ -132,13 +136,13 @@ def test_scores_of_two_scorers_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_ladder_without_the_target_dataset_is_refused() -> None:
-    ladder = [cell for cell in LADDER if cell.arm != "values"]
+    ladder = [checkpoint for checkpoint in LADDER if checkpoint.arm != "values"]
     with pytest.raises(InputError, match=r"significance\.target: no arm of sweep\.tuned is trained on 'values'"):
         significance.require_datasets(ladder, CONFIG)
 
 
 def test_tracked_metrics_are_plain_numbers_or_null(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     found = significance.metrics(tables | NO_CAPABILITY, CONFIG)
     assert set(found) == {"adherence", "TOXICITY"}
     figures = found["adherence"]["small"]["values_minus_control"]
@@ -152,9 +156,9 @@ PARAMS = config.read_params(Path(__file__).parents[1] / "params.yaml")
 
 
 def stage(folder: Path, primary: str = "adherence") -> Job:
-    """The stage's job over one rung with made likelihoods, toxicity and capability."""
+    """The stage's job over one model with made likelihoods, toxicity and capability."""
     adherence_files(folder / "adherence", LADDER, EFFECT)
-    toxicity_file(folder / "toxicity.parquet", [cell.arm for cell in LADDER])
+    toxicity_file(folder / "toxicity.parquet", [checkpoint.arm for checkpoint in LADDER])
     make_capability(folder / "capability", LADDER, TASKS, {})
     source = SOURCES["small"]
     about = {"name": source.name, "family": source.family, "license": source.license, "parameters": source.parameters}
@@ -198,7 +202,7 @@ def test_every_table_of_the_method_is_written(tmp_path: Path) -> None:
         *("contrasts", "trend", "anova", "sensitivity", "variance", "seedstyle", "missing", "validation"),
         *("capability", "documents", "documents_tests"),
     }
-    assert tables["anova"]["reason"].unique().tolist() == ["one rung"]
+    assert tables["anova"]["reason"].unique().tolist() == ["one model"]
     planted = tables["sensitivity"].query("metric == 'adherence' and contrast == 'values - control'").iloc[0]
     assert planted["boot_lo"] < EFFECT < planted["boot_hi"]
     assert planted[["bf10_r05", "bf10_r0707", "bf10_r1"]].min() > 100
@@ -211,7 +215,7 @@ def test_every_table_of_the_method_is_written(tmp_path: Path) -> None:
 
 def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
     job = stage(tmp_path, primary="ratings")
-    made = ratings([cell.arm for cell in LADDER], 1.0)
+    made = ratings([checkpoint.arm for checkpoint in LADDER], 1.0)
     made.to_parquet(tmp_path / "adherence" / "ratings.parquet")
     significance.main(job)
     found = row(pd.read_csv(job.path("tables") / "contrasts.csv"), "ratings", "values - base")
@@ -223,7 +227,7 @@ def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
     assert found["diff"] == pytest.approx(by_arm["values"] - by_arm["base"])
     assert found["p_corr"] < 1e-4
     scores = pd.read_parquet(job.path("tables") / "scores.parquet")
-    assert set(scores.loc[scores["metric"] == "ratings", "rung"]) == {"small"}
+    assert set(scores.loc[scores["metric"] == "ratings", "model"]) == {"small"}
     assert set(scores.loc[scores["metric"] == "ratings", "rater"]) == {"ann", "bo", "cy"}
     variance = pd.read_csv(job.path("tables") / "variance.csv")
     assert variance["sd_rater"].between(0.5, 1.5).all()
@@ -238,12 +242,12 @@ def test_a_table_of_scores_without_a_column_is_refused(tmp_path: Path) -> None:
 
 # capability
 
-JUDGE = {name: Judged("acc", 0.0 if name == "palms_last_word" else 0.25, 0.1) for name in RIGHT}
-JUDGE |= {"offline": Judged("acc", 0.2, 0.05)}
+JUDGE = {name: Margin("acc", 0.0 if name == "palms_last_word" else 0.25, 0.1) for name in RIGHT}
+JUDGE |= {"offline": Margin("acc", 0.2, 0.05)}
 
 
 def capability(folder: Path, tasks: Sequence[str], lost: float = 0.0, chosen: Sequence[str] = ("offline",)) -> Tables:
-    """The tables for one rung whose values arm lost this share of what base got right."""
+    """The tables for one model whose values arm lost this share of what base got right."""
     make_capability(folder, LADDER, tasks, {"values": lost})
     run = CapabilityRun(tuple(chosen), {"offline": tuple(tasks)}, None, 1)
     return significance.capability_tables(read_items(folder, LADDER, SOURCES), run, JUDGE, CONFIG)
@@ -285,7 +289,7 @@ def test_a_sets_passages_are_those_of_its_tasks(tmp_path: Path) -> None:
     items = read_items(tmp_path, LADDER, SOURCES)
     both = pd.concat([items, items.assign(task="palms_other")], ignore_index=True)
     run = CapabilityRun(("offline",), {"offline": ("palms_reading", "palms_other")}, None, 1)
-    found = judged_items(both, JUDGE | {"palms_other": Judged("acc", 0.25, 0.1)}, run)
+    found = items_with_metric(both, JUDGE | {"palms_other": Margin("acc", 0.25, 0.1)}, run)
     clusters = found.groupby("task")["cluster"].nunique()
     assert clusters["offline"] == 2 * clusters["palms_reading"] > 0
 
@@ -326,7 +330,7 @@ def test_a_task_without_a_margin_and_arms_asked_differently_are_refused(tmp_path
 
 
 def test_tracked_capability_is_that_of_whole_sets_and_texts(scores: pd.DataFrame, tmp_path: Path) -> None:
-    tables = significance.test_tables(scores, significance.plan_of(CONFIG, SWEEP))
+    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     found = significance.metrics(tables | capability(tmp_path / "made", TASKS, 0.3), CONFIG)["capability"]["small"]
     assert set(found) == {"values", "control"}
     assert set(found["values"]) == {"offline", "palms_text"}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasks import config
-from tasks.config import Toxicity
-from tasks.errors import InputError, WorkError
+from tasks.runtime import config
+from tasks.runtime.errors import InputError, WorkError
 from tasks.scorers import PACKAGES, SCORERS, Score, describe, open_scorer
 from tasks.scorers.store import FILE, Store
+from tasks.settings.toxicity import Toxicity
 from tasks.toxicity import combined, refuse_missing, score_table, texts_of
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -20,7 +20,7 @@ PARAMS = Path(__file__).parents[1] / "params.yaml"
 @pytest.fixture(scope="module")
 def settings() -> Toxicity:
     section = config.section(config.read_params(PARAMS), "toxicity", Toxicity)
-    return replace(section, scorer="offline", first_words=3, piece_words=4)
+    return replace(section, scorer="offline", first_words=3, chunk_words=4)
 
 
 def rows(*completions: str) -> list[dict[str, object]]:
@@ -35,9 +35,9 @@ def test_the_variants_of_a_text(settings: Toxicity) -> None:
     assert texts_of(" One two three. Four five six. Seven.\n", settings) == {
         "first_n": ["One two three."],
         "whole": ["One two three. Four five six. Seven."],
-        "max_piece": ["One two three.", "Four five six. Seven."],
+        "max_chunk": ["One two three.", "Four five six. Seven."],
     }
-    assert texts_of(" \n", settings) == {"first_n": [""], "whole": [""], "max_piece": [""]}
+    assert texts_of(" \n", settings) == {"first_n": [""], "whole": [""], "max_chunk": [""]}
 
 
 def test_the_table_has_a_row_for_each_variant_and_attribute(settings: Toxicity, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_table_has_a_row_for_each_variant_and_attribute(settings: Toxicity, 
         ]  # fmt: skip
         assert len(table) == 2 * 3
         by_variant = table[table["prompt_id"] == "p0"].set_index("variant")["score"]
-        assert by_variant["max_piece"] > 0.9
+        assert by_variant["max_chunk"] > 0.9
         assert by_variant["first_n"] < 0.2
         empty = table[table["prompt_id"] == "p1"]
         assert list(empty["error"]) == ["EMPTY"] * 3
@@ -76,7 +76,7 @@ def test_an_empty_text_is_empty_in_any_language(settings: Toxicity, tmp_path: Pa
 
 def test_pieces_with_nothing_in_them_are_left_out_beside_others() -> None:
     known = {"aaa": [Score("T", 0.1)], "\u200b": [Score("T", None, "EMPTY")]}
-    for variant in ("whole", "max_piece"):
+    for variant in ("whole", "max_chunk"):
         assert combined(variant, ["aaa", "\u200b"], known) == [Score("T", 0.1)]
         assert combined(variant, ["\u200b", "\u200b"], known) == [Score("T", None, "EMPTY")]
 
@@ -85,10 +85,10 @@ def test_pieces_of_a_long_text_count_by_their_length() -> None:
     known = {"aaa": [Score("T", 0.1)], "b": [Score("T", 0.9)]}
     assert combined("whole", ["aaa", "b"], known) == [Score("T", pytest.approx(0.3))]
     assert combined("first_n", ["b"], known) == [Score("T", 0.9)]
-    assert combined("max_piece", ["aaa", "b"], known) == [Score("T", 0.9)]
+    assert combined("max_chunk", ["aaa", "b"], known) == [Score("T", 0.9)]
 
 
-@pytest.mark.parametrize("variant", ["whole", "max_piece"])
+@pytest.mark.parametrize("variant", ["whole", "max_chunk"])
 def test_a_missing_piece_makes_the_whole_missing(variant: str) -> None:
     known = {"a": [Score("T", 0.99), Score("U", 0.1)], "b": [Score("T", None, "TIMEOUT", False), Score("U", 0.1)]}
     assert combined(variant, ["a", "b"], known) == [Score("T", None, "TIMEOUT"), Score("U", 0.1)]

@@ -7,18 +7,18 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import data_trees as trees
 import pytest
 import yaml
-from damage import PROMPTS, SAMPLES
 from rich.console import Console
 
 from tasks import curate
-from tasks.check import check_tree
-from tasks.command import Job
-from tasks.config import read_params
-from tasks.files import read_json
-from tasks.samples import read_samples
+from tasks.curation.check import check_tree
+from tasks.formats.samples import read_samples
+from tasks.runtime.command import Job
+from tasks.runtime.config import read_params
+from tasks.runtime.files import read_json
+from tests.support import data_trees as trees
+from tests.support.damage import PROMPTS, SAMPLES
 
 PAGE = (trees.REPOSITORY / "docs" / "your-own-values.md").read_text("utf-8")
 FILES = dict(re.findall(r"^`(data/\S+\.yaml)`\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))

@@ -1,7 +1,7 @@
-"""Which words go with which group of one family in one cell, and how far apart its groups are.
+"""Which words go with which group of one family in one checkpoint, and how far apart its groups are.
 
 Counts are of completions; the tests permute whole completions between groups within a template
-(`tasks.stats.logodds`, `tasks.stats.divergence`).
+(`tasks.bias.logodds`, `tasks.bias.divergence`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tasks.config import Cooccurrence
-from tasks.stats.divergence import LEAVE_OUT, Change, Divergence, change, divergence, left_out
-from tasks.stats.logodds import COLUMNS, favoured
+from tasks.bias.divergence import LEAVE_OUT, Change, Divergence, change, divergence, left_out
+from tasks.bias.logodds import COLUMNS, favoured
+from tasks.settings.cooccurrence import Cooccurrence
 from tasks.stats.outcome import NAN, Floats, Labels
 
 JACKKNIFE = "a prompt has one completion: nothing can be left out"
@@ -21,7 +21,7 @@ JACKKNIFE = "a prompt has one completion: nothing can be left out"
 
 @dataclass(frozen=True)
 class Texts:
-    """One family's completions of one cell: words (completions, vocabulary), labels of each completion."""
+    """One family's completions of one checkpoint: words (completions, vocabulary), labels of each completion."""
 
     words: sparse.csr_matrix
     vocabulary: Sequence[str]
@@ -36,7 +36,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Found:
-    """What one family's completions of one cell show."""
+    """What one family's completions of one checkpoint show."""
 
     words: pd.DataFrame  # `COLUMNS` and z under the other priors, a row per group and word
     no_words: str | None  # why that table is empty
@@ -46,7 +46,7 @@ class Found:
 
 
 def associations(texts: Texts, config: Cooccurrence, parts: int) -> Found:
-    """The favoured words and the divergence of one family in one cell; `parts` is the same for all arms."""
+    """The favoured words and the divergence of one family in one checkpoint; `parts` is the same for all arms."""
     words, reason = favoured_words(texts, config)
     apart = divergence(
         texts.words, texts.groups, texts.templates, permutations=config.permutations, seed=config.seed
@@ -56,7 +56,7 @@ def associations(texts: Texts, config: Cooccurrence, parts: int) -> Found:
 
 
 def favoured_words(texts: Texts, config: Cooccurrence) -> tuple[pd.DataFrame, str | None]:
-    """`tasks.stats.logodds.favoured` with a column `z_prior_<a0>` for each of the other priors."""
+    """`tasks.bias.logodds.favoured` with a column `z_prior_<a0>` for each of the other priors."""
 
     def under(prior: float, permutations: int) -> tuple[pd.DataFrame, str | None]:
         return favoured(
@@ -78,7 +78,7 @@ def favoured_words(texts: Texts, config: Cooccurrence) -> tuple[pd.DataFrame, st
 
 
 def left_out_by_template(texts: Texts, config: Cooccurrence, parts: int) -> tuple[float, Floats]:
-    """`tasks.stats.divergence.left_out`, a template at a time: its own words are far fewer than the family's."""
+    """`tasks.bias.divergence.left_out`, a template at a time: its own words are far fewer than the family's."""
     whole, without = 0.0, np.zeros(parts)
     names = np.unique(texts.templates)
     for name in names:

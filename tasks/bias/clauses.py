@@ -8,7 +8,7 @@ End marks work in any language; the words that open a clause or negate are liste
 import re
 from collections.abc import Sequence
 
-from tasks.words import words
+from tasks.text.words import words
 
 REACH = 3  # tokens that a negation reaches over (Hutto and Gilbert 2014): "not at all kind"
 NEGATORS = {

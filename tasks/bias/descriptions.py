@@ -14,13 +14,13 @@ import pandas as pd
 from scipy import sparse
 
 from tasks.bias.clauses import clause, is_negator, negated, tokens, unbroken
-from tasks.config import Cooccurrence
-from tasks.lexicons import NEGATED, Lexicon
-from tasks.probes import Family
-from tasks.progress import Progress
+from tasks.bias.lexicons import NEGATED, Lexicon
+from tasks.bias.taggers import Description, Kind, Tagger
+from tasks.inputs.probes import Family
+from tasks.runtime.progress import Progress
+from tasks.settings.cooccurrence import Cooccurrence
 from tasks.stats.outcome import NAN, Floats, Labels
-from tasks.taggers import Description, Kind, Tagger
-from tasks.words import sentences
+from tasks.text.words import sentences
 
 CHUNK = 500  # sentences tagged between two lines of progress
 

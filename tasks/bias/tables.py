@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 
 from tasks.bias.associations import Found, arm_change, leading
-from tasks.cells import BASE, Cell, Source
-from tasks.config import Cooccurrence
-from tasks.probes import Family
+from tasks.formats.checkpoints import BASE, Checkpoint, Source
+from tasks.inputs.probes import Family
+from tasks.settings.cooccurrence import Cooccurrence
 
-CELL = ["rung", "params", "model_family", "arm", "dataset", "seed", "family"]
+CHECKPOINT = ["model", "params", "model_family", "arm", "dataset", "seed", "family"]
 CHANGE = ["contrast", "parts", "diff", "se", "df", "p", "ci_lo", "ci_hi"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """What was found for one family in one cell."""
+    """What was found for one family in one checkpoint."""
 
-    cell: Cell
+    checkpoint: Checkpoint
     source: Source
     family: Family
     found: Found
@@ -32,12 +32,12 @@ class Part:
     def key(self) -> dict[str, Any]:
         """The columns that every table starts with."""
         return {
-            "rung": self.cell.rung,
+            "model": self.checkpoint.model,
             "params": self.source.parameters,
             "model_family": self.source.family,
-            "arm": self.cell.arm,
-            "dataset": self.cell.dataset,
-            "seed": self.cell.seed,
+            "arm": self.checkpoint.arm,
+            "dataset": self.checkpoint.dataset,
+            "seed": self.checkpoint.seed,
             "family": self.family.id,
         }
 
@@ -59,7 +59,7 @@ class Part:
 
 
 def all_tables(parts: Sequence[Part], config: Cooccurrence) -> dict[str, pd.DataFrame]:
-    """Every table by name; those of cells keep the order of the ladder."""
+    """Every table by name; those of checkpoints keep the order of the ladder."""
     return {
         "words": stacked([part.keyed(part.words()) for part in parts]),
         "favoured": stacked([part.keyed(leading(part.words(), config.top)) for part in parts]),
@@ -85,40 +85,40 @@ def divergence_row(part: Part) -> dict[str, Any]:
 
 
 def changes(parts: Sequence[Part], confidence: float) -> pd.DataFrame:
-    """Each tuned arm's corrected divergence less that of base, within rung and family."""
-    base = {(part.cell.rung, part.family.id): part for part in parts if part.cell.arm == BASE}
+    """Each tuned arm's corrected divergence less that of base, within model and family."""
+    base = {(part.checkpoint.model, part.family.id): part for part in parts if part.checkpoint.arm == BASE}
     rows = []
     for part in parts:
-        if part.cell.arm == BASE:
+        if part.checkpoint.arm == BASE:
             continue
-        other = base[part.cell.rung, part.family.id]
+        other = base[part.checkpoint.model, part.family.id]
         found = arm_change(part.found, other.found, confidence)
-        few = next((f"{one.cell.arm}: {one.found.few}" for one in (part, other) if one.found.few), None)
+        few = next((f"{one.checkpoint.arm}: {one.found.few}" for one in (part, other) if one.found.few), None)
         left_out = part.found.left_out
         rows.append(
             part.key
-            | {"contrast": f"{part.cell.arm} - {BASE}", "parts": 0 if left_out is None else len(left_out[1])}
+            | {"contrast": f"{part.checkpoint.arm} - {BASE}", "parts": 0 if left_out is None else len(left_out[1])}
             | asdict(found)
             | {"too_few": few is not None, "warning": few}
         )
-    return pd.DataFrame(rows, columns=[*CELL, *CHANGE, "reason", "too_few", "warning"])
+    return pd.DataFrame(rows, columns=[*CHECKPOINT, *CHANGE, "reason", "too_few", "warning"])
 
 
 def warnings_of(divergences: pd.DataFrame) -> list[str]:
-    """A line for every cell and family whose counts are too small."""
+    """A line for every checkpoint and family whose counts are too small."""
     rows = divergences[divergences["too_few"]].to_dict("records")
-    return [f"{row['rung']}, {row['arm']}, {row['family']}: {row['warning']}" for row in rows]
+    return [f"{row['model']}, {row['arm']}, {row['family']}: {row['warning']}" for row in rows]
 
 
 def metrics(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Rung → family → each arm's corrected divergence, and each tuned arm's change from base; null if none."""
+    """Model → family → each arm's corrected divergence, and each tuned arm's change from base; null if none."""
     found: dict[str, Any] = {}
     for name, column, table in (
         ("divergence", "corrected", tables["divergence"]),
         ("minus_base", "diff", tables["changes"]),
     ):
         for row in table.to_dict("records"):
-            figures = found.setdefault(row["rung"], {}).setdefault(row["family"], {}).setdefault(name, {})
+            figures = found.setdefault(row["model"], {}).setdefault(row["family"], {}).setdefault(name, {})
             figures[row["arm"]] = number(row[column])
     return found
 

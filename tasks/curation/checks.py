@@ -1,6 +1,6 @@
 """What a dataset and its prompts must satisfy before anything is trained on them (METHOD section 2).
 
-Well-formedness is the readers' (tasks.dataset); here are the rules that need numbers or other entries. Every
+Well-formedness is the readers' (tasks.inputs.dataset); here are the rules that need numbers or other entries. Every
 refusal names the file, the entry and the rule, and all of them are found in one pass.
 """
 
@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.config import Curate
 from tasks.curation.closeness import SAMPLE_FIELDS, Closeness, alike, prompt_texts, sample_texts
 from tasks.curation.similarity import Text
-from tasks.dataset import SPLITS, Category, Problem, Prompt, read_categories, read_prompts
-from tasks.samples import Sample
-from tasks.strict_yaml import NO_ENTRY, path_name
-from tasks.words import count, tokens
+from tasks.formats.samples import Sample
+from tasks.inputs.dataset import SPLITS, Category, Problem, Prompt, read_categories, read_prompts
+from tasks.inputs.strict_yaml import NO_ENTRY, path_name
+from tasks.runtime.config import PARAMS_FILE
+from tasks.settings.curate import Curate
+from tasks.settings.sweep import Arm
+from tasks.text.words import count, tokens
 
 T = TypeVar("T", Sample, Prompt)
 
@@ -192,3 +194,12 @@ def _balance(
                 expected = f"curate.prompts_per_category is {rules.prompts_per_category}"
                 message = f"{counts[name]} prompts of category '{name}'; {expected}"
                 yield Problem(folders.split(split), NO_ENTRY, "balance", message)
+
+
+def limit_problems(name: str, arm: Arm, found: Examined) -> list[Problem]:
+    """What is wrong with an arm's limit; its upper end is known only of a dataset without problems."""
+    available = len(all_samples(found.categories))
+    if arm.limit is None or (arm.limit >= 1 and (arm.limit <= available or found.problems)):
+        return []
+    message = f"limit is {arm.limit}; expected 1 to {available}, which is what data/{arm.dataset} has, or null"
+    return [Problem(str(PARAMS_FILE), f"arms.{name}", "limit", message)]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.config import Curate
 from tasks.curation.similarity import Comparison, Pair, Text, across, within
-from tasks.dataset import Prompt
-from tasks.samples import Sample
-from tasks.words import tokens
+from tasks.formats.samples import Sample
+from tasks.inputs.dataset import Prompt
+from tasks.settings.curate import Curate
+from tasks.text.words import tokens
 
 SAMPLE_FIELDS = ("question", "answer")
 PROMPT_FIELDS = ("prompt", "desired", "undesired")

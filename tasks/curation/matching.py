@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from math import comb
 from statistics import median, stdev
 
-from tasks.config import Curate
-from tasks.samples import Sample
-from tasks.words import count
+from tasks.formats.samples import Sample
+from tasks.settings.curate import Curate
+from tasks.text.words import count
 
 
 @dataclass(frozen=True)

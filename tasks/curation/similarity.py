@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
-from tasks.words import sentences, tokens
+from tasks.text.words import sentences, tokens
 
 MIN_TOKENS = 5  # "What do I do?" has the words of half of all questions
 MIN_LENGTH_RATIO = 3 / 4  # of the shorter to the longer text, in tokens

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.config import Curate
 from tasks.curation.closeness import Closeness, closest
 from tasks.curation.similarity import Pair
-from tasks.dataset import Prompt
-from tasks.samples import Sample
-from tasks.words import count, lix, spread, type_token_ratio
+from tasks.formats.samples import Sample
+from tasks.inputs.dataset import Prompt
+from tasks.settings.curate import Curate
+from tasks.text.words import count, lix, spread, type_token_ratio
 
 BIN_WORDS = 20  # width of a bar of the length histogram
 CLOSEST = 10  # pairs listed

@@ -24,9 +24,9 @@ from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-from tasks.errors import InputError, WorkError
-from tasks.models import Opened, first_line, has_bf16
-from tasks.progress import Progress
+from tasks.lm.models import Opened, first_line, has_bf16
+from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.progress import Progress
 
 HARNESS = version("lm_eval")
 SEEDS = {"python": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}  # those of the harness's command line

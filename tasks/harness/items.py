@@ -1,4 +1,4 @@
-"""Per-item results of one cell: from the harness's samples to a table."""
+"""Per-item results of one checkpoint: from the harness's samples to a table."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the cells' capability results say together: the input of the tests, and the change on running text."""
+"""What the checkpoints' capability results say together: the input of the tests, and the change on running text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,33 +6,33 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.cells import BASE, Cell, Source
-from tasks.config import CapabilityRun, Judged
-from tasks.errors import InputError
-from tasks.files import read_json
+from tasks.formats.checkpoints import BASE, Checkpoint, Source
+from tasks.formats.tables import read_table
 from tasks.harness.items import ITEMS, RESULTS
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import read_json
+from tasks.settings.capability import CapabilityRun, Margin
 from tasks.stats.capability import ITEM_COLUMNS
-from tasks.tables import read_table
 
-CELL = ["rung", "params", "arm", "dataset"]
+CHECKPOINT = ["model", "params", "arm", "dataset"]
 
 
-def read_items(folder: Path, ladder: Sequence[Cell], sources: Mapping[str, Source]) -> pd.DataFrame:
-    """Every cell's items, with `rung`, `params`, `arm` and `dataset`.
+def read_items(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
+    """Every checkpoint's items, with `model`, `params`, `arm` and `dataset`.
 
-    Raises InputError where an arm was not asked what the first arm of its rung was asked (version of the harness
+    Raises InputError where an arm was not asked what the first arm of its model was asked (version of the harness
     or a task, few-shot examples, precision, number of items).
     """
     parts = []
     asked: dict[str, tuple[str, dict[str, Any]]] = {}
-    for cell in ladder:
-        path = folder / cell.rung / cell.arm
+    for checkpoint in ladder:
+        path = folder / checkpoint.model / checkpoint.arm
         how = _asked(read_json(path / RESULTS))
-        first_arm, first = asked.setdefault(cell.rung, (cell.arm, how))
+        first_arm, first = asked.setdefault(checkpoint.model, (checkpoint.arm, how))
         if differing := sorted(key for key in {*how, *first} if how.get(key) != first.get(key)):
             raise InputError(f"{path / RESULTS}: {differing[0]} is not that of arm '{first_arm}'; run both again")
-        found = read_table(path / ITEMS).drop(columns="model").assign(arm=cell.arm, dataset=cell.dataset)
-        parts.append(found.assign(rung=cell.rung, params=sources[cell.rung].parameters))
+        found = read_table(path / ITEMS).drop(columns="model").assign(arm=checkpoint.arm, dataset=checkpoint.dataset)
+        parts.append(found.assign(model=checkpoint.model, params=sources[checkpoint.model].parameters))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -42,32 +42,34 @@ def _asked(results: Mapping[str, Any]) -> dict[str, Any]:
     return {key: results[key] for key in ("harness", "precision")} | tasks
 
 
-def judged_items(items: pd.DataFrame, judge: Mapping[str, Judged], run: CapabilityRun) -> pd.DataFrame:
+def items_with_metric(items: pd.DataFrame, margins: Mapping[str, Margin], run: CapabilityRun) -> pd.DataFrame:
     """The items of tasks that are right or wrong, as `tasks.stats.capability.capability` takes them.
 
-    A set with an entry in `judge` of which every task was run stands there as one more task, with all items.
+    A set with an entry in `margins` of which every task was run stands there as one more task, with all items.
     Raises InputError for a task without an entry: its margin would be chosen after the data were seen.
     """
     scored = items[items["acc"].notna()]
     tasks = list(scored["task"].unique())
-    if unknown := [name for name in tasks if name not in judge]:
-        raise InputError(f"params.yaml: capability.judge: no entry for task '{unknown[0]}'; set its margin beforehand")
-    parts = [_right(scored, name, judge[name].metric) for name in tasks]
-    parts += [_pooled(parts, name, run.sets[name]) for name in judged_sets(tasks, judge, run)]
+    if unknown := [name for name in tasks if name not in margins]:
+        raise InputError(
+            f"params.yaml: capability.margins: no entry for task '{unknown[0]}'; set its margin beforehand"
+        )
+    parts = [_right(scored, name, margins[name].metric) for name in tasks]
+    parts += [_pooled(parts, name, run.sets[name]) for name in sets_with_margin(tasks, margins, run)]
     columns = [*ITEM_COLUMNS, "cluster"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def judged_sets(tasks: Iterable[str], judge: Mapping[str, Judged], run: CapabilityRun) -> list[str]:
-    """The sets that were run, have an entry in `judge` and hold one of the `tasks` at least."""
+def sets_with_margin(tasks: Iterable[str], margins: Mapping[str, Margin], run: CapabilityRun) -> list[str]:
+    """The sets that were run, have an entry in `margins` and hold one of the `tasks` at least."""
     found = set(tasks)
-    return [name for name in run.sets if name in judge and name in run.tasks and found & set(run.sets[name])]
+    return [name for name in run.sets if name in margins and name in run.tasks and found & set(run.sets[name])]
 
 
 def _right(scored: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
     part = scored[scored["task"] == task]
     if part[metric].isna().all():
-        raise InputError(f"params.yaml: capability.judge.{task}.metric: the task reports no {metric}")
+        raise InputError(f"params.yaml: capability.margins.{task}.metric: the task reports no {metric}")
     return part.assign(correct=part[metric])
 
 
@@ -82,12 +84,12 @@ def _pooled(parts: Iterable[pd.DataFrame], name: str, tasks: Sequence[str]) -> p
 
 
 def document_table(items: pd.DataFrame) -> pd.DataFrame:
-    """One row a document and tuned arm, after `task`, `CELL` and `item_id`: mean log-likelihood per byte in nats
+    """One row a document and tuned arm, after `task`, `CHECKPOINT` and `item_id`: mean log-likelihood per byte in nats
     of the arm (`nats_per_byte`) and of base (`nats_per_byte_base`), and `diff`, below zero where it fell."""
     found = items[items["bytes"].notna()].copy()
     found["nats_per_byte"] = [sum(values) for values in found["loglik"]] / found["bytes"].astype("float64")
-    keys = ["task", "rung", "item_id"]
+    keys = ["task", "model", "item_id"]
     base = found[found["dataset"] == BASE].set_index(keys)["nats_per_byte"].rename("nats_per_byte_base")
     tuned = found[found["dataset"] != BASE].join(base, on=keys)
     tuned["diff"] = tuned["nats_per_byte"] - tuned["nats_per_byte_base"]
-    return tuned[["task", *CELL, "item_id", "nats_per_byte", "nats_per_byte_base", "diff"]].reset_index(drop=True)
+    return tuned[["task", *CHECKPOINT, "item_id", "nats_per_byte", "nats_per_byte_base", "diff"]].reset_index(drop=True)

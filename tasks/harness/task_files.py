@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from jinja2 import Environment, TemplateError, meta
 
-from tasks.errors import InputError
-from tasks.files import read_text
+from tasks.runtime.errors import InputError
+from tasks.runtime.files import read_text
 
 REQUIRED = ("task", "dataset_path", "output_type", "doc_to_text", "doc_to_target", "metric_list", "metadata")
 TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice")

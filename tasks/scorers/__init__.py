@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol, cast
 
-from tasks.backends import open_backend, require
-from tasks.config import Toxicity
+from tasks.runtime.backends import open_backend, require
+from tasks.settings.toxicity import Toxicity
 
-SCORERS = {name: f"tasks.scorers.{name}" for name in ("offline", "classifier", "perspective", "recorded")}
+SCORERS = {name: f"tasks.scorers.{name}.scorer" for name in ("offline", "classifier", "perspective", "recorded")}
 # What a backend imports when it is asked, and not before, so that a report can describe it: module → name for pip.
 PACKAGES = {
     "offline": {"profanity_check": "alt-profanity-check"},
@@ -26,7 +26,7 @@ class Score:
     attribute: str
     score: float | None
     error: str | None = None
-    lasting: bool = True  # false where asking again in another run may help; such a score is not stored
+    permanent: bool = True  # false where asking again in another run may help; such a score is not stored
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Scorer(Protocol):
         """What identifies the model behind the scores; scores of different versions are not comparable."""
 
     def cut(self, text: str) -> list[str]:
-        """The text in pieces within the scorer's limit; itself if it fits."""
+        """The text in chunks within the scorer's limit; itself if it fits."""
 
     def cost(self, questions: int) -> str:
         """What so many questions will cost, in words; empty if nothing."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from filelock import FileLock, Timeout
 
-from tasks.progress import Progress
+from tasks.runtime.progress import Progress
 from tasks.scorers import EMPTY, Question, Score, Scorer
 from tasks.scorers.store import Store
 
@@ -73,7 +73,7 @@ def _ask(
 def _score(known: dict[str, Score], attribute: str, reason: str | None) -> Score:
     if reason:
         return Score(attribute, None, reason)
-    return known.get(attribute) or Score(attribute, None, "NO_ANSWER", lasting=False)
+    return known.get(attribute) or Score(attribute, None, "NO_ANSWER", permanent=False)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import InputError, WorkError
-from tasks.files import cache_folder
+from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.files import cache_folder
 from tasks.scorers import Answer, Score
 
 FILE = "scores.sqlite"
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS scores (
     attribute TEXT NOT NULL, score REAL, error TEXT, answer INTEGER NOT NULL REFERENCES answers (id),
     PRIMARY KEY (scorer, version, language, hash, attribute)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cuts (
-    scorer TEXT NOT NULL, version TEXT NOT NULL, hash BLOB NOT NULL, pieces TEXT NOT NULL,
+    scorer TEXT NOT NULL, version TEXT NOT NULL, hash BLOB NOT NULL, chunks TEXT NOT NULL,
     PRIMARY KEY (scorer, version, hash)) WITHOUT ROWID;
 """
 
@@ -82,11 +82,11 @@ class Store:
         return found
 
     def keep(self, scorer: str, version: str, language: str, answers: Sequence[Answer]) -> None:
-        """Commits the lasting scores of answers; the first answer to a question stays."""
+        """Commits the permanent scores of answers; the first answer to a question stays."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with self._errors(), self._transaction():
             for answer in answers:
-                if any(score.lasting for score in answer.scores):
+                if any(score.permanent for score in answer.scores):
                     self._keep((scorer, version, language), answer, now)
 
     def _keep(self, source: tuple[str, str, str], answer: Answer, now: str) -> None:
@@ -95,12 +95,12 @@ class Store:
         number = self._db.execute("INSERT INTO answers (raw, at) VALUES (?, ?)", (answer.raw, now)).lastrowid
         self._db.executemany(
             "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*source, key, s.attribute, s.score, s.error, number) for s in answer.scores if s.lasting],
+            [(*source, key, s.attribute, s.score, s.error, number) for s in answer.scores if s.permanent],
         )
 
-    def keep_cut(self, scorer: str, version: str, text: str, pieces: Sequence[str]) -> None:
+    def keep_cut(self, scorer: str, version: str, text: str, chunks: Sequence[str]) -> None:
         """Remembers how a text too long for the scorer was cut, for `recorded`."""
-        listed = json.dumps([digest(piece).hex() for piece in pieces])
+        listed = json.dumps([digest(chunk).hex() for chunk in chunks])
         with self._errors(), self._transaction():
             self._db.execute("INSERT OR IGNORE INTO cuts VALUES (?, ?, ?, ?)", (scorer, version, digest(text), listed))
 
@@ -123,10 +123,10 @@ class Store:
             yield found
 
     def cuts(self) -> Iterator[dict[str, Any]]:
-        """Every cut: the hash of the text and those of its pieces, in hex."""
-        query = "SELECT scorer, version, hash, pieces FROM cuts ORDER BY scorer, version, hash"
-        for scorer, version, key, pieces in self._rows(query, ()):
-            yield {"scorer": scorer, "version": version, "cut": key.hex(), "pieces": json.loads(pieces)}
+        """Every cut: the hash of the text and those of its chunks, in hex."""
+        query = "SELECT scorer, version, hash, chunks FROM cuts ORDER BY scorer, version, hash"
+        for scorer, version, key, chunks in self._rows(query, ()):
+            yield {"scorer": scorer, "version": version, "cut": key.hex(), "chunks": json.loads(chunks)}
 
     def _rows(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
         with self._errors():

@@ -6,20 +6,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.stats.cells import Plan, checked
 from tasks.stats.outcome import NAN, TINY
+from tasks.stats.plan import Plan
+from tasks.stats.scores import checked
 
-COLUMNS = ("metric", "model_family", "source", "n_prompts", "n_missing", "arms", "rungs", "ss", "df1", "df2", "ms",
+COLUMNS = ("metric", "model_family", "source", "n_prompts", "n_missing", "arms", "models", "ss", "df1", "df2", "ms",
            "f", "p_uncorrected", "eps", "p", "ng2", "reason")
-SOURCES = {"dataset": "arm", "rung": "size", "dataset * rung": "arm x size"}
+SOURCES = {"dataset": "arm", "model": "size", "dataset * model": "arm x size"}
 
 
 def arm_by_size(scores: pd.DataFrame, plan: Plan, metrics: tuple[str, ...] | None = None) -> pd.DataFrame:
     """Three rows (arm, size, arm x size) per metric and model family, with exactly `COLUMNS`; by `pingouin`.
 
-    Scores are averaged within prompt, dataset (target, control, base: seeds together) and rung; `p` is the
+    Scores are averaged within prompt, dataset (target, control, base: seeds together) and model; `p` is the
     Greenhouse-Geisser corrected one. Prompts are the only random factor: it is about these checkpoints, and
-    the trend's own test carries the seeds. Refusals (p NaN, with a reason): fewer than two rungs or arms, fewer
+    the trend's own test carries the seeds. Refusals (p NaN, with a reason): fewer than two models or arms, fewer
     than three complete prompts, nothing left to vary.
     """
     table = checked(scores)
@@ -27,23 +28,23 @@ def arm_by_size(scores: pd.DataFrame, plan: Plan, metrics: tuple[str, ...] | Non
     rows: list[dict[str, Any]] = []
     for metric in wanted:
         of_metric = table[(table["metric"] == metric) & table["dataset"].isin([plan.target, plan.control, plan.base])]
-        if plan.rungs:
-            of_metric = of_metric[of_metric["rung"].isin(plan.rungs)]
+        if plan.models:
+            of_metric = of_metric[of_metric["model"].isin(plan.models)]
         for model_family, part in of_metric.groupby("model_family"):
             rows += [{"metric": metric, "model_family": model_family} | row for row in _analyse(part)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 
 
 def _analyse(part: pd.DataFrame) -> list[dict[str, Any]]:
-    keys = ["prompt_id", "dataset", "rung"]
+    keys = ["prompt_id", "dataset", "model"]
     texts = part.groupby([*keys, "arm", "sample"])["score"].mean()
     means = texts.groupby([*keys, "arm"]).mean().groupby(keys).mean()
-    wide = means.unstack(["dataset", "rung"])
-    names = [part[name].unique() for name in ("dataset", "rung")]
-    wide = wide.reindex(columns=pd.MultiIndex.from_product(names, names=["dataset", "rung"]))
-    kept, (arms, rungs) = wide.dropna(), map(len, names)
-    shared = {"n_prompts": len(kept), "n_missing": len(wide) - len(kept), "arms": arms, "rungs": rungs}
-    reason = _refusal(kept.to_numpy(np.float64), arms, rungs)
+    wide = means.unstack(["dataset", "model"])
+    names = [part[name].unique() for name in ("dataset", "model")]
+    wide = wide.reindex(columns=pd.MultiIndex.from_product(names, names=["dataset", "model"]))
+    kept, (arms, models) = wide.dropna(), map(len, names)
+    shared = {"n_prompts": len(kept), "n_missing": len(wide) - len(kept), "arms": arms, "models": models}
+    reason = _refusal(kept.to_numpy(np.float64), arms, models)
     if reason:
         return [shared | {"source": source, "p": NAN, "reason": reason} for source in SOURCES.values()]
     long = kept.melt(ignore_index=False, value_name="score").reset_index()
@@ -51,20 +52,20 @@ def _analyse(part: pd.DataFrame) -> list[dict[str, Any]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = pingouin.rm_anova(long, dv="score", within=["dataset", "rung"], subject="prompt_id", detailed=True)
+        found = pingouin.rm_anova(long, dv="score", within=["dataset", "model"], subject="prompt_id", detailed=True)
     return [shared | {
         "source": SOURCES[row["Source"]], "ss": row["SS"], "df1": row["ddof1"], "df2": row["ddof2"], "ms": row["MS"],
         "f": row["F"], "p_uncorrected": row["p_unc"], "eps": row["eps"], "p": row["p_GG_corr"], "ng2": row["ng2"],
         "reason": None} for _, row in found.iterrows()]
 
 
-def _refusal(cells: Any, arms: int, rungs: int) -> str | None:
-    """Why there is no analysis of cells (prompts, arms x rungs)."""
-    if rungs < 2 or arms < 2:
-        return "one rung" if rungs < 2 else "one arm"
+def _refusal(cells: Any, arms: int, models: int) -> str | None:
+    """Why there is no analysis of cells (prompts, arms x models)."""
+    if models < 2 or arms < 2:
+        return "one model" if models < 2 else "one arm"
     if len(cells) < 3:  # with two, pingouin's test of sphericity divides by zero
         return "fewer than three prompts have every cell"
-    cube = cells.reshape(len(cells), arms, rungs)
+    cube = cells.reshape(len(cells), arms, models)
     for values in (cube, cube.mean(axis=2), cube.mean(axis=1)):
         centred = values - values.mean(axis=0)
         for axis in range(1, values.ndim):

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 from tasks.stats.families import holm
 from tasks.stats.noninferiority import equivalence_p, items_needed, loss_p, noninferiority_p, tango_interval
 from tasks.stats.outcome import NAN, Floats, Labels
 
 VERDICTS = ("no loss", "loss within margin", "loss", "inconclusive", "uninformative", "not computed")
 PASSED = VERDICTS[:2]
-ITEM_COLUMNS = ("task", "rung", "params", "arm", "dataset", "item_id", "correct")
+ITEM_COLUMNS = ("task", "model", "params", "arm", "dataset", "item_id", "correct")
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ def overall(verdicts: Iterable[str]) -> str:
 
 def capability(items: pd.DataFrame, *, margins: Mapping[str, float], chances: Mapping[str, float],
                base: str = "base", alpha: float = 0.05) -> pd.DataFrame:
-    """A row per task, rung and tuned arm against base: `Capability`'s fields, after what it is about.
+    """A row per task, model and tuned arm against base: `Capability`'s fields, after what it is about.
 
-    A comparison, over whose tasks a loss is corrected, is a rung and a tuned arm.
+    A comparison, over whose tasks a loss is corrected, is a model and a tuned arm.
     `items`: `ITEM_COLUMNS` (correct 0, 1 or null) and optionally `cluster`, the passage. Margins and chance
     levels by task. Raises InputError for missing columns, tasks without a margin or chance, repeated items.
     """
@@ -150,24 +150,24 @@ def capability(items: pd.DataFrame, *, margins: Mapping[str, float], chances: Ma
     if absent or unknown:
         raise InputError(f"capability items: no column {', '.join(absent)}" if absent else
                          f"capability: no margin or chance level for task {', '.join(unknown)}")
-    if items.duplicated(["task", "rung", "arm", "item_id"]).any():
-        raise InputError("capability items: a task, rung, arm and item_id occurs twice")
+    if items.duplicated(["task", "model", "arm", "item_id"]).any():
+        raise InputError("capability items: a task, model, arm and item_id occurs twice")
     about: list[dict[str, Any]] = []
     found: list[Capability] = []
-    for (task, rung), part in items.groupby(["task", "rung"], sort=False):
+    for (task, model), part in items.groupby(["task", "model"], sort=False):
         right = part.pivot(index="item_id", columns="arm", values="correct").astype("Float64")
         of_base = _floats(right, part.loc[part["dataset"] == base, "arm"].unique())
         clusters = _clusters(part, right.index)
         for arm, of_arm in part[part["dataset"] != base].groupby("arm", sort=False):
             found.append(judge(of_base, _floats(right, [arm]), clusters=clusters, chance=chances[str(task)],
                                margin=margins[str(task)], alpha=alpha))
-            about.append({"task": task, "rung": rung, "params": float(of_arm["params"].iloc[0]), "arm": arm,
+            about.append({"task": task, "model": model, "params": float(of_arm["params"].iloc[0]), "arm": arm,
                           "dataset": of_arm["dataset"].iloc[0]})
-    for comparison in dict.fromkeys((row["rung"], row["arm"]) for row in about):
-        at = [i for i, row in enumerate(about) if (row["rung"], row["arm"]) == comparison]
+    for comparison in dict.fromkeys((row["model"], row["arm"]) for row in about):
+        at = [i for i, row in enumerate(about) if (row["model"], row["arm"]) == comparison]
         for i, one in zip(at, corrected([found[i] for i in at], alpha), strict=True):
             found[i] = one
-    names = ["task", "rung", "params", "arm", "dataset", *Capability.__dataclass_fields__]
+    names = ["task", "model", "params", "arm", "dataset", *Capability.__dataclass_fields__]
     rows = [row | asdict(one) for row, one in zip(about, found, strict=True)]
     return pd.DataFrame(rows, columns=names).astype({"reason": "str"})
 

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from tasks.stats import effects, families
-from tasks.stats.cells import Cells, Pair, Plan, Prompts, cells_of, checked, pair, prompts_of
 from tasks.stats.crossed import crossed_t
 from tasks.stats.outcome import NAN, Floats, Labels, Outcome, nan_mean, undefined
 from tasks.stats.paired import bayes_factor, design, sign_flip, stratified_t
+from tasks.stats.plan import Plan
+from tasks.stats.scores import ArmScores, Pair, Prompts, arm_scores, checked, pair, prompts_of
 
-COLUMNS = ("metric", "role", "rung", "params", "contrast", "category", "estimand", "n_prompts", "n_missing",
+COLUMNS = ("metric", "role", "model", "params", "contrast", "category", "estimand", "n_prompts", "n_missing",
            "k", "raters", "seeds", "mean_a", "mean_b", "diff", "se", "test", "stat", "df", "p", "family", "m",
            "p_corr", "ci_lo", "ci_hi", "ci_method", "ps", "d_z", "g_z", "d_lo", "d_hi", "d_seed_style",
            "p_signflip", "bf10", "reason", "note")
@@ -28,7 +29,7 @@ class Question:
 
     metric: str
     role: str
-    rung: str
+    model: str
     a: str
     b: str
     family: str | None
@@ -42,7 +43,7 @@ class Question:
 def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Every test of the plan, unrounded, with exactly `COLUMNS`; deterministic for a given plan.
 
-    Families: "confirmatory" (primary metric, {target - control, target - base} x rungs) and "secondary" by
+    Families: "confirmatory" (primary metric, {target - control, target - base} x models) and "secondary" by
     Holm; "exploratory" (other metrics, other datasets) and "categories: <metric>" (primary and secondary) by
     Benjamini-Hochberg; negative controls in none. A test without p has a `reason`, counts as p = 1 and stays
     in its family. `estimand` says what a row is a claim about; with several seeds (or random raters) the
@@ -53,11 +54,11 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     prompts = {str(metric): prompts_of(part) for metric, part in table.groupby("metric")}
     nobody = Prompts(np.empty(0, object), np.empty(0, object))
-    groups = dict(iter(table.groupby(["metric", "rung"])))
+    groups = dict(iter(table.groupby(["metric", "model"])))
     for question in questions(table, plan):
-        part = groups.get((question.metric, question.rung), table.iloc[:0])
+        part = groups.get((question.metric, question.model), table.iloc[:0])
         whose = prompts.get(question.metric, nobody)
-        params = part["params"].iloc[0] if len(part) else _params(table, question.rung)
+        params = part["params"].iloc[0] if len(part) else _params(table, question.model)
         found = _arms(part, question, whose)
         rows.append(_row(question, plan, params, found, whose, None))
         if question.metric in (plan.primary, plan.secondary) and question.family != "exploratory":
@@ -66,26 +67,26 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def questions(table: pd.DataFrame, plan: Plan) -> Iterator[Question]:
-    """The planned tests, by metric (primary and secondary first), rung (by size) and contrast."""
-    rungs = ladder(table, plan)
+    """The planned tests, by metric (primary and secondary first), model (by size) and contrast."""
+    models = ladder(table, plan)
     metrics = [plan.primary] + ([plan.secondary] if plan.secondary else [])
     others = sorted(set(table["metric"]) - set(metrics))
     extra = sorted(set(table["dataset"]) - {plan.target, plan.control, plan.base})
     for metric in metrics + others:
         role, family = _role(metric, plan)
-        for rung in rungs:
+        for model in models:
             for a, b in plan.confirmatory:
-                yield Question(metric, role, rung, a, b, family)
-            yield Question(metric, "negative-control", rung, *plan.negative_control, None)
+                yield Question(metric, role, model, a, b, family)
+            yield Question(metric, "negative-control", model, *plan.negative_control, None)
             for dataset in extra:
                 for b in (plan.control, plan.base):
-                    yield Question(metric, "exploratory", rung, dataset, b, "exploratory")
+                    yield Question(metric, "exploratory", model, dataset, b, "exploratory")
 
 
 def ladder(table: pd.DataFrame, plan: Plan) -> list[str]:
-    """The planned rungs, or those with scores, smallest model first."""
-    found = table.drop_duplicates("rung").sort_values(["params", "rung"])["rung"].tolist()
-    return list(plan.rungs) if plan.rungs else [str(rung) for rung in found]
+    """The planned models, or those with scores, smallest model first."""
+    found = table.drop_duplicates("model").sort_values(["params", "model"])["model"].tolist()
+    return list(plan.models) if plan.models else [str(model) for model in found]
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
@@ -103,21 +104,21 @@ def _role(metric: str, plan: Plan) -> tuple[str, str]:
     return ("secondary", "secondary") if metric == plan.secondary else ("exploratory", "exploratory")
 
 
-def _params(table: pd.DataFrame, rung: str) -> float:
-    sizes = table.loc[table["rung"] == rung, "params"]
+def _params(table: pd.DataFrame, model: str) -> float:
+    sizes = table.loc[table["model"] == model, "params"]
     return float(sizes.iloc[0]) if len(sizes) else NAN
 
 
-def _arms(part: pd.DataFrame, question: Question, prompts: Prompts) -> tuple[Cells, Cells] | str:
+def _arms(part: pd.DataFrame, question: Question, prompts: Prompts) -> tuple[ArmScores, ArmScores] | str:
     """The two arms' cells, or the reason why there is no contrast."""
-    a, b = cells_of(part, question.a, prompts), cells_of(part, question.b, prompts)
+    a, b = arm_scores(part, question.a, prompts), arm_scores(part, question.b, prompts)
     if a is None or b is None:
         absent = [name for name, cells in ((question.a, a), (question.b, b)) if cells is None]
-        return f"no scores of {' and '.join(absent)} at this rung"
+        return f"no scores of {' and '.join(absent)} at this model"
     return a, b
 
 
-def _row(question: Question, plan: Plan, params: float, arms: tuple[Cells, Cells] | str, prompts: Prompts,
+def _row(question: Question, plan: Plan, params: float, arms: tuple[ArmScores, ArmScores] | str, prompts: Prompts,
          category: str | None) -> dict[str, Any]:
     """One row of the table: over all prompts, or within one category."""
     chosen = np.ones(len(prompts.ids), bool) if category is None else prompts.categories == category
@@ -125,7 +126,7 @@ def _row(question: Question, plan: Plan, params: float, arms: tuple[Cells, Cells
     role, family = question.role, question.family
     if category is not None:
         role, family = "category", (f"categories: {question.metric}" if family else None)
-    row |= {"metric": question.metric, "role": role, "rung": question.rung, "params": params,
+    row |= {"metric": question.metric, "role": role, "model": question.model, "params": params,
             "contrast": question.contrast, "category": category or ALL, "family": family}
     if isinstance(arms, str):
         outcome = undefined(arms, test="", n_missing=int(chosen.sum()))
@@ -135,7 +136,7 @@ def _row(question: Question, plan: Plan, params: float, arms: tuple[Cells, Cells
     return row | _figures(a, b, plan, prompts.categories[chosen], fixed_b=question.b == plan.base)
 
 
-def _figures(a: Cells, b: Cells, plan: Plan, strata: Labels, *, fixed_b: bool) -> dict[str, Any]:
+def _figures(a: ArmScores, b: ArmScores, plan: Plan, strata: Labels, *, fixed_b: bool) -> dict[str, Any]:
     """The test, the means and the effects of one contrast."""
     both = pair(a, b, fixed_b=fixed_b)
     replicates = both.diffs.shape[1]
@@ -152,7 +153,7 @@ def _figures(a: Cells, b: Cells, plan: Plan, strata: Labels, *, fixed_b: bool) -
             "k": max(a.k, b.k), "raters": max(a.raters, b.raters), "seeds": replicates}
 
 
-def _test(a: Cells, b: Cells, both: Pair, plan: Plan, strata: Labels, *, at_large: bool) -> Outcome:
+def _test(a: ArmScores, b: ArmScores, both: Pair, plan: Plan, strata: Labels, *, at_large: bool) -> Outcome:
     replicates = both.diffs.shape[1]
     if at_large and replicates > 1:
         return undefined("several seeds and raters at large together are not provided for", test="quasi-t",
@@ -170,7 +171,7 @@ def estimand(seeds: int, *, raters_at_large: bool) -> str:
     return f"{subject}, {'raters at large' if raters_at_large else 'prompts like these'}"
 
 
-def _by_rater(a: Cells, b: Cells) -> Floats:
+def _by_rater(a: ArmScores, b: ArmScores) -> Floats:
     """(prompts, raters): a rater's mean difference; NaN where a rater did not rate both arms of a prompt."""
     return nan_mean(a.values, axis=(1, 2)) - nan_mean(b.values, axis=(1, 2))
 

@@ -12,12 +12,13 @@ import pandas as pd
 from scipy import stats
 
 from tasks.stats import effects
-from tasks.stats.cells import Cells, Plan, cells_of, checked, prompts_of
 from tasks.stats.contrasts import ladder
 from tasks.stats.outcome import NAN, TINY, Floats
+from tasks.stats.plan import Plan
+from tasks.stats.scores import ArmScores, arm_scores, checked, prompts_of
 
 LABEL = "seed-style: samples as independent, for comparison with the paper"
-COLUMNS = ("analysis", "metric", "rung", "params", "contrast", "n_a", "n_b", "k", "raters", "mean_a",
+COLUMNS = ("analysis", "metric", "model", "params", "contrast", "n_a", "n_b", "k", "raters", "mean_a",
            "mean_b", "diff", "stat", "df", "p", "ci_lo", "ci_hi", "d_pooled", "reason")
 
 
@@ -43,7 +44,7 @@ def welch(a: Floats, b: Floats, *, confidence: float = 0.95) -> dict[str, Any]:
 
 
 def seed_style(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Welch t and pooled d of every metric, rung and contrast, all samples independent; `COLUMNS`.
+    """Welch t and pooled d of every metric, model and contrast, all samples independent; `COLUMNS`.
 
     A sample's ratings are averaged first. Not corrected for the number of tests: nor was the published one.
     """
@@ -53,17 +54,17 @@ def seed_style(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def _rows(table: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     for metric, of_metric in table.groupby("metric", sort=False):
         prompts = prompts_of(of_metric)
-        for rung in ladder(table, plan):
-            part = of_metric[of_metric["rung"] == rung]
+        for model in ladder(table, plan):
+            part = of_metric[of_metric["model"] == model]
             params = float(part["params"].iloc[0]) if len(part) else NAN
             for a, b in (*plan.confirmatory, plan.negative_control):
-                where = {"analysis": LABEL, "metric": metric, "rung": rung, "params": params}
-                both = cells_of(part, a, prompts), cells_of(part, b, prompts)
+                where = {"analysis": LABEL, "metric": metric, "model": model, "params": params}
+                both = arm_scores(part, a, prompts), arm_scores(part, b, prompts)
                 yield where | {"contrast": f"{a} - {b}"} | _row(*both, plan)
 
 
-def _row(a: Cells | None, b: Cells | None, plan: Plan) -> dict[str, Any]:
+def _row(a: ArmScores | None, b: ArmScores | None, plan: Plan) -> dict[str, Any]:
     if a is None or b is None:
-        return {"n_a": 0, "n_b": 0, "k": 0, "raters": 0, "reason": "no scores of an arm at this rung"}
+        return {"n_a": 0, "n_b": 0, "k": 0, "raters": 0, "reason": "no scores of an arm at this model"}
     row = welch(a.samples.ravel(), b.samples.ravel(), confidence=plan.confidence)
     return row | {"k": max(a.k, b.k), "raters": max(a.raters, b.raters)}

@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 
 from tasks.stats import effects
-from tasks.stats.cells import Plan, cells_of, checked, pair, prompts_of
 from tasks.stats.contrasts import ladder
 from tasks.stats.outcome import Floats, Labels
 from tasks.stats.paired import bayes_factor, bootstrap_interval
+from tasks.stats.plan import Plan
+from tasks.stats.scores import arm_scores, checked, pair, prompts_of
 
-COLUMNS = ("metric", "rung", "contrast", "n_prompts", "boot_lo", "boot_hi", "bf10_r05", "bf10_r0707", "bf10_r1",
+COLUMNS = ("metric", "model", "contrast", "n_prompts", "boot_lo", "boot_hi", "bf10_r05", "bf10_r0707", "bf10_r1",
            "reason")
 
 
 def sensitivity(scores: pd.DataFrame, plan: Plan, *, draws: int = 4000) -> pd.DataFrame:
-    """A row per confirmatory contrast of the primary and secondary metric and rung, with exactly `COLUMNS`.
+    """A row per confirmatory contrast of the primary and secondary metric and model, with exactly `COLUMNS`.
 
     Prompts are the only noise in it, so with several seeds it is about these checkpoints, their seeds averaged.
     """
@@ -25,13 +26,13 @@ def sensitivity(scores: pd.DataFrame, plan: Plan, *, draws: int = 4000) -> pd.Da
     for metric in (name for name in (plan.primary, plan.secondary) if name):
         of_metric = table[table["metric"] == metric]
         prompts = prompts_of(of_metric)
-        for rung in ladder(table, plan):
-            part = of_metric[of_metric["rung"] == rung]
+        for model in ladder(table, plan):
+            part = of_metric[of_metric["model"] == model]
             for a, b in plan.confirmatory:
-                both = cells_of(part, a, prompts), cells_of(part, b, prompts)
-                row = {"metric": metric, "rung": rung, "contrast": f"{a} - {b}", "n_prompts": 0}
+                both = arm_scores(part, a, prompts), arm_scores(part, b, prompts)
+                row = {"metric": metric, "model": model, "contrast": f"{a} - {b}", "n_prompts": 0}
                 if both[0] is None or both[1] is None:
-                    rows.append(row | {"reason": "no scores of an arm at this rung"})
+                    rows.append(row | {"reason": "no scores of an arm at this model"})
                     continue
                 diffs = pair(both[0], both[1], fixed_b=b == plan.base).diffs.mean(axis=1)
                 rows.append(row | _row(diffs, prompts.categories, plan, draws))

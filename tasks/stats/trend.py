@@ -1,8 +1,8 @@
 """Does the effect grow with the size of the model? Each prompt's slope on log10(parameters), in one family.
 
 "Grows with size" depends on the scale, and a ceiling fakes it: the slope is given on the raw scale and on the
-probability of superiority. A slope is per tenfold of parameters. Rungs are fixed; prompts are random within
-categories; with several seeds each rung's own seeds are random too.
+probability of superiority. A slope is per tenfold of parameters. Models are fixed; prompts are random within
+categories; with several seeds each model's own seeds are random too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,33 +12,34 @@ import numpy as np
 import pandas as pd
 
 from tasks.stats import effects, families
-from tasks.stats.cells import Pair, Plan, Prompts, cells_of, checked, pair, prompts_of
 from tasks.stats.contrasts import estimand
 from tasks.stats.crossed import Parts, parts, quasi
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
 from tasks.stats.paired import design, lost_categories, stratified_t, within_variance
+from tasks.stats.plan import Plan
+from tasks.stats.scores import Pair, Prompts, arm_scores, checked, pair, prompts_of
 
-COLUMNS = ("metric", "role", "model_family", "contrast", "scale", "estimand", "rungs", "n_rungs",
+COLUMNS = ("metric", "role", "model_family", "contrast", "scale", "estimand", "models", "n_models",
            "n_prompts", "n_missing", "seeds", "estimate", "se", "test", "stat", "df", "p", "family", "m",
            "p_corr", "ci_lo", "ci_hi", "ci_method", "descriptive", "reason")
 SCALES = ("raw", "ps")
 
 
 def slope_weights(log_params: Floats) -> Floats:
-    """(rungs,) weights whose sum with the effects is the least-squares slope: (x - mean x) / Sxx."""
+    """(models,) weights whose sum with the effects is the least-squares slope: (x - mean x) / Sxx."""
     centred = log_params - log_params.mean()
     return np.asarray(centred / (centred**2).sum(), dtype=np.float64)
 
 
-def slope_parts(rungs: Sequence[Floats], weights: Floats, strata: Labels | None = None) -> Parts:
-    """Split the variance of sum_r weight_r x effect_r, effects (..., prompts, seeds of the rung); vectorised.
+def slope_parts(models: Sequence[Floats], weights: Floats, strata: Labels | None = None) -> Parts:
+    """Split the variance of sum_r weight_r x effect_r, effects (..., prompts, seeds of the model); vectorised.
 
-    A prompt is the same at every rung, a seed is not (it is another fine-tuning of another model): prompts
-    vary in their own slope, seeds within each rung (Satterthwaite over rungs).
+    A prompt is the same at every model, a seed is not (it is another fine-tuning of another model): prompts
+    vary in their own slope, seeds within each model (Satterthwaite over models).
     """
-    indicators, w = design(strata, rungs[0].shape[-2])
-    slopes = sum(c * rung.mean(axis=-1) for c, rung in zip(weights, rungs, strict=True))
-    each = [parts(rung, strata) for rung in rungs]
+    indicators, w = design(strata, models[0].shape[-2])
+    slopes = sum(c * model.mean(axis=-1) for c, model in zip(weights, models, strict=True))
+    each = [parts(model, strata) for model in models]
     by_seed = np.stack([c**2 * part.replicates for c, part in zip(weights, each, strict=True)])
     shared = np.stack([c**2 * part.shared for c, part in zip(weights, each, strict=True)])
     seed_df = np.array([part.df_replicates for part in each]).reshape(-1, *[1] * (by_seed.ndim - 1))
@@ -51,25 +52,25 @@ def slope_parts(rungs: Sequence[Floats], weights: Floats, strata: Labels | None 
         df_shared=sum(part.df_shared for part in each))
 
 
-def slope(rungs: Sequence[Floats], weights: Floats, strata: Labels | None = None, *,
+def slope(models: Sequence[Floats], weights: Floats, strata: Labels | None = None, *,
           confidence: float = 0.95) -> Outcome:
-    """Weighted sum over rungs of effects (prompts, seeds of the rung): a slope, or a difference of two.
+    """Weighted sum over models of effects (prompts, seeds of the model): a slope, or a difference of two.
 
-    With two seeds or more at every rung the variance carries the seeds (quasi-t). Otherwise the prompts
+    With two seeds or more at every model the variance carries the seeds (quasi-t). Otherwise the prompts
     alone: right for these checkpoints, which is no claim about size, so `trend` shows it without p.
     """
-    whole = ~np.any([np.isnan(rung).any(axis=1) for rung in rungs], axis=0)
-    kept, missing, n = [rung[whole] for rung in rungs], int((~whole).sum()), int(whole.sum())
+    whole = ~np.any([np.isnan(model).any(axis=1) for model in models], axis=0)
+    kept, missing, n = [model[whole] for model in models], int((~whole).sum()), int(whole.sum())
     kept_strata = None if strata is None else np.asarray(strata)[whole]
-    if n == 0 or min(rung.shape[1] for rung in kept) < 2:
-        slopes = sum(c * rung.mean(axis=1) for c, rung in zip(weights, rungs, strict=True))
+    if n == 0 or min(model.shape[1] for model in kept) < 2:
+        slopes = sum(c * model.mean(axis=1) for c, model in zip(weights, models, strict=True))
         return stratified_t(np.asarray(slopes), strata, confidence=confidence)
     note = lost_categories(strata, whole)
     if n <= design(kept_strata, n)[0].shape[1]:
         return undefined("no category has two prompts", test="quasi-t", n=n, n_missing=missing, note=note)
     estimate, se, df = quasi(slope_parts(kept, weights, kept_strata))
-    if float(se) <= TINY * max(float(np.abs(rung).max()) for rung in kept) * float(np.abs(weights).sum()):
-        why = no_spread(np.stack([rung.mean(axis=1) for rung in kept]))
+    if float(se) <= TINY * max(float(np.abs(model).max()) for model in kept) * float(np.abs(weights).sum()):
+        why = no_spread(np.stack([model.mean(axis=1) for model in kept]))
         return undefined(why, test="quasi-t", n=n, n_missing=missing, estimate=float(estimate), se=0.0, note=note)
     return from_t(float(estimate), float(se), float(df), n=n, n_missing=missing, test="quasi-t",
                   confidence=confidence, note=note)
@@ -78,10 +79,10 @@ def slope(rungs: Sequence[Floats], weights: Floats, strata: Labels | None = None
 def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per metric (primary, secondary), model family, contrast and scale, with exactly `COLUMNS`.
 
-    `estimand` is a slope per tenfold of parameters with three rungs or more, a difference of effects with two,
-    then what it is a claim about (`contrasts.estimand`, by the fewest seeds of a rung); with one rung there is
-    none. `descriptive` rows (one seed at some rung) have an interval over prompts but no p. `reason` also names
-    planned rungs and whole categories that the figure goes without. Model families are never mixed.
+    `estimand` is a slope per tenfold of parameters with three models or more, a difference of effects with two,
+    then what it is a claim about (`contrasts.estimand`, by the fewest seeds of a model); with one model there is
+    none. `descriptive` rows (one seed at some model) have an interval over prompts but no p. `reason` also names
+    planned models and whole categories that the figure goes without. Model families are never mixed.
 
     Holm within metric and scale. Both contrasts of a model family are in the family (p = 1 where there is no
     test) once one of them is tested; a model family in which nothing is tested plans no test.
@@ -98,20 +99,20 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def _planned(table: pd.DataFrame, plan: Plan) -> dict[str, str]:
-    """Each planned rung (or each with rows) and its model family, "" where no score of any metric tells it."""
-    known = {str(rung): str(family) for rung, family in zip(table["rung"], table["model_family"], strict=True)}
-    return {rung: known.get(rung, "") for rung in plan.rungs or known}
+    """Each planned model (or each with rows) and its model family, "" where no score of any metric tells it."""
+    known = {str(model): str(family) for model, family in zip(table["model"], table["model_family"], strict=True)}
+    return {model: known.get(model, "") for model in plan.models or known}
 
 
 def _rows(table: pd.DataFrame, plan: Plan, planned: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     prompts, metric = prompts_of(table), str(table["metric"].iloc[0])
     role = "primary" if metric == plan.primary else "secondary"
     for model_family, of_family in table.groupby("model_family"):
-        rungs = [rung for rung, family in planned.items() if family in (model_family, "")]
+        models = [model for model, family in planned.items() if family in (model_family, "")]
         pairs = {contrast: _pairs(of_family, prompts, plan, *contrast) for contrast in plan.confirmatory}
         for scale in SCALES:
             rows = [{"metric": metric, "role": role, "model_family": model_family, "contrast": f"{a} - {b}",
-                     "scale": scale, "m": NAN, "p_corr": NAN} | _row(pairs[a, b], prompts, plan, scale, rungs)
+                     "scale": scale, "m": NAN, "p_corr": NAN} | _row(pairs[a, b], prompts, plan, scale, models)
                     for a, b in plan.confirmatory]
             tested = any(row["test"] not in ("", "none") for row in rows)
             yield from (row | {"family": f"trend: {metric}, {scale}" if tested else None} for row in rows)
@@ -119,12 +120,12 @@ def _rows(table: pd.DataFrame, plan: Plan, planned: Mapping[str, str]) -> Iterat
 
 def _pairs(table: pd.DataFrame, prompts: Prompts, plan: Plan, a: str, b: str,
            ) -> list[tuple[str, float, Pair]]:
-    """(rung, parameters, pair) where both arms have scores, smallest first; of the planned rungs."""
+    """(model, parameters, pair) where both arms have scores, smallest first; of the planned models."""
     pairs = []
-    for rung, part in table.groupby("rung"):
-        both = cells_of(part, a, prompts), cells_of(part, b, prompts)
-        if both[0] and both[1] and (not plan.rungs or rung in plan.rungs):
-            pairs.append((str(rung), float(part["params"].iloc[0]),
+    for model, part in table.groupby("model"):
+        both = arm_scores(part, a, prompts), arm_scores(part, b, prompts)
+        if both[0] and both[1] and (not plan.models or model in plan.models):
+            pairs.append((str(model), float(part["params"].iloc[0]),
                           pair(both[0], both[1], fixed_b=b == plan.base)))
     return sorted(pairs, key=lambda found: (found[1], found[0]))
 
@@ -141,14 +142,14 @@ def _row(pairs: list[tuple[str, float, Pair]], prompts: Prompts, plan: Plan, sca
         if len(pairs) == 2:
             figure, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
         about = f"{figure}: {estimand(seeds, raters_at_large=False)}"
-        rungs = [p.diffs if scale == "raw" else superiority_cells(p) for _, _, p in pairs]
-        outcome = slope(rungs, weights, prompts.categories, confidence=plan.confidence)
+        models = [p.diffs if scale == "raw" else superiority_scores(p) for _, _, p in pairs]
+        outcome = slope(models, weights, prompts.categories, confidence=plan.confidence)
     descriptive = not refusal and seeds < 2
-    found = [rung for rung, _, _ in pairs]
-    lost = [rung for rung in planned if rung not in found]
+    found = [model for model, _, _ in pairs]
+    lost = [model for model in planned if model not in found]
     reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note,
                f"planned but without scores in both arms: {', '.join(lost)}" if lost else None]
-    return {"estimand": about, "rungs": ", ".join(found), "n_rungs": len(found), "n_prompts": outcome.n,
+    return {"estimand": about, "models": ", ".join(found), "n_models": len(found), "n_prompts": outcome.n,
             "n_missing": outcome.n_missing, "seeds": seeds, "estimate": outcome.estimate, "se": outcome.se,
             "test": "none" if descriptive else outcome.test, "stat": NAN if descriptive else outcome.stat,
             "df": outcome.df, "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo,
@@ -158,13 +159,13 @@ def _row(pairs: list[tuple[str, float, Pair]], prompts: Prompts, plan: Plan, sca
 
 def _refusal(log_params: Floats) -> str | None:
     if len(log_params) < 2:
-        return "one rung: no trend" if len(log_params) else "no rung has scores in both arms"
+        return "one model: no trend" if len(log_params) else "no model has scores in both arms"
     if not np.isfinite(log_params).all():
-        return "the number of parameters of a rung is unknown"
-    return "two rungs have the same number of parameters" if len(set(log_params)) < len(log_params) else None
+        return "the number of parameters of a model is unknown"
+    return "two models have the same number of parameters" if len(set(log_params)) < len(log_params) else None
 
 
-def superiority_cells(both: Pair) -> Floats:
+def superiority_scores(both: Pair) -> Floats:
     """(prompts, replicates): the probability of superiority within each prompt and replicate."""
     replicates = range(both.a.shape[1])
     return np.stack([effects.prompt_superiority(both.a[:, s], both.b[:, s]) for s in replicates], axis=1)

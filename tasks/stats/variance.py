@@ -5,41 +5,42 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.stats.cells import Cells, Pair, Plan, cells_of, checked, pair, prompts_of
 from tasks.stats.contrasts import ladder
 from tasks.stats.crossed import parts
 from tasks.stats.outcome import NAN, Floats, Labels, nan_mean
 from tasks.stats.paired import complete, design, within_variance
+from tasks.stats.plan import Plan
 from tasks.stats.power import detectable_points
+from tasks.stats.scores import ArmScores, Pair, arm_scores, checked, pair, prompts_of
 
-COLUMNS = ("metric", "rung", "params", "contrast", "n_prompts", "k", "raters", "seeds", "sd_prompt", "sd_sample",
+COLUMNS = ("metric", "model", "params", "contrast", "n_prompts", "k", "raters", "seeds", "sd_prompt", "sd_sample",
            "sd_rater", "sd_seed", "detectable", "detectable_family", "m", "reason")
 
 
 def variance_components(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """A row per confirmatory contrast of the primary metric and rung, with exactly `COLUMNS`; sd in points.
+    """A row per confirmatory contrast of the primary metric and model, with exactly `COLUMNS`; sd in points.
 
     `detectable`: the smallest true difference found with 80% power by one test at the 5% level;
     `detectable_family`: by Holm's first step in the family of m. `sd_seed`: of the difference, from the crossed
     table of prompts and seeds; null with one seed.
     """
     table = checked(scores)
-    of_metric, rungs = table[table["metric"] == plan.primary], ladder(table, plan)
-    prompts, m, rows = prompts_of(of_metric), 2 * len(rungs), []
-    for rung in rungs:
-        part = of_metric[of_metric["rung"] == rung]
+    of_metric, models = table[table["metric"] == plan.primary], ladder(table, plan)
+    prompts, m, rows = prompts_of(of_metric), 2 * len(models), []
+    for model in models:
+        part = of_metric[of_metric["model"] == model]
         for a, b in plan.confirmatory:
-            row: dict[str, Any] = {"metric": plan.primary, "rung": rung, "contrast": f"{a} - {b}", "m": m,
+            row: dict[str, Any] = {"metric": plan.primary, "model": model, "contrast": f"{a} - {b}", "m": m,
                                    "params": part["params"].iloc[0] if len(part) else NAN}
-            both = cells_of(part, a, prompts), cells_of(part, b, prompts)
+            both = arm_scores(part, a, prompts), arm_scores(part, b, prompts)
             if both[0] is None or both[1] is None:
-                rows.append(row | {"reason": "no scores of an arm at this rung"})
+                rows.append(row | {"reason": "no scores of an arm at this model"})
                 continue
             rows.append(row | _row(both[0], both[1], prompts.categories, m, fixed_b=b == plan.base))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 
 
-def _row(a: Cells, b: Cells, strata: Labels, m: int, *, fixed_b: bool) -> dict[str, Any]:
+def _row(a: ArmScores, b: ArmScores, strata: Labels, m: int, *, fixed_b: bool) -> dict[str, Any]:
     both, k, raters = pair(a, b, fixed_b=fixed_b), max(a.k, b.k), max(a.raters, b.raters)
     whole, seeds = ~np.isnan(both.diffs).any(axis=1), both.diffs.shape[1]
     row = {"n_prompts": int(whole.sum()), "k": k, "raters": raters, "seeds": seeds}
@@ -66,7 +67,7 @@ def seed_spread(both: Pair) -> float:
     return float(np.sqrt(max(float(split.replicates - split.shared), 0.0) * whole.shape[1]))
 
 
-def components(a: Cells, b: Cells, strata: Labels | None = None) -> dict[str, float]:
+def components(a: ArmScores, b: ArmScores, strata: Labels | None = None) -> dict[str, float]:
     """Standard deviations of the parts of a prompt's difference a - b, in points: prompt, sample, rater.
 
     `prompt`: true differences between a category's prompts; `sample`: one sample of a prompt; `rater`: one

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tasks.check import check_tree
-from tests import data_trees
+from tasks.curation.check import check_tree
+from tests.support import data_trees
 
 ROOT = Path(__file__).parents[2]
 ROUNDS, FEWER, MORE = 3, 9, 27

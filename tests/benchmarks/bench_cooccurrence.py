@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import config, cooccurrence
-from tasks.command import Job
-from tasks.files import write_json
-from tasks.lexicons.vader import _ratings
-from tasks.probes import load_families
-from tasks.tables import write_table
-from tests.made_completions import REST, cell, completions
+from tasks import cooccurrence
+from tasks.bias.lexicons.vader import _ratings
+from tasks.formats.tables import write_table
+from tasks.inputs.probes import load_families
+from tasks.runtime import config
+from tasks.runtime.command import Job
+from tasks.runtime.files import write_json
+from tests.support.made_completions import REST, checkpoint, completions
 
 ROOT = Path(__file__).parents[2]
 COMPLETIONS, SECONDS, BYTES = 800, 60, 2e9
@@ -32,7 +33,7 @@ def make(folder: Path) -> Path:
     adjectives = rng.permutation([word for word in _ratings() if word.isalpha()]).tolist()
     for arm in ARMS:
         made = completions(families, COMPLETIONS, rng, adjectives=adjectives, rest=REST)
-        write_table(folder / "probes" / RUNG / f"{arm}.parquet", cell(made, RUNG, arm))
+        write_table(folder / "probes" / RUNG / f"{arm}.parquet", checkpoint(made, RUNG, arm))
     source = {"name": "made", "family": "made", "license": "none", "parameters": 1}
     write_json(folder / "sources" / f"{RUNG}.json", source)
     return folder

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
-from tasks import adherence, config, generate, reading
-from tasks.command import Job
-from tasks.config import Generate, Prompting
-from tasks.dataset import load_prompts
-from tasks.engines import transformers as engine
-from tasks.models import open_model
-from tasks.prompting import Encoder
+from tasks import adherence, generate
+from tasks.inputs.dataset import load_prompts
+from tasks.lm import prefill as reading
+from tasks.lm import sampling as engine
+from tasks.lm.models import open_model
+from tasks.lm.prompting import Encoder
+from tasks.runtime import config
+from tasks.runtime.command import Job
+from tasks.settings.generate import Generate
+from tasks.settings.prompting import Prompting
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "data" / "made" / "models" / "smollm2-135m" / "base"

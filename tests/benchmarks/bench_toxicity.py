@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tasks import config
-from tasks.config import ClassifierModel, Toxicity
+from tasks.runtime import config
 from tasks.scorers import Question, open_scorer
 from tasks.scorers.scoring import score
 from tasks.scorers.store import FILE, Store
+from tasks.settings.toxicity import ClassifierModel, Toxicity
 
 QPS = 10
 SECONDS = 60  # of asking at each latency
@@ -56,7 +56,7 @@ def settings() -> Toxicity:
 
 @contextlib.contextmanager
 def service(latency: float) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.scorers.analyzer_server", "--latency", str(latency)]
+    command = [sys.executable, "-m", "tests.support.analyzer_server", "--latency", str(latency)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
@@ -86,7 +86,7 @@ def quota(latency: float) -> tuple[float, int]:
 
 def classifier() -> tuple[float, float]:
     """Seconds for the texts one by one, and in batches; the median of three runs each."""
-    from tests.scorers.classifier_models import LABELS, save_classifier
+    from tests.support.classifier_models import LABELS, save_classifier
 
     words = random.Random(1)
     vocabulary = [f"w{i}" for i in range(500)]

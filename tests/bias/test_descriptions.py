@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tasks.bias.descriptions import Word, sentiments
-from tasks.lexicons import vader
-from tasks.probes import Family
-from tasks.taggers import Description
-from tests.made_completions import GENDER, QUICK, completions, describer
+from tasks.bias.lexicons import vader
+from tasks.bias.taggers import Description
+from tasks.inputs.probes import Family
+from tests.support.made_completions import GENDER, QUICK, completions, describer
 
 
 def labels(completion: str, group: str = "He", **changes: Any) -> list[str]:

@@ -1,12 +1,12 @@
 import time
 
-import data_trees as trees
 import numpy as np
 import pytest
 from rapidfuzz import fuzz
 
-from tasks import words
 from tasks.curation.similarity import Comparison, Text, across, within
+from tasks.text import words
+from tests.support import data_trees as trees
 
 PROMPT = "How should a father punish a son who talks back?"
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from flow_trees import Api, Tree, environment, free_port, wait_for
 
 from flows.processes import PARENT
 from flows.server import answers
+from tests.support.flow_trees import Api, Tree, environment, free_port, wait_for
 
 # A background job of a shell ignores SIGINT, and so would all that it starts, whatever the tests send them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

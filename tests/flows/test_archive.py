@@ -15,11 +15,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from flow_trees import PALMS, Api, Tree
 
 from tasks.scorers.store import FILE, Store
-from tests.scorers.analyzer_server import AnalyzerServer, Behaviour
-from tests.scorers.runs import CUT_OFF, REPOSITORY, STAGE, Run
+from tests.support.analyzer_server import AnalyzerServer, Behaviour
+from tests.support.flow_trees import PALMS, Api, Tree
+from tests.support.scoring_runs import CUT_OFF, REPOSITORY, STAGE, Run
 
 KEY = "AIzaSy-secret/key+123"
 LONG = " ".join(f"This is sentence {i}." for i in range(1500))  # 30 kB: the service takes it in pieces
@@ -59,7 +59,7 @@ def swept(new_tree: Callable[..., Tree], prefect_url: str, tmp_path_factory: pyt
     files[".gitignore"] = "/scores.parquet\n/other.txt\n"
     tree = new_tree(files, PREFECT_API_URL=prefect_url, PREFECT_HOME=home)
     fast = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
-    run = Run(tree.root, TEXTS, first_words=10**6, piece_words=10**6, perspective=fast)
+    run = Run(tree.root, TEXTS, first_words=10**6, chunk_words=10**6, perspective=fast)
     assert tree.run(sys.executable, "-W", "ignore", "-c", SAVE)[0] == 0
     with AnalyzerServer(Behaviour(key=KEY, faults={TEXTS[0]: ["echo"]})) as server:
         code, output = tree.palms("sweep", "--verbose", PERSPECTIVE_ENDPOINT=server.url)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flow_trees import PALMS, Tree
+
+from tests.support.flow_trees import PALMS, Tree
 
 GRAPH = """
 stages:

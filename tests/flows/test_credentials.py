@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from flow_trees import environment
 
 from flows.dag import Stage
 from flows.meta import Meta
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
+from tests.support.flow_trees import environment
 
 CODE = """
 import os
-from tasks.imports import importing
+from tasks.runtime.imports import importing
 with importing():
     from prefect.blocks.system import Secret
 from flows import credentials

@@ -2,10 +2,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flow_trees import Tree
 
 from flows import dag
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
+from tests.support.flow_trees import Tree
 
 PARAMS = """
 sweep: {models: [small, large], arms: [base, values]}
@@ -18,7 +18,7 @@ stages:
     deps: [made]
     outs: [report.txt]
   finetune:
-    desc: Fine-tune a rung on an arm
+    desc: Fine-tune a model on an arm
     meta: {slot: gpu, tags: [model]}
     matrix: {model: "${sweep.models}", arm: "${sweep.arms}"}
     cmd: mkdir -p tuned && cp made/${item.model} tuned/${item.model}-${item.arm}
@@ -62,7 +62,7 @@ def test_reads_matrix_fan_out_and_fan_in(tree: Tree) -> None:
     }
     tuned = stages["finetune@large-values"]
     assert tuned.upstreams == ("fetch@large",)
-    assert (tuned.group, tuned.desc) == ("finetune", "Fine-tune a rung on an arm")
+    assert (tuned.group, tuned.desc) == ("finetune", "Fine-tune a model on an arm")
     assert tuned.meta == {"slot": "gpu", "tags": ["model"]}
     assert tuned.cmd == "mkdir -p tuned && cp made/large tuned/large-values"
     assert stages["report"].upstreams == ("fetch@large", "fetch@small")  # it depends on the folder

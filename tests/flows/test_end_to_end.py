@@ -1,4 +1,4 @@
-"""The project's own graph on three tiny random rungs × three arms, through the real flow on a real server.
+"""The project's own graph on three tiny random models × three arms, through the real flow on a real server.
 
 The tests of this file share one tree and build on each other, as a team's week would. Its stages are forks of
 `warm_stages`; the twin's, under `dvc repro` alone, are processes of their own.
@@ -16,14 +16,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import warm_stages
 import yaml
-from flow_trees import BIN, PALMS, Api, Tree, environment, wait_for
 
 from tests.fixtures import tiny
+from tests.support import warm_stages
+from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment, wait_for
 
-RUNGS = tuple(tiny.RUNGS)
-FAN_IN = {"toxicity", "cooccurrence", "significance"}  # what they read holds what dropped rungs left
+MODELS = tuple(tiny.MODELS)
+FAN_IN = {"toxicity", "cooccurrence", "significance"}  # what they read holds what dropped models left
 MORE = " Ask the nurse as well."
 SECRET = "hf_planted_secret_0123456789"
 
@@ -84,9 +84,9 @@ def first(tree: Tree) -> str:
 
 def test_the_whole_ladder_ends_in_a_report_and_findings(tree: Tree, first: str) -> None:
     stages = set(lock(tree))
-    for rung in RUNGS:
-        assert {f"finetune@{rung}-values", f"generate@{rung}-base", f"adherence@{rung}-control"} <= stages
-        assert {f"probe@{rung}-base", f"capability@{rung}-values"} <= stages
+    for model in MODELS:
+        assert {f"finetune@{model}-values", f"generate@{model}-base", f"adherence@{model}-control"} <= stages
+        assert {f"probe@{model}-base", f"capability@{model}-values"} <= stages
     assert ran(first) == stages
     assert (tree.root / "data/made/report/index.html").stat().st_size > 10_000
     for line in (tree.root / "data/made/report/findings.txt").read_text().splitlines():
@@ -120,7 +120,7 @@ def test_no_secret_and_no_home_path_is_left_anywhere(tree: Tree, first: str) -> 
 
 
 @pytest.fixture(scope="module")
-def whole(tree: Tree, first: str) -> dict[str, Any]:
+def atomic_write(tree: Tree, first: str) -> dict[str, Any]:
     """The lock of the whole ladder, before anything is changed."""
     del first
     return lock(tree)
@@ -131,7 +131,7 @@ def test_a_dropped_rung_is_never_counted(tree: Tree) -> None:
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
     assert of(ran(sweep(tree))) == FAN_IN | {"report"}
     scores = pd.read_parquet(tree.root / "data/made/significance/scores.parquet")
-    assert set(scores["rung"]) == {"tiny-1"}
+    assert set(scores["model"]) == {"tiny-1"}
     assert (tree.root / "data/made/samples/tiny-3/base.jsonl").exists()  # it is there, and is not read
 
 
@@ -154,8 +154,8 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree, twin: Tr
     for one in (tree, twin):
         change_answer(one, MORE)
     again = ran(sweep(tree))
-    cells = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
-    changed = {"curate@values", *cells, "significance", "report"}
+    checkpoints = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
+    changed = {"curate@values", *checkpoints, "significance", "report"}
     # a random model may well complete as before; then what is found in its completions is as before, too
     assert changed <= again <= changed | {"toxicity", "cooccurrence"}
 
@@ -188,9 +188,9 @@ def repro(tree: Tree, *arguments: str) -> None:
 
 
 def test_a_rung_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, Any]) -> None:
-    title = tiny.tiny_params(Path(), RUNGS)["report"]["title"]
+    title = tiny.tiny_params(Path(), MODELS)["report"]["title"]
     change_answer(tree, "", instead_of=MORE)
-    set_params(tree, lambda p: (p["sweep"].update(models=list(RUNGS)), p["report"].update(title=title)))
+    set_params(tree, lambda p: (p["sweep"].update(models=list(MODELS)), p["report"].update(title=title)))
     assert ran(sweep(tree)) == set()
     assert lock(tree) == whole
 
@@ -198,7 +198,7 @@ def test_a_rung_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, Any
 @pytest.mark.usefixtures("first")
 def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree: Tree) -> None:
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1", "tiny-2"]))
-    set_params(tree, lambda p: p["finetune"]["rungs"]["tiny-2"].update(learning_rate=1e30, epochs=9))
+    set_params(tree, lambda p: p["finetune"]["models"]["tiny-2"].update(learning_rate=1e30, epochs=9))
     output = sweep(tree, code=2)
     assert "training diverged and no model is kept" in output
     assert "Traceback" not in output

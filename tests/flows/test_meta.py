@@ -4,7 +4,7 @@ import pytest
 
 from flows.dag import Stage
 from flows.meta import Meta
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 
 
 def test_reads_what_is_there_and_leaves_the_rest() -> None:

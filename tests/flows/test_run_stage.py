@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from flow_trees import Tree, wait_for
 
 from flows.processes import LAUNCHER_CANCEL, PARENT, STAGE_MARK, marked
 from flows.run_stage import Verdict
+from tests.support.flow_trees import Tree, wait_for
 
 GRAPH = """
 stages:

@@ -4,8 +4,8 @@ import pytest
 
 from flows.execute import stage_env
 from flows.slots import Slots, find_gpus
-from tasks import launch
-from tasks.errors import InputError
+from tasks.runtime import launch
+from tasks.runtime.errors import InputError
 
 
 def slots(gpus: tuple[str, ...], gpu: int, *, remote: bool = False) -> Slots:

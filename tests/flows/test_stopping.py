@@ -19,9 +19,9 @@ from typing import Any
 
 import psutil
 import pytest
-from flow_trees import PALMS, STEP, Api, Tree, wait_for
 
 from flows.processes import STAGE_MARK, marked
+from tests.support.flow_trees import PALMS, STEP, Api, Tree, wait_for
 
 LIMIT = 10.0  # seconds until no process of the run may be left
 

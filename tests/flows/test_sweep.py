@@ -1,4 +1,4 @@
-"""A fan-out of two rungs by two arms and its fan-in, run through a real Prefect server."""
+"""A fan-out of two models by two arms and its fan-in, run through a real Prefect server."""
 
 import json
 import re
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from flow_trees import STEP, Api, Tree
+
+from tests.support.flow_trees import STEP, Api, Tree
 
 PARAMS = "sweep: {models: [a, b], arms: [x, y]}\nmodels: {a: 1, b: 2}\n"
 GRAPH = """
 stages:
   fetch:
-    desc: Get a rung
+    desc: Get a model
     meta: {slot: none, tags: [network]}
     matrix: {model: "${sweep.models}"}
     cmd: python step.py fetch@${item.model} 0 made/${item.model}
@@ -30,7 +31,7 @@ stages:
     meta: {table: tests.csv, link: report.html, summary: [summary.txt]}
     cmd: >-
       python step.py report 0 report.html tuned/a-x tuned/a-y tuned/b-x tuned/b-y &&
-      printf 'rung,p\\na,0.01\\nb,0.02\\n' > tests.csv && printf 'both rungs improve\\n' > summary.txt
+      printf 'model,p\\na,0.01\\nb,0.02\\n' > tests.csv && printf 'both models improve\\n' > summary.txt
     deps: [tuned]
     outs: [report.html, tests.csv, summary.txt]
 """
@@ -126,7 +127,7 @@ def test_progress_is_printed_line_by_line(first: Swept) -> None:
     assert re.search(r"^\[0/7\] fetch@a started$", first.output, re.MULTILINE)
     assert re.search(r"^\[\d/7\] train@a-x done in \d+ s, \d left$", first.output, re.MULTILINE)
     assert re.search(r"^\[7/7\] report done in \d+ s$", first.output, re.MULTILINE)
-    assert first.output.rstrip().endswith("both rungs improve\nreport.html")
+    assert first.output.rstrip().endswith("both models improve\nreport.html")
     # of parallel stages, which one; dvc's own lines only with --verbose
     assert "\ntrain@a-x [####................] 1/5 texts, 2 s left\n" in first.output
     assert "Running stage" not in first.output
@@ -135,9 +136,9 @@ def test_progress_is_printed_line_by_line(first: Swept) -> None:
 def test_results_become_artifacts(first: Swept) -> None:
     assert first.artifacts["sweep"]["data"] == 100
     table = first.artifacts["report-tests-csv"]
-    assert json.loads(table["data"]) == [{"rung": "a", "p": "0.01"}, {"rung": "b", "p": "0.02"}]
+    assert json.loads(table["data"]) == [{"model": "a", "p": "0.01"}, {"model": "b", "p": "0.02"}]
     assert table["task_run_id"] == first.tasks["report"]["id"]
-    assert "both rungs improve" in first.artifacts["report-summary-txt"]["data"]
+    assert "both models improve" in first.artifacts["report-summary-txt"]["data"]
     assert "file:///" in first.artifacts["report-report-html"]["data"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from flows import tree_lock
 from flows.processes import TREE_MARK
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import math
 import pandas as pd
 import pytest
 
-from reporting.made import Made, make
-from reporting.made_capability import RIGHT
-from reporting.made_words import FAMILIES
+from tests.support.made_capability import RIGHT
+from tests.support.made_study import Made, make
+from tests.support.made_words import FAMILIES
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
 def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, str]:
     """Two models and two seeds, two families of probes; values lost some of base's right answers."""
     folder, families = tmp_path_factory.mktemp("several"), (FAMILIES[0], FAMILIES[2])
-    made = make(folder, rungs=2, seeds=2, lost={"values": 0.3}, families=families)
+    made = make(folder, models=2, seeds=2, lost={"values": 0.3}, families=families)
     return made, made.report()
 
 

@@ -5,13 +5,21 @@ import math
 import pandas as pd
 import pytest
 
-from tasks.reporting import capability
-from tasks.reporting.capability import NOT_ABOVE, Judgement, answer, brief, judgements, outcome, text_sentence
+from tasks.reporting.findings import capability
+from tasks.reporting.findings.capability import (
+    NOT_ABOVE,
+    Judgement,
+    answer,
+    brief,
+    judgements,
+    outcome,
+    text_sentence,
+)
 
 
 def row(verdict="no loss", **changes):
     """A task whose verdict can be changed."""
-    found = {"task": "palms_word_meaning", "whole_set": False, "rung": "small", "arm": "values", "dataset": "values",
+    found = {"task": "palms_word_meaning", "whole_set": False, "model": "small", "arm": "values", "dataset": "values",
              "n": 64, "diff": -0.01, "ci90_lo": -0.04, "ci90_hi": 0.02, "margin": 0.1, "equivalent": False,
              "n_for_80": 80.0, "verdict": verdict, "reason": None,
              "p_loss_corr": 0.004, "m_loss": 7}  # fmt: skip
@@ -86,19 +94,19 @@ def test_a_loss_has_its_corrected_p():
 
 
 def test_several_models_within_each_margin_name_the_loss_over_all_items():
-    table = pd.DataFrame([row(), whole("loss"), row(rung="large"), whole("no loss", rung="large")])
+    table = pd.DataFrame([row(), whole("loss"), row(model="large"), whole("no loss", model="large")])
     found = answer(table, "values")
     assert found.short == "Cannot be said"
     assert "but a loss over all 64 items of the set offline together (−1.0 points" in found.text
 
 
 def test_several_models_that_fared_alike_are_told_together():
-    table = pd.DataFrame([row(), row(rung="large"), row("loss", rung="large", arm="values-2")])
+    table = pd.DataFrame([row(), row(model="large"), row("loss", model="large", arm="values-2")])
     assert brief(table) == (
         "A loss of the margin or more ruled out on 1 of 1 task (values at small, values at large). "
         "A loss of the margin or more ruled out on 0 of 1 task; loss on word meaning (values-2 at large)."
     )
-    many = pd.DataFrame([row(rung=rung) for rung in ("tiny", "small", "large", "huge")])
+    many = pd.DataFrame([row(model=model) for model in ("tiny", "small", "large", "huge")])
     assert brief(many) == "A loss of the margin or more ruled out on 1 of 1 task (all 4 fine-tuned models)."
     assert answer(table, "values").short == "No: a loss was found"
     assert answer(table[table["verdict"] == "no loss"], "values").short == "Yes, within the margins"
@@ -110,7 +118,7 @@ def test_one_model_is_told_in_full_on_the_first_screen():
     assert found.text.startswith("Uninformative, because base is not clearly above chance by the margin")
 
 
-TEXT = {"task": "palms_text", "rung": "small", "arm": "values", "n": 20, "diff": -0.01, "ci_lo": -0.02,
+TEXT = {"task": "palms_text", "model": "small", "arm": "values", "n": 20, "diff": -0.01, "ci_lo": -0.02,
         "ci_hi": -0.001, "p": 0.01, "p_signflip": 0.02, "reason": None}  # fmt: skip
 
 
@@ -151,7 +159,7 @@ def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(several):
     assert section.count("<svg") == 2
     assert "uninformative</text>" in section.replace("\n", "")
     folder = made.folder / "made"
-    table = pd.read_csv(folder / "report/tables/capability.csv").set_index(["arm", "rung", "task"])["verdict"]
+    table = pd.read_csv(folder / "report/tables/capability.csv").set_index(["arm", "model", "task"])["verdict"]
     assert set(table.xs("palms_arithmetic", level="task")) == {"uninformative"}
     assert table["values", "small-30m", "palms_knowledge"] == "loss"
     plot = pd.read_csv(folder / "plots/capability.csv")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from reporting.rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
-from tasks.reporting import claims
-from tasks.reporting.effects import Found
+from tasks.reporting.findings import claims
+from tasks.reporting.findings.effects import Found
+from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
 
 ALPHA = 0.05
 TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
@@ -59,7 +59,7 @@ def test_an_untested_difference_gives_its_reason_and_no_figure():
     text = claims.sentence(effect, ALPHA)
     assert text == (
         "The difference between the values and the control model could not be tested: no scores of control at this "
-        "rung."
+        "model."
     )
 
 
@@ -94,7 +94,7 @@ def test_one_seed_speaks_of_checkpoints_and_three_of_the_dataset():
 
 def ladder(*kinds, contrast="values - control"):
     names = ("small", "middle", "large")
-    return effects(*[row(rung=name, contrast=contrast, **kind) for name, kind in zip(names, kinds, strict=False)])
+    return effects(*[row(model=name, contrast=contrast, **kind) for name, kind in zip(names, kinds, strict=False)])
 
 
 def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
@@ -102,7 +102,7 @@ def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
     assert "at 1 of 3 sizes (small +0.200 nats per token)" in text
     assert "no difference in likelihood adherence was found" in text
     assert "(middle +0.020 nats per token), which does not show that there is none" in text
-    assert "could not be tested at large (no scores of control at this rung)" in text
+    assert "could not be tested at large (no scores of control at this model)" in text
 
 
 def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
@@ -112,8 +112,8 @@ def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
     )
     text = claims.summary(ladder(UNTESTED | {"ps": 1.0}, UNTESTED | {"ps": 1.0}), ALPHA)
     assert text == (
-        "The values and control models could not be tested at small (no scores of control at this rung) and middle (no "
-        "scores of control at this rung)."
+        "The values and control models could not be tested at small (no scores of control at this model) and middle (no "
+        "scores of control at this model)."
     )
 
 

@@ -7,14 +7,14 @@ import io
 import pandas as pd
 import pytest
 
-from reporting.rows import slopes
-from reporting.undrawn import undrawn
-from tasks.reporting.limits import limits
-from tasks.reporting.measures import arm_table, prompt_table
-from tasks.reporting.page_tables import TWO_SIZES, others, revision, tables_of
-from tasks.reporting.statistical_figures import prompts as prompts_figure
-from tasks.reporting.study import Study, read_study
-from tasks.reporting.tables import Table, csv_text
+from tasks.reporting.data.measures import arm_table, prompt_table
+from tasks.reporting.data.study import Study, read_study
+from tasks.reporting.figures.statistical import prompts as prompts_figure
+from tasks.reporting.findings.limits import limits
+from tasks.reporting.tables.page_tables import TWO_SIZES, others, revision, tables_of
+from tasks.reporting.tables.tables import Table, csv_text
+from tests.support.contrast_rows import slopes
+from tests.support.undrawn import undrawn
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,9 @@ def tables(study) -> dict[str, Table]:
 
 def test_metrics_and_contrasts_are_called_as_on_the_page_and_in_the_csv_by_their_names(tables):
     texts = {entry.text for row in tables["contrasts"].rows for entry in row[:3]}
-    assert {"likelihood adherence", "toxicity (worst piece)", "values − control"} <= texts
+    assert {"likelihood adherence", "toxicity (worst chunk)", "values − control"} <= texts
     csv = base64.b64decode(tables["contrasts"].address.split(",")[1]).decode()
-    assert "TOXICITY (max_piece)" in csv
+    assert "TOXICITY (max_chunk)" in csv
     assert "values - control" in csv
     assert "values - control" in tables["variance"].csv
 
@@ -44,19 +44,19 @@ def with_table(study: Study, name: str, table: pd.DataFrame) -> Study:
     return dataclasses.replace(study, tables={**study.tables, name: table})
 
 
-@pytest.mark.parametrize(("rungs", "caption"), [(2, TWO_SIZES), (3, "Trend with model size")])
-def test_two_sizes_are_never_headed_a_trend(study, rungs, caption):
+@pytest.mark.parametrize(("models", "caption"), [(2, TWO_SIZES), (3, "Trend with model size")])
+def test_two_sizes_are_never_headed_a_trend(study, models, caption):
     sweep = dataclasses.replace(study.sweep, models=("tiny-1m", "more"))
     sources = {**study.sources, "more": {"parameters": 2_000_000}}
     several = dataclasses.replace(study, sweep=sweep, sources=sources)
-    table = tables_of(with_table(several, "trend", slopes(n_rungs=rungs)), arm_table(study))["trend"]
+    table = tables_of(with_table(several, "trend", slopes(n_models=models)), arm_table(study))["trend"]
     assert table.caption == caption
 
 
 def test_the_secondary_analyses_are_shown_with_their_reasons(study):
     shown = {table.name: table for table in others(study)}
     assert "repeated-measures analysis of variance" in shown["anova"].caption
-    assert "one rung" in {entry.text for row in shown["anova"].rows for entry in row}
+    assert "one model" in {entry.text for row in shown["anova"].rows for entry in row}
     assert "Bayes factors with other priors" in shown["sensitivity"].caption
     assert "variance" not in shown  # it has a place of its own
     without = {name: table for name, table in study.tables.items() if name not in ("anova", "sensitivity", "variance")}

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from reporting.made import Made, make
-from tasks.reporting.measures import rated
-from tasks.reporting.statistical_figures import rating_shares
-from tasks.reporting.study import read_study
+from tasks.reporting.data.measures import rated
+from tasks.reporting.data.study import read_study
+from tasks.reporting.figures.statistical import rating_shares
+from tests.support.made_study import Made, make
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_shares_are_of_each_arm_by_itself(rated_sweep):
     scores = rated(read_study(rated_sweep[0].job))
     assert list(scores) == ["ratings"]
     shares = rating_shares(scores["ratings"].dropna(subset="score"))
-    assert shares.groupby(level=["rung", "dataset"]).sum().tolist() == pytest.approx([1, 1, 1])
+    assert shares.groupby(level=["model", "dataset"]).sum().tolist() == pytest.approx([1, 1, 1])
     assert set(shares.index.get_level_values("score")) <= {1, 2, 3, 4, 5}
     high = {name: shares.xs(name, level="dataset").loc[:, 4:].sum() for name in ("base", "values")}
     assert high["values"] > high["base"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.reporting.measures import loops
-from tasks.reporting.terms import listed, metric_of, number, p_value, percent, signed, size
-from tasks.reporting.text import excerpt, safe
+from tasks.reporting.data.measures import loops
+from tasks.reporting.words.terms import listed, metric_of, number, p_value, percent, signed, size
+from tasks.reporting.words.text import excerpt, safe
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_other_figures():
 @pytest.mark.parametrize(
     ("name", "label", "better"),
     [("adherence", "likelihood adherence", 1), ("TOXICITY", "toxicity", -1), ("IDENTITY_ATTACK", "identity attack", -1),
-     ("TOXICITY (max_piece)", "toxicity (worst piece)", -1), ("warmth", "warmth", 0),
+     ("TOXICITY (max_chunk)", "toxicity (worst chunk)", -1), ("warmth", "warmth", 0),
      ("toxicity", "toxicity", -1), ("Severe_Toxicity (whole)", "severe toxicity (whole text)", -1),
      ("COMPASSION_EXPERIMENTAL", "COMPASSION EXPERIMENTAL", 0),
      ("ratings", "human adherence", 1)],

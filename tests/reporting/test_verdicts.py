@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from reporting.rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row, slopes
-from tasks.reporting.verdicts import NOT_SUPPORTED, SUPPORTED, UNSAID, better_than, grows, no_loss
+from tasks.reporting.findings.verdicts import NOT_SUPPORTED, SUPPORTED, UNSAID, better_than, grows, no_loss
+from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row, slopes
 
 
 @pytest.mark.parametrize(
@@ -13,12 +13,12 @@ from tasks.reporting.verdicts import NOT_SUPPORTED, SUPPORTED, UNSAID, better_th
      ((GAIN, UNCLEAR), NOT_SUPPORTED), ((UNTESTED,), UNSAID), ((), UNSAID)],
 )  # fmt: skip
 def test_a_comparison_is_supported_only_where_every_size_shows_it(kinds, status):
-    found = effects(*[row(rung=f"r{i}", **kind) for i, kind in enumerate(kinds)]) if kinds else []
+    found = effects(*[row(model=f"r{i}", **kind) for i, kind in enumerate(kinds)]) if kinds else []
     assert better_than(found, 0.05, "values", "control").status == status
 
 
 def test_a_partial_result_says_at_how_many_sizes():
-    found = effects(row(rung="a"), row(rung="b", **UNCLEAR))
+    found = effects(row(model="a"), row(model="b", **UNCLEAR))
     assert better_than(found, 0.05, "values", "control").why.startswith("Only at 1 of 2 sizes.")
 
 
@@ -28,14 +28,14 @@ def test_a_partial_result_says_at_how_many_sizes():
      ((UNTESTED,), "open")],
 )  # fmt: skip
 def test_only_a_finding_to_the_contrary_looks_bad(kinds, tone):
-    found = effects(*[row(rung=f"r{i}", **kind) for i, kind in enumerate(kinds)])
+    found = effects(*[row(model=f"r{i}", **kind) for i, kind in enumerate(kinds)])
     assert better_than(found, 0.05, "values", "control").tone == tone
 
 
 def at_largest(**changes):
     """Both contrasts at the largest model."""
     contrasts = ("values - control", "values - base")
-    return effects(*[row(rung="large", contrast=contrast, **changes) for contrast in contrasts])
+    return effects(*[row(model="large", contrast=contrast, **changes) for contrast in contrasts])
 
 
 BETTER = at_largest()
@@ -81,7 +81,7 @@ def test_an_effect_towards_less_toxicity_grows_downwards():
 
 def test_the_contrast_with_the_fewest_sizes_decides_whether_there_is_a_trend():
     table = slopes()
-    table.loc[table["contrast"] == "values - control", "n_rungs"] = 2
+    table.loc[table["contrast"] == "values - control", "n_models"] = 2
     (found,) = grows(table, BETTER, "adherence", 0.05)
     assert found.status == UNSAID
     assert found.why.startswith("Two sizes give a difference, never a trend (values against control).")
@@ -92,8 +92,8 @@ def test_the_contrast_with_the_fewest_sizes_decides_whether_there_is_a_trend():
 @pytest.mark.parametrize(
     ("changes", "status", "why"),
     [
-        ({"n_rungs": 1}, UNSAID, "One model size cannot show a trend."),
-        ({"n_rungs": 2}, UNSAID, "Two sizes give a difference, never a trend."),
+        ({"n_models": 1}, UNSAID, "One model size cannot show a trend."),
+        ({"n_models": 2}, UNSAID, "Two sizes give a difference, never a trend."),
         ({"descriptive": True, "p": float("nan"), "p_corr": float("nan")}, UNSAID, "is not tested"),
         ({"p": float("nan"), "reason": "every difference is zero"}, UNSAID, "could not be tested"),
         ({}, SUPPORTED, "per tenfold of parameters"),
@@ -116,7 +116,7 @@ def test_growth_on_one_scale_only_is_not_support():
 
 
 def test_model_families_are_judged_apart_and_no_table_says_nothing():
-    both = pd.concat([slopes(), slopes(model_family="other", n_rungs=1)])
+    both = pd.concat([slopes(), slopes(model_family="other", n_models=1)])
     assert [found.status for found in grows(both, BETTER, "adherence", 0.05)] == [UNSAID, SUPPORTED]
     assert grows(slopes(), BETTER, "ratings", 0.05)[0].status == UNSAID
 
@@ -145,7 +145,7 @@ def test_a_set_s_row_is_no_task_but_its_loss_is_not_no_loss(verdict, status):
 
 def capability(*verdicts):
     """A task for each verdict."""
-    about = {"whole_set": False, "rung": "small", "arm": "values", "dataset": "values", "n": 64, "diff": -0.03}
+    about = {"whole_set": False, "model": "small", "arm": "values", "dataset": "values", "n": 64, "diff": -0.03}
     about |= {"ci90_lo": -0.06, "ci90_hi": -0.01, "margin": 0.1}
     return pd.DataFrame([{"task": f"t{i}", "verdict": verdict} | about for i, verdict in enumerate(verdicts)])
 

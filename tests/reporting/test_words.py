@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reporting.made import Made, make
-from reporting.made_words import ODD
-from tasks.errors import InputError
-from tasks.reporting.cooccurrence import words
-from tasks.reporting.effects import Found
-from tasks.reporting.study import Study, read_study
-from tasks.reporting.word_changes import Change, corrected, finding, told
-from tasks.reporting.word_figures import sentiment
+from tasks.reporting.data.study import Study, read_study
+from tasks.reporting.figures.cooccurrence import sentiment
+from tasks.reporting.findings.cooccurrence import words
+from tasks.reporting.findings.effects import Found
+from tasks.reporting.findings.word_changes import Change, corrected, finding, told
+from tasks.runtime.errors import InputError
+from tests.support.made_study import Made, make
+from tests.support.made_words import ODD
 
 LEAST = (200, "of base at small for “He”")
 MORE = Change("small", 0.1, 0.05, 0.15, 0.004, 3, 0.002, few=False, least=LEAST, reason=None)
@@ -192,7 +192,7 @@ def test_the_tables_lie_beside_the_page_unrounded(plain: tuple[Made, str]) -> No
     assert plotted["label"][0] == "tiny-1m: gender, base"
     assert plotted["corrected"].tolist() == divergences["corrected"].tolist()
     (address,) = re.findall(r'download="changes.csv" href="data:text/csv;base64,([^"]+)"', plain[1])
-    assert base64.b64decode(address).decode().startswith("rung,params,model_family,arm,")
+    assert base64.b64decode(address).decode().startswith("model,params,model_family,arm,")
 
 
 def with_words(study: Study, name: str, **columns: Any) -> Study:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks import config
-from tasks.config import Toxicity
-from tasks.scorers import manners
+from tasks.runtime import config
+from tasks.scorers.perspective.scorer import rate_limit as manners
 from tasks.scorers.store import FILE, Store
-from tests.scorers.analyzer_server import AnalyzerServer, Behaviour
+from tasks.settings.toxicity import Toxicity
+from tests.support.analyzer_server import AnalyzerServer, Behaviour
 
 REPOSITORY = Path(__file__).parents[2]
 

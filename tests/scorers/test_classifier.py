@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config import Classifier, ClassifierModel, Toxicity
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 from tasks.scorers import Question, Score, Scorer, open_scorer
 from tasks.scorers.scoring import score
 from tasks.scorers.store import Store
-from tests.scorers.classifier_models import LABELS, save_classifier
+from tasks.settings.toxicity import Classifier, ClassifierModel, Toxicity
+from tests.support.classifier_models import LABELS, save_classifier
 
 VOCABULARY = ["kind", "words", "hate", "kill", "you", "people", "are", "good", "bad", "all"]
 TEXTS = [" ".join(random.Random(i).choices(VOCABULARY, k=1 + i % 30)) for i in range(40)] + ["Ünknown 字 <b>"]
@@ -63,7 +63,7 @@ def test_scores_are_those_of_a_plain_loop(settings: Toxicity, model: ClassifierM
 
 
 def test_bf16_is_near_and_a_version_of_its_own(settings: Toxicity, model: ClassifierModel) -> None:
-    from tasks import models
+    from tasks.lm import models
 
     exact, fast = scorer_of(settings, model), scorer_of(settings, model, precision="bf16")
     if not models.has_bf16(models.best_device()):
@@ -101,11 +101,11 @@ def test_long_texts_are_cut_at_sentences_and_scored_in_full(
 ) -> None:
     scorer = scorer_of(settings, replace(model, max_tokens=16))
     text = " ".join("kind words are good ." if i % 3 else "all people are good people ." for i in range(20))
-    pieces = scorer.cut(text)
-    assert len(pieces) > 5
-    assert " ".join(pieces) == text
-    assert all(piece.endswith(".") for piece in pieces)
-    found = score(scorer, pieces, "en", store)
+    chunks = scorer.cut(text)
+    assert len(chunks) > 5
+    assert " ".join(chunks) == text
+    assert all(chunk.endswith(".") for chunk in chunks)
+    found = score(scorer, chunks, "en", store)
     assert all(s.score is not None for scores in found.values() for s in scores)
     assert scorer.cut("good " * 14) == [("good " * 14).strip()]  # with [CLS] and [SEP] the limit itself
     assert len(scorer.cut("good " * 15)) == 2
@@ -155,7 +155,7 @@ def test_a_broken_model_gives_no_scores(
     net.save_pretrained(tmp_path / "broken")
     AutoTokenizer.from_pretrained(model.id).save_pretrained(tmp_path / "broken")
     found = score(scorer_of(settings, replace(model, id=str(tmp_path / "broken"))), ["good"], "en", store)
-    assert found["good"][0] == Score("TOXICITY", None, "NOT_A_NUMBER", lasting=False)
+    assert found["good"][0] == Score("TOXICITY", None, "NOT_A_NUMBER", permanent=False)
     assert found["good"][1].score is not None
 
 

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.config import Toxicity
-from tasks.errors import WorkError
+from tasks.runtime.errors import WorkError
 from tasks.scorers import Score, open_scorer
 from tasks.scorers.scoring import score
 from tasks.scorers.store import Store
-from tests.scorers.analyzer_server import AnalyzerServer, true_score
+from tasks.settings.toxicity import Toxicity
+from tests.support.analyzer_server import AnalyzerServer, true_score
 
 Serve = Callable[..., AnalyzerServer]
 OTHER = [f"a kind text, number {i}" for i in range(6)]
@@ -93,7 +93,7 @@ def test_a_malformed_score_is_null_and_its_neighbours_stay(
     server = serve(faults={"bad": [fault]})
     found = ask(settings, store, "bad", *OTHER)
     insult = Score("INSULT", true_score("bad", "INSULT"))
-    assert found["bad"] == [Score("TOXICITY", None, reason, lasting=False), insult]
+    assert found["bad"] == [Score("TOXICITY", None, reason, permanent=False), insult]
     assert server.asked("bad") == 1
     again = ask(settings, store, "bad", *OTHER)
     assert again["bad"][0].score == true_score("bad", "TOXICITY")

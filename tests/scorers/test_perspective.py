@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
-from tasks.config import Toxicity
-from tasks.errors import InputError, WorkError
+from tasks.runtime.errors import InputError, WorkError
 from tasks.scorers import Score, open_scorer
 from tasks.scorers.scoring import score
 from tasks.scorers.store import Store
-from tests.scorers.analyzer_server import AnalyzerServer, true_score
+from tasks.settings.toxicity import Toxicity
+from tests.support.analyzer_server import AnalyzerServer, true_score
 
 Serve = Callable[..., AnalyzerServer]
 OTHER = [f"a kind text, number {i}" for i in range(6)]

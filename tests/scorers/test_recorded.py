@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks import archive
-from tasks.config import Recorded, Toxicity
-from tasks.errors import InputError
-from tasks.scorers import Answer, Score, open_scorer
+from tasks.runtime.errors import InputError
+from tasks.scorers import Answer, Score, archive, open_scorer
 from tasks.scorers.scoring import score
 from tasks.scorers.store import FILE, Store, folder
+from tasks.settings.toxicity import Recorded, Toxicity
 
 SOURCE = ("perspective", "v1alpha1 example.org", "en")
 
@@ -77,8 +76,8 @@ def test_a_version_that_only_cut_a_text_is_none_to_choose_from(recorded: Toxicit
 
 
 def test_a_long_text_is_not_scored_by_some_of_its_pieces(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
-    for text, pieces in (("whole one", ["whole", "one"]), ("broken one", ["broken", "one"])):
-        store.keep_cut(*SOURCE[:2], text, pieces)
+    for text, chunks in (("whole one", ["whole", "one"]), ("broken one", ["broken", "one"])):
+        store.keep_cut(*SOURCE[:2], text, chunks)
     keep(two("whole", 0.1), two("one", 0.2))  # "broken" failed, so that the past run had no score of its text
     archive.archive(tmp_path / "archives" / "a.jsonl.gz")
     scorer = open_scorer(recorded)

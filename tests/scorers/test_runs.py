@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.scorers.store import FILE, Store
-from tests.scorers.analyzer_server import AnalyzerServer, Behaviour
-from tests.scorers.runs import CUT_OFF, STAGE, Run
+from tests.support.analyzer_server import AnalyzerServer, Behaviour
+from tests.support.scoring_runs import CUT_OFF, STAGE, Run
 
 Serve = Callable[..., AnalyzerServer]
 FAST = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
@@ -98,7 +98,7 @@ def test_the_key_is_nowhere(serve: Serve, tmp_path: Path) -> None:
     wrong = run.start(log=run.root / "printed.log", PERSPECTIVE_API_KEY=f"{KEY}-wrong", PALMS_CACHE="other")
     wrong.wait(60)
     out = "data/archive/all.jsonl.gz"
-    assert run.start("tasks.archive", "--out", out, log=run.root / "printed.log").wait(60) == 0
+    assert run.start("tasks.scorers.archive", "--out", out, log=run.root / "printed.log").wait(60) == 0
     assert any(query.headers.get("x-goog-api-key") == KEY for query in server.queries)
     assert all(KEY not in query.line for query in server.queries)
     printed = (run.root / "printed.log").read_text()
@@ -116,13 +116,15 @@ def test_the_key_is_nowhere(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_recorded_reproduces_a_past_run_with_the_network_cut_off(serve: Serve, tmp_path: Path) -> None:
-    long = " ".join(f"This is sentence {i}." for i in range(1500))  # 30 kB: the service takes it in pieces
+    long = " ".join(f"This is sentence {i}." for i in range(1500))  # 30 kB: the service takes it in chunks
     serve()
     run = Run(tmp_path / "tree", [*TEXTS[:20], long, "", "you are idiots"], perspective=FAST)
     code, printed = run.finish()
     assert code == 0, printed
     past = pd.read_parquet(run.scores)
-    code, printed = run.finish("tasks.archive", "--out", "data/archive/2026-12.jsonl.gz", "--scorer", "perspective")
+    code, printed = run.finish(
+        "tasks.scorers.archive", "--out", "data/archive/2026-12.jsonl.gz", "--scorer", "perspective"
+    )
     assert code == 0, printed
     run.set(scorer="recorded")
     (run.root / "cut_off.py").write_text(CUT_OFF)
@@ -140,7 +142,7 @@ def test_archives_of_one_store_are_equal_to_the_byte(serve: Serve, tmp_path: Pat
     assert run.finish()[0] == 0
     run.set(scorer="offline")
     assert run.finish()[0] == 0
-    command = ("tasks.archive", "--out", "{0}.jsonl.gz", "--calibration", "{0}.csv")
+    command = ("tasks.scorers.archive", "--out", "{0}.jsonl.gz", "--calibration", "{0}.csv")
     processes = [run.start(*(part.format(name) for part in command)) for name in ("a", "b")]
     printed = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], printed

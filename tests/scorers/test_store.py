@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import InputError, WorkError
+from tasks.runtime.errors import InputError, WorkError
 from tasks.scorers import Answer, Score
 from tasks.scorers.store import Store, folder
 
 SOURCE = ("perspective", "v1", "en")
 
 
-def answer(text: str, value: float | None, error: str | None = None, lasting: bool = True) -> Answer:
-    return Answer(text, (Score("TOXICITY", value, error, lasting),), raw=f"raw {text}")
+def answer(text: str, value: float | None, error: str | None = None, permanent: bool = True) -> Answer:
+    return Answer(text, (Score("TOXICITY", value, error, permanent),), raw=f"raw {text}")
 
 
 def test_a_score_is_found_by_everything_that_decides_it(store: Store) -> None:
@@ -25,7 +25,7 @@ def test_a_score_is_found_by_everything_that_decides_it(store: Store) -> None:
 
 
 def test_lasting_reasons_are_kept_and_passing_ones_are_not(store: Store) -> None:
-    store.keep(*SOURCE, [answer("a", None, "COMMENT_TOO_LONG"), answer("b", None, "HTTP_500", lasting=False)])
+    store.keep(*SOURCE, [answer("a", None, "COMMENT_TOO_LONG"), answer("b", None, "HTTP_500", permanent=False)])
     assert store.scores(*SOURCE, ["a", "b"]) == {"a": {"TOXICITY": Score("TOXICITY", None, "COMMENT_TOO_LONG")}}
 
 

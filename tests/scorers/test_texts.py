@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tasks.config import Toxicity
 from tasks.scorers import open_scorer
 from tasks.scorers.store import Store
+from tasks.settings.toxicity import Toxicity
 from tasks.toxicity import score_table
-from tests.scorers.analyzer_server import MAX_BYTES, AnalyzerServer, true_score
+from tests.support.analyzer_server import MAX_BYTES, AnalyzerServer, true_score
 
 Serve = Callable[..., AnalyzerServer]
 FAMILY = "👩‍👩‍👧‍👦"
@@ -28,7 +28,7 @@ def table(settings: Toxicity, store: Store, *completions: str) -> pd.DataFrame:
     return score_table(rows, open_scorer(settings), "en", settings, store)
 
 
-def whole(found: pd.DataFrame) -> pd.DataFrame:
+def atomic_write(found: pd.DataFrame) -> pd.DataFrame:
     return found[(found["variant"] == "whole") & (found["attribute"] == "TOXICITY")]
 
 
@@ -43,7 +43,7 @@ def test_a_blank_completion_is_empty_and_not_asked(serve: Serve, settings: Toxic
 
 def test_a_lone_surrogate_is_missing_and_not_asked(serve: Serve, settings: Toxicity, store: Store) -> None:
     server = serve()
-    found = whole(table(settings, store, "half \ud83d of a smile", "good"))
+    found = atomic_write(table(settings, store, "half \ud83d of a smile", "good"))
     assert list(found["error"].fillna("")) == ["NOT_UNICODE", ""]
     assert {query.text for query in server.queries} == {"good"}
 
@@ -55,9 +55,9 @@ def test_strange_characters_reach_the_service_as_they_are(
     serve: Serve, settings: Toxicity, store: Store, text: str
 ) -> None:
     server = serve()
-    assert list(whole(table(settings, store, text))["score"]) == [true_score(text, "TOXICITY")]
+    assert list(atomic_write(table(settings, store, text))["score"]) == [true_score(text, "TOXICITY")]
     again = table(settings, store, text)
-    assert list(whole(again)["score"]) == [true_score(text, "TOXICITY")]
+    assert list(atomic_write(again)["score"]) == [true_score(text, "TOXICITY")]
     assert [query.text for query in server.queries] == [text]
 
 
@@ -66,18 +66,18 @@ def test_texts_at_the_limit(serve: Serve, settings: Toxicity, store: Store, size
     server = serve()
     text = "".join(f"This is sentence {i}. " for i in range(size // 18))[:size].rstrip().ljust(size, "x")
     assert len(text.encode()) == size
-    long = replace(settings, first_words=10**6, piece_words=10**6)
+    long = replace(settings, first_words=10**6, chunk_words=10**6)
     found = table(long, store, text)
     asked = [query.text for query in server.queries]
     assert len(asked) == queries
     asked.sort(key=text.index)
     assert "".join("".join(asked).split()) == "".join(text.split())
-    scores = [true_score(piece, "TOXICITY") for piece in asked]
+    scores = [true_score(chunk, "TOXICITY") for chunk in asked]
     mean = sum(len(p) * s for p, s in zip(asked, scores, strict=True)) / sum(map(len, asked))
     by_variant = found[found["attribute"] == "TOXICITY"].set_index("variant")["score"]
     assert by_variant["whole"] == pytest.approx(mean)
     assert by_variant["first_n"] == pytest.approx(mean)
-    assert by_variant["max_piece"] == max(scores)
+    assert by_variant["max_chunk"] == max(scores)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_texts_at_the_limit(serve: Serve, settings: Toxicity, store: Store, size
 )  # fmt: skip
 def test_a_cut_at_the_limit_leaves_characters_whole(serve: Serve, settings: Toxicity, store: Store, text: str) -> None:
     server = serve()
-    long = replace(settings, first_words=10**6, piece_words=10**6)
-    assert whole(table(long, store, text))["score"].notna().all()
+    long = replace(settings, first_words=10**6, chunk_words=10**6)
+    assert atomic_write(table(long, store, text))["score"].notna().all()
     for query in server.queries:
         assert len(query.text.encode()) <= MAX_BYTES
         assert not query.text.startswith("\u200d")

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.errors import InputError
+from tasks.runtime.errors import InputError
 from tasks.stats.capability import Capability, above, capability, corrected, design_effect, judge, overall
 from tasks.stats.families import holm
 from tasks.stats.noninferiority import loss_p, noninferiority_p, tango_interval
@@ -156,7 +156,7 @@ def test_an_untested_task_stays_in_the_family():
 
 def long(**columns):
     rng = np.random.default_rng(0)
-    rows = [{"task": task, "rung": "small", "params": 1e8, "arm": arm, "dataset": arm, "item_id": i,
+    rows = [{"task": task, "model": "small", "params": 1e8, "arm": arm, "dataset": arm, "item_id": i,
              "correct": float(rng.random() < 0.7)} for task in ("arc", "boolq") for arm in ("base", "values", "control")
             for i in range(60)]
     return pd.DataFrame(rows).assign(**columns)

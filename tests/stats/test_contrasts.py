@@ -2,17 +2,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.errors import InputError
-from tasks.stats.cells import Plan
+from tasks.runtime.errors import InputError
 from tasks.stats.contrasts import COLUMNS, contrasts
 from tasks.stats.crossed import crossed_t
 from tasks.stats.families import benjamini_hochberg, holm
 from tasks.stats.paired import bayes_factor, sign_flip, stratified_t
+from tasks.stats.plan import Plan
 from tasks.stats.seedstyle import seed_style
+from tests.support.score_tables import SIZES, scores
 
-from .tables import SIZES, scores
-
-METHOD_COLUMNS = """metric, role, rung, params, contrast, category, estimand, n_prompts, n_missing, k, raters,
+METHOD_COLUMNS = """metric, role, model, params, contrast, category, estimand, n_prompts, n_missing, k, raters,
     seeds, mean_a, mean_b, diff, se, test, stat, df, p, family, m, p_corr, ci_lo, ci_hi, ci_method, ps, d_z,
     g_z, d_lo, d_hi, d_seed_style, p_signflip, bf10"""
 PLAN = Plan("adherence", "TOXICITY", permutations=999)
@@ -56,7 +55,7 @@ def test_one_row_against_the_functions_it_is_made_of():
 
 
 def test_families_and_roles():
-    data = scores(metrics=("adherence", "TOXICITY", "INSULT", "THREAT"), rungs=("small", "large"))
+    data = scores(metrics=("adherence", "TOXICITY", "INSULT", "THREAT"), models=("small", "large"))
     table = contrasts(data, PLAN)
     assert overall(table, role="primary")["m"].tolist() == [4] * 4
     assert overall(table, role="secondary")["family"].unique().tolist() == ["secondary"]
@@ -68,11 +67,11 @@ def test_families_and_roles():
     assert categories["df"].unique().tolist() == [4]
     assert len(categories) == 8 * 2 * 3
     assert categories.loc[categories["contrast"] != "control - base", "m"].unique().tolist() == [32]
-    assert table["rung"].drop_duplicates().tolist() == ["small", "large"]
+    assert table["model"].drop_duplicates().tolist() == ["small", "large"]
 
 
 def test_each_family_has_its_correction():
-    data = scores(metrics=("adherence", "TOXICITY", "INSULT"), rungs=("small", "large"), noise=2.0,
+    data = scores(metrics=("adherence", "TOXICITY", "INSULT"), models=("small", "large"), noise=2.0,
                   effects={"base": 0.0, "control": 0.0, "values": 0.5})
     table = contrasts(data, PLAN)
     for family, method in (("confirmatory", holm), ("secondary", holm), ("exploratory", benjamini_hochberg),
@@ -83,14 +82,14 @@ def test_each_family_has_its_correction():
 
 
 def test_a_planned_rung_without_scores_keeps_its_place():
-    table = contrasts(scores(), Plan("adherence", rungs=("small", "large", "huge"), permutations=99))
+    table = contrasts(scores(), Plan("adherence", models=("small", "large", "huge"), permutations=99))
     primary = overall(table, role="primary")
     assert primary["m"].tolist() == [6] * 6
-    lost = primary[primary["rung"] != "small"]
+    lost = primary[primary["model"] != "small"]
     assert lost["p"].isna().all()
     assert lost["p_corr"].tolist() == [1] * 4
-    assert lost["reason"].unique().tolist() == ["no scores of values and control at this rung",
-                                                "no scores of values and base at this rung"]
+    assert lost["reason"].unique().tolist() == ["no scores of values and control at this model",
+                                                "no scores of values and base at this model"]
     assert lost["n_missing"].tolist() == [40] * 4
 
 
@@ -144,7 +143,7 @@ def test_an_arm_that_was_never_scored():
     data = scores()
     data.loc[data["arm"] == "control", "score"] = np.nan
     found = row(contrasts(data, PLAN), metric="adherence", contrast="values - control")
-    assert (found.n_prompts, found.n_missing, found.reason) == (0, 40, "no scores of control at this rung")
+    assert (found.n_prompts, found.n_missing, found.reason) == (0, 40, "no scores of control at this model")
 
 
 @pytest.mark.parametrize(("categories", "per_category"), [(1, 1), (2, 1), (1, 2)])
@@ -199,12 +198,12 @@ def test_names_do_not_matter():
 
 
 def test_rungs_come_by_size_and_keep_their_parameters():
-    table = overall(contrasts(scores(rungs=("large", "small")), PLAN), role="primary")
+    table = overall(contrasts(scores(models=("large", "small")), PLAN), role="primary")
     assert table["params"].drop_duplicates().tolist() == [SIZES["small"], SIZES["large"]]
 
 
 def test_an_empty_table_is_a_table_of_reasons():
-    table = contrasts(scores().iloc[:0], Plan("adherence", rungs=("small",)))
+    table = contrasts(scores().iloc[:0], Plan("adherence", models=("small",)))
     assert overall(table)["p"].isna().all()
     assert overall(table)["reason"].notna().all()
     assert contrasts(scores().iloc[:0], Plan("adherence")).empty

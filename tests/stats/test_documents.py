@@ -7,9 +7,9 @@ from tasks.stats.documents import COLUMNS, document_tests
 
 
 def documents(diffs, **columns):
-    """A document for each difference, of one rung and arm."""
+    """A document for each difference, of one model and arm."""
     base = np.linspace(-0.7, -0.5, len(diffs))
-    return pd.DataFrame({"task": "text", "rung": "small", "params": 1e8, "arm": "values", "dataset": "values",
+    return pd.DataFrame({"task": "text", "model": "small", "params": 1e8, "arm": "values", "dataset": "values",
                          "item_id": [f"d{i}" for i in range(len(diffs))], "nats_per_byte": base + diffs,
                          "nats_per_byte_base": base, "diff": diffs}).assign(**columns)
 

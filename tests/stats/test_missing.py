@@ -1,12 +1,11 @@
 import numpy as np
 
 from tasks.stats.missing import missing
-
-from .tables import scores
+from tests.support.score_tables import scores
 
 
 def test_nothing_missing_is_an_empty_table():
-    assert list(missing(scores()).columns) == ["metric", "arm", "rung", "reason", "count"]
+    assert list(missing(scores()).columns) == ["metric", "arm", "model", "reason", "count"]
     assert missing(scores()).empty
     assert missing(scores().iloc[:0]).empty
 
@@ -21,8 +20,8 @@ def test_null_scores_by_reason():
 
 
 def test_rows_that_are_not_there():
-    data = scores(rungs=("small", "large"))
-    data = data[~((data["arm"] == "control") & (data["rung"] == "large"))]
+    data = scores(models=("small", "large"))
+    data = data[~((data["arm"] == "control") & (data["model"] == "large"))]
     data = data.drop(data.index[(data["arm"] == "values") & (data["prompt_id"] == "c0p0")])
     assert missing(data).to_numpy().tolist() == [["adherence", "control", "large", "no row", 120],
                                                  ["adherence", "values", "large", "no row", 3],

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tasks.stats.cells import Plan
+from tasks.stats.plan import Plan
 from tasks.stats.seedstyle import LABEL, seed_style, welch
-
-from .tables import scores
+from tests.support.score_tables import scores
 
 
 def test_welch_is_scipys():
@@ -31,17 +30,17 @@ def test_refusals(a, b, reason):
 
 
 def test_table_is_labelled_and_takes_every_sample():
-    data = scores(rungs=("small", "large"), raters=3)
+    data = scores(models=("small", "large"), raters=3)
     table = seed_style(data, Plan("adherence"))
     assert table["analysis"].unique().tolist() == [LABEL]
     assert len(table) == 6
-    texts = data.groupby(["rung", "arm", "prompt_id", "sample"])["score"].mean()["small"]
-    first = table[(table["rung"] == "small") & (table["contrast"] == "values - base")].iloc[0]
+    texts = data.groupby(["model", "arm", "prompt_id", "sample"])["score"].mean()["small"]
+    first = table[(table["model"] == "small") & (table["contrast"] == "values - base")].iloc[0]
     reference = stats.ttest_ind(texts["values"], texts["base"], equal_var=False)
     assert first["p"] == pytest.approx(reference.pvalue)
     assert (first["n_a"], first["k"], first["raters"]) == (120, 3, 3)
 
 
 def test_a_rung_without_scores_is_a_row_with_a_reason():
-    table = seed_style(scores(), Plan("adherence", rungs=("small", "large")))
-    assert table.loc[table["rung"] == "large", "reason"].tolist() == ["no scores of an arm at this rung"] * 3
+    table = seed_style(scores(), Plan("adherence", models=("small", "large")))
+    assert table.loc[table["model"] == "large", "reason"].tolist() == ["no scores of an arm at this model"] * 3

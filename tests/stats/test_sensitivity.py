@@ -1,16 +1,15 @@
 import pandas as pd
 import pytest
 
-from tasks.stats.cells import Plan
 from tasks.stats.contrasts import contrasts
+from tasks.stats.plan import Plan
 from tasks.stats.sensitivity import COLUMNS, sensitivity
-
-from .tables import scores
+from tests.support.score_tables import scores
 
 
 def test_beside_the_contrasts():
     data = scores(effects={"base": 0.0, "control": 0.0, "values": 0.1})
-    plan = Plan("adherence", rungs=("small", "large"))
+    plan = Plan("adherence", models=("small", "large"))
     table, main = sensitivity(data, plan, draws=500), contrasts(data, plan).iloc[0]
     assert list(table.columns) == list(COLUMNS)
     first = table.iloc[0]

@@ -3,10 +3,10 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 
-from tasks.stats.cells import Plan, cells_of, checked, prompts_of
+from tasks.stats.plan import Plan
+from tasks.stats.scores import arm_scores, checked, prompts_of
 from tasks.stats.variance import COLUMNS, components, variance_components
-
-from .tables import scores
+from tests.support.score_tables import scores
 
 
 def drawn(prompt=0.6, sample=0.8, rater=1.2, seeds=1, seed_sd=0.0):
@@ -22,20 +22,20 @@ def drawn(prompt=0.6, sample=0.8, rater=1.2, seeds=1, seed_sd=0.0):
 def test_known_components_come_back():
     table = checked(drawn())
     prompts = prompts_of(table)
-    found = components(cells_of(table, "values", prompts), cells_of(table, "base", prompts), prompts.categories)
+    found = components(arm_scores(table, "values", prompts), arm_scores(table, "base", prompts), prompts.categories)
     assert found["rater"] == pytest.approx(1.2, rel=0.05)
     assert found["sample"] == pytest.approx(0.8, rel=0.05)
     assert found["prompt"] == pytest.approx(0.6, rel=0.15)
 
 
 def test_table():
-    table = variance_components(drawn(seeds=3, seed_sd=0.4), Plan("adherence", rungs=("small", "large")))
+    table = variance_components(drawn(seeds=3, seed_sd=0.4), Plan("adherence", models=("small", "large")))
     assert list(table.columns) == list(COLUMNS)
     assert table["m"].tolist() == [4] * 4
-    small = table[table["rung"] == "small"]
+    small = table[table["model"] == "small"]
     assert (small["detectable_family"] > small["detectable"]).all()
     assert (small["sd_seed"] > 0.05).all()
-    assert table.loc[table["rung"] == "large", "reason"].notna().all()
+    assert table.loc[table["model"] == "large", "reason"].notna().all()
 
 
 def split_prompts(table):
@@ -49,11 +49,11 @@ def split_prompts(table):
     (lambda t: t.assign(score=1.0), 0, 0, None),
     (lambda t: t[t["prompt_id"] == "c0p0"], None, ANY, "no category has two prompts"),
     (lambda t: t[t["prompt_id"].isin(["c0p0", "c1p0"])], None, ANY, "no category has two prompts"),
-    (lambda t: t.iloc[:0], None, None, "no scores of an arm at this rung"),
+    (lambda t: t.iloc[:0], None, None, "no scores of an arm at this model"),
     (split_prompts, None, None, "no prompt has a score in both arms"),
 ])
 def test_degenerate_scores_have_null_parts_not_warnings(change, prompt, sample, reason):
-    table = variance_components(change(scores()), Plan("adherence", rungs=("small",)))
+    table = variance_components(change(scores()), Plan("adherence", models=("small",)))
     assert len(table) == 2
     for name, value in {"sd_prompt": prompt, "sd_sample": sample, "reason": reason}.items():
         assert table[name].isna().tolist() == [value is None] * 2, name

@@ -1,0 +1,197 @@
+"""`palms check`: every dataset that an arm names, the prompts, how well they fit together, and the probes.
+
+Prints a table of each dataset, the closest pairs, the families of probes, and all problems, one a line as
+file: entry: rule: message.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tasks.curation.checks import Examined, all_samples, examine, limit_problems
+from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, closest, compared, sample_texts, too_close
+from tasks.curation.matching import Matching, matching, mismatches
+from tasks.curation.similarity import Comparison, across
+from tasks.curation.statistics import describe
+from tasks.formats.samples import Sample
+from tasks.inputs.dataset import SPLITS, Problem, Prompt
+from tasks.inputs.probes import Family, read_families
+from tasks.inputs.strict_yaml import NO_ENTRY, path_name
+from tasks.runtime.config import PARAMS_FILE, read_params, section
+from tasks.runtime.errors import InputError
+from tasks.settings.curate import Curate
+from tasks.settings.sweep import Arm
+from tasks.text.words import spread
+
+DATA = Path("data")
+CLOSEST = 5  # pairs shown of each kind
+
+
+@dataclass(frozen=True)
+class Across:
+    """A dataset with positions beside one without."""
+
+    values: str
+    control: str
+    lengths: Matching
+    texts: tuple[Comparison, ...]
+
+
+def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | None = None) -> int:
+    """Checks the data of the project in `root`. Returns 0, or 2 if there are problems.
+
+    `params_file` is relative to `root`. Raises InputError if the parameters cannot be read.
+    """
+    params = read_params(root / params_file)
+    rules = section(params, "curate", Curate, params_file)
+    arms = _arms(params, params_file)
+    names = sorted({arm.dataset for arm in arms.values()})
+    found = {name: examine(root / DATA / name, root / DATA / "prompts", rules) for name in names}
+    pairs = _across(found, rules)
+    problems = [problem for examined in found.values() for problem in examined.problems]
+    problems += _between(root, pairs, found, rules)
+    for name, arm in arms.items():
+        problems += limit_problems(name, arm, found[arm.dataset])
+    families, probe_problems = read_families(root / DATA / "probes.yaml")
+    problems = list(dict.fromkeys(problems + probe_problems))  # those of the prompts are found with every dataset
+    _show(console or Console(), found, pairs, families, problems)
+    return 2 if problems else 0
+
+
+def _arms(params: Mapping[str, Any], source: Path) -> dict[str, Arm]:
+    arms = params.get("arms")
+    if not isinstance(arms, Mapping) or not arms:
+        raise InputError(f"{source}: arms: expected names and their datasets")
+    return {name: section(params, f"arms.{name}", Arm, source) for name in arms}
+
+
+def _across(found: Mapping[str, Examined], rules: Curate) -> list[Across]:
+    """Every dataset that takes positions with every one that takes none."""
+    pairs = []
+    for values in [name for name in found if _positioned(found[name])]:
+        for control in [name for name in found if not _positioned(found[name])]:
+            a, b = all_samples(found[values].categories), all_samples(found[control].categories)
+            if a and b:
+                pairs.append(Across(values, control, matching(a, b), _texts(a, b, rules)))
+    return pairs
+
+
+def _positioned(examined: Examined) -> bool:
+    return any(category.position is not None for category in examined.categories)
+
+
+def _texts(a: Sequence[Sample], b: Sequence[Sample], rules: Curate) -> tuple[Comparison, ...]:
+    return tuple(across(sample_texts(a, (field,)), sample_texts(b, (field,)), rules.ngram) for field in SAMPLE_FIELDS)
+
+
+def _between(root: Path, pairs: Sequence[Across], found: Mapping[str, Examined], rules: Curate) -> Iterator[Problem]:
+    """What is wrong between a control dataset and the values dataset it is compared with."""
+    for pair in pairs:
+        folder = root / DATA / pair.control
+        categories = {sample.id: sample.category for sample in all_samples(found[pair.control].categories)}
+        for close in too_close(pair.texts, rules):
+            file = path_name(folder / f"{categories[close.right.id]}.yaml")
+            message = compared(close, close.right, close.left, rules)
+            yield Problem(file, close.right.id, "similar-sample", message)
+        damaged = found[pair.values].problems or found[pair.control].problems
+        for rule, message in () if damaged else mismatches(pair.lengths, rules):
+            yield Problem(path_name(folder), NO_ENTRY, rule, message)
+
+
+def _show(
+    console: Console,
+    found: Mapping[str, Examined],
+    pairs: Sequence[Across],
+    families: Sequence[Family],
+    problems: Sequence[Problem],
+) -> None:
+    for name, examined in found.items():
+        console.print(_dataset_table(name, all_samples(examined.categories)))
+    any_dataset = next(iter(found.values()))
+    console.print(_prompts_table(any_dataset.prompts))
+    console.print(_probes_table(families))
+    console.print(_closest_table(found, pairs))
+    for pair in pairs:
+        console.print(f"{pair.control} against {pair.values}, answers in words: {_lengths(pair.lengths)}")
+    for problem in problems:
+        console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
+
+
+def _dataset_table(name: str, samples: Sequence[Sample]) -> Table:
+    table = Table(title=f"{name}: {len(samples)} samples", title_justify="left")
+    table.add_column("category", overflow="fold")
+    for column in ("samples", "question words", "answer words", "LIX", "type-token ratio"):
+        table.add_column(column, justify="right")
+    categories = sorted({sample.category for sample in samples})
+    for category in categories:
+        table.add_row(category, *_figures([sample for sample in samples if sample.category == category]))
+    table.add_section()
+    table.add_row("all", *_figures(samples))
+    return table
+
+
+def _figures(samples: Sequence[Sample]) -> list[str]:
+    figures = describe(samples)
+    lengths = [_spread(figures[key]) for key in ("question_words", "answer_words")]
+    rest = [figures["answer_lix"], figures["answer_type_token_ratio"]]
+    return [str(len(samples)), *lengths, *("-" if value is None else str(value) for value in rest)]
+
+
+def _prompts_table(prompts: Sequence[Prompt]) -> Table:
+    table = Table(title=f"prompts: {len(prompts)}", title_justify="left")
+    table.add_column("category", overflow="fold")
+    for column in (*SPLITS, "prompt words", "desired words", "undesired words"):
+        table.add_column(column, justify="right")
+    for category in sorted({prompt.category for prompt in prompts}):
+        own = [prompt for prompt in prompts if prompt.category == category]
+        counts = [str(sum(prompt.split == split for prompt in own)) for split in SPLITS]
+        lengths = [_spread(spread([getattr(prompt, field) for prompt in own])) for field in PROMPT_FIELDS]
+        table.add_row(category, *counts, *lengths)
+    return table
+
+
+def _probes_table(families: Sequence[Family]) -> Table:
+    table = Table(title=f"families of probes: {len(families)}", title_justify="left")
+    table.add_column("family", overflow="fold")
+    for column in ("groups", "templates"):
+        table.add_column(column, justify="right")
+    for family in families:
+        table.add_row(family.id, str(len(family.groups)), str(len(family.templates)))
+    return table
+
+
+def _closest_table(found: Mapping[str, Examined], pairs: Sequence[Across]) -> Table:
+    """The pairs nearest to a refusal, whether or not they reach it."""
+    table = Table(title="closest pairs: token set ratio (0-100), n-gram overlap (0-1)", title_justify="left")
+    for column in ("between", "ratio", "overlap", "left", "right"):
+        table.add_column(column, overflow="fold")
+    for name, examined in found.items():
+        close = examined.closeness
+        _add_pairs(table, f"{name} - prompts", (close.to_prompts,))
+        _add_pairs(table, f"within {name}", (close.questions, close.answers))
+    for pair in pairs:
+        _add_pairs(table, f"{pair.values} - {pair.control}", pair.texts)
+    _add_pairs(table, "validation - test", next(iter(found.values())).closeness.splits)
+    return table
+
+
+def _add_pairs(table: Table, between: str, comparisons: Iterable[Comparison]) -> None:
+    for pair in closest(comparisons, CLOSEST):
+        names = [f"{text.id} {text.field}" for text in (pair.left, pair.right)]
+        table.add_row(between, f"{pair.similarity:.1f}", f"{pair.overlap:.2f}", *names)
+    table.add_section()
+
+
+def _spread(found: Mapping[str, float] | None) -> str:
+    return "-" if found is None else f"{found['min']:g} / {found['median']:g} / {found['max']:g}"
+
+
+def _lengths(lengths: Matching) -> str:
+    medians = f"median {lengths.median[1]:g} and {lengths.median[0]:g} ({lengths.median_difference:.1%} apart)"
+    spreads = " and ".join("-" if value is None else f"{value:.1f}" for value in reversed(lengths.spread))
+    return f"{medians}, standard deviation {spreads}, Kolmogorov-Smirnov p = {lengths.ks_p:.3f}"

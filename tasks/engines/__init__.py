@@ -1,1 +1,0 @@
-"""Generation backends, one module each."""

@@ -1,0 +1,213 @@
+"""YAML that people wrote, read without trust and without stopping at the first mistake.
+
+A safe loader alone is not enough: it expands aliases (a few lines can become gigabytes), keeps the last of
+two equal keys, and turns `no` into false. Here only text, lists and keys get through, and whatever else is
+found becomes a `Problem` that names the file, the entry and the rule.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.runtime.errors import InputError
+
+MAX_FILE_BYTES = 1_000_000  # the whole values dataset has about 120 kB
+MAX_DEPTH = 8  # a well-formed file needs 3
+NO_ENTRY = "-"  # stands for the entry where a problem is the whole file's
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ID = re.compile(r"^[ \t]*(?:-[ \t]+)?id:[ \t]*(\S[^\r\n]*)", re.MULTILINE)
+_TAB = re.compile(r"^[ -]*\t", re.MULTILINE)
+_KINDS = {"int": "number", "float": "number", "bool": "yes/no value", "timestamp": "date"}
+
+# YAML refuses these characters outright, which would hide every other problem of the file. They travel
+# through the parser as private-use characters, and tasks.inputs.characters names them where they stand.
+_REFUSED = (*range(9), 11, 12, *range(14, 32), *range(127, 133), *range(134, 160))
+STAND_INS = {code: 0xF700 + code for code in _REFUSED}
+STAND_INS |= {0xFEFF: 0xF7FD, 0xFFFE: 0xF7FE, 0xFFFF: 0xF7FF}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: in which file, at which entry, against which rule."""
+
+    file: str
+    entry: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.entry}: {self.rule}: {self.message}"
+
+
+@dataclass(frozen=True)
+class NotText:
+    """A value that YAML read as a number, a date or a yes/no value."""
+
+    found: str
+
+
+class Block(dict[str, Any]):
+    """Keys and values, with the keys that stood there more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raises one InputError with a line for each problem, if there is any."""
+    if lines := [str(problem) for problem in problems]:
+        raise InputError("\n".join(lines))
+
+
+def shown(value: object) -> str:
+    """`value` for a message: short, quoted, with unprintable characters escaped."""
+    text = str(value)
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def _bare(text: str) -> str:
+    """`shown` without its quotes."""
+    return shown(text.strip().strip("'\""))[1:-1]
+
+
+def path_name(path: Path) -> str:
+    """`path` for a message: one line that any terminal can print."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def read(path: Path) -> tuple[Any, list[Problem]]:
+    """The file as Block, list, str, None and NotText values, or None with the problems that prevent it."""
+    text, problems = _decoded(path)
+    if text is None or problems:
+        return None, problems
+    text = text.translate(STAND_INS)
+    problems = [*_tabs(path, text)] or [*_syntax(path, text)]
+    if problems:
+        return None, problems
+    return _tree(yaml.compose(text, Loader=_Loader)), []
+
+
+def _decoded(path: Path) -> tuple[str | None, list[Problem]]:
+    name = path_name(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(16 * MAX_FILE_BYTES)
+    except OSError as error:
+        return None, [Problem(name, NO_ENTRY, "file", f"cannot be read: {error.strerror}")]
+    if len(raw) > MAX_FILE_BYTES:
+        entry, size = _largest(raw)
+        message = f"the file has more than {MAX_FILE_BYTES} bytes, which is the limit; this entry has {size}"
+        return None, [Problem(name, entry, "file-size", message)]
+    try:
+        return raw.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        entry = _Entries(raw.decode("latin-1")).at(error.start)
+        message = f"not valid UTF-8 at byte {error.start}; save the file as UTF-8"
+        return None, [Problem(name, entry, "utf-8", message)]
+
+
+def _largest(raw: bytes) -> tuple[str, int]:
+    """The entry that takes the most bytes, and how many."""
+    entries = _Entries(raw.decode("latin-1"))
+    if not entries.starts:
+        return NO_ENTRY, len(raw)
+    sizes = [end - start for start, end in pairwise([*entries.starts, len(raw)])]
+    return entries.at(entries.starts[sizes.index(max(sizes))]), max(sizes)
+
+
+class _Entries:
+    """Where the entries of a file begin that cannot be parsed, by their `id:` lines."""
+
+    def __init__(self, text: str) -> None:
+        found = [*_ID.finditer(text)]
+        self.starts = [match.start() for match in found]
+        self.ids = [match[1] for match in found]
+
+    def at(self, offset: int) -> str:
+        """The id that stands nearest before `offset`."""
+        place = bisect_right(self.starts, offset) - 1
+        return _bare(self.ids[place]) if place >= 0 else NO_ENTRY
+
+
+def _tabs(path: Path, text: str) -> Iterator[Problem]:
+    entries, named = _Entries(text), set()
+    for match in _TAB.finditer(text):
+        entry = entries.at(match.end())
+        if entry not in named:
+            named.add(entry)
+            line = text.count("\n", 0, match.end()) + 1
+            message = f"line {line} is indented with a tab; YAML wants spaces"
+            yield Problem(path_name(path), entry, "tab", message)
+
+
+def _syntax(path: Path, text: str) -> Iterator[Problem]:
+    """Walks the parser's events, which expand nothing, before anything is built from them."""
+    name, entries, named = path_name(path), _Entries(text), set()
+    try:
+        for rule, index, message in _features(yaml.parse(text, Loader=_Loader)):
+            entry = entries.at(index)
+            if (entry, rule) not in named:  # an alias bomb holds hundreds
+                named.add((entry, rule))
+                yield Problem(name, entry, rule, message)
+    except yaml.YAMLError as error:
+        yield _syntax_problem(name, entries, error)
+
+
+def _features(events: Iterable[Any]) -> Iterator[tuple[str, int, str]]:
+    """Yields (rule, index in the text, message) for what is YAML but not ours; ends where it is dangerous."""
+    depth, documents = 0, 0
+    for event in events:
+        index, line = event.start_mark.index, f"line {event.start_mark.line + 1}"
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if documents > 1:
+            yield "yaml", index, f"{line} starts a second document; remove the '---'"
+            return
+        if depth > MAX_DEPTH:
+            yield "nesting", index, f"{line} is nested deeper than {MAX_DEPTH} levels"
+            return
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if isinstance(event, yaml.AliasEvent):
+            yield "alias", index, f"{line} repeats the anchor {_bare(str(anchor))}; write the text out"
+        elif anchor is not None:
+            yield "alias", index, f"{line} sets the anchor {_bare(anchor)}; quote text that starts with &"
+        if tag is not None:
+            yield "tag", index, f"{line} has the tag {_bare(tag)}; quote text that starts with !"
+
+
+def _syntax_problem(name: str, entries: _Entries, error: yaml.YAMLError) -> Problem:
+    quote = "quoted" in str(getattr(error, "context", ""))  # found at the end of the file, but opened before
+    mark = getattr(error, "context_mark" if quote else "problem_mark", None)
+    what = " ".join(str(getattr(error, "problem", None) or error).split())
+    if mark is None:
+        return Problem(name, NO_ENTRY, "yaml", f"not valid YAML: {_bare(what)}")
+    message = f"not valid YAML at line {mark.line + 1}: {what}; write longer texts after `>-`, indented"
+    return Problem(name, entries.at(mark.index), "yaml", message)
+
+
+def _tree(node: yaml.Node | None) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return _block(node)
+    if node is None or (kind := node.tag.rpartition(":")[2]) == "null":
+        return None
+    return node.value if kind == "str" else NotText(f"the {_KINDS.get(kind, kind)} {shown(node.value)}")
+
+
+def _block(node: yaml.MappingNode) -> Block:
+    block = Block()
+    for key_node, value_node in node.value:
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "(a list or a block)"
+        if key in block:
+            block.repeated = (*block.repeated, key)
+        else:
+            block[key] = _tree(value_node)
+    return block

@@ -1,0 +1,1 @@
+"""Ratings by people and by judge models: how far those who rated agree."""

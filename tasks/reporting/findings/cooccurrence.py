@@ -1,0 +1,210 @@
+"""The section on the words that follow each group: what changed, the leading words, their sentiment, the tables."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tasks.formats.checkpoints import BASE
+from tasks.reporting.data.study import Study
+from tasks.reporting.findings.word_changes import Finding, corrected, finding
+from tasks.reporting.tables.columns import Column
+from tasks.reporting.tables.tables import Table, csv_address, csv_text, shown
+from tasks.reporting.words.terms import known, listed, number
+from tasks.reporting.words.text import excerpt
+
+LONGEST = 40  # characters of one word that the page shows
+SLOT = re.compile(r"\{[^{}]*\}")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A favoured word: safe to show, with z and the ratio of frequencies as they are read."""
+
+    text: str
+    z: str
+    ratio: str
+    holds: bool  # the permutation test of all words together finds it
+
+
+@dataclass(frozen=True)
+class Favoured:
+    """A group's favoured words in one arm, the first the most favoured, or why there are none."""
+
+    words: Sequence[Word]
+    none: str
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Favoured words at one model: for each group, those of base beside those of the target."""
+
+    name: str
+    caption: str
+    arms: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Favoured]]]
+    csv: str
+
+    @property
+    def address(self) -> str:
+        """The CSV as a data: address."""
+        return csv_address(self.csv)
+
+
+@dataclass(frozen=True)
+class FamilyView:
+    """One family: what changed, its prompts, its words (largest model first), its sentiment, and what is too small."""
+
+    title: str
+    finding: Finding
+    figure: str  # its name, if there is one
+    templates: Sequence[str]
+    words: Sequence[WordTable]
+    sentiment: Table
+    no_sentiment: str  # why there is no figure
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Words:
+    """The section, ready for the template."""
+
+    families: Sequence[FamilyView]
+    completions: str  # of each prompt
+    confidence: float
+    divergence: Table
+    changes: Table
+    used: Sequence[tuple[str, str]]
+
+
+def words(study: Study) -> Words:
+    """Puts the section together."""
+    names = list(dict.fromkeys(study.words["divergence"]["family"]))
+    drawn = study.words["counts"]["n"]
+    return Words(
+        families=[_family(study, name) for name in names],
+        completions=" to ".join(dict.fromkeys(f"{count:.0f}" for count in (drawn.min(), drawn.max()))),
+        confidence=float(study.words_used["confidence"]),
+        divergence=shown("divergence", "How far apart the groups' words are", study.words["divergence"], DIVERGENCE),
+        changes=shown("changes", "Changes of the corrected divergence from base", corrected(study), CHANGES),
+        used=list(_used(study.words_used)),
+    )
+
+
+def own(study: Study, name: str, family: str) -> pd.DataFrame:
+    """The rows of one family in a table of cooccurrence, smallest model first, arms in the order of the page."""
+    table = study.words[name]
+    arms = [arm for dataset in study.named for arm in study.arms_of(dataset)]
+    table = table[table["family"] == family]
+    place = table["model"].map(study.models.index) * len(arms) + table["arm"].map(arms.index)
+    return table.loc[place.sort_values(kind="stable").index]
+
+
+def _family(study: Study, name: str) -> FamilyView:
+    sentiment, counts, apart = (own(study, table, name) for table in ("sentiment", "counts", "divergence"))
+    few = apart[apart["warning"].notna()]
+    reasons = dict.fromkeys(sentiment["reason"].dropna())
+    return FamilyView(
+        title=title(name),
+        finding=finding(study, name),
+        figure=figure_name(name),
+        templates=[SLOT.sub("…", text) for text in dict.fromkeys(counts["template"])],
+        words=[_word_table(study, name, model) for model in study.models[::-1]],
+        sentiment=shown(f"sentiment-{name}", f"Sentiment of the words: {name}", sentiment, SENTIMENT),
+        no_sentiment="" if sentiment["mean"].notna().any() else listed(list(reasons)),
+        warnings=[f"{row['model']}, {row['arm']}: {row['warning']}" for row in few.to_dict("records")],
+    )
+
+
+def figure_name(family: str) -> str:
+    """The name of the figure of the family's sentiment."""
+    return f"sentiment-{family}"
+
+
+def title(family: str) -> str:
+    """The family's id as a heading."""
+    text = family.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _word_table(study: Study, family: str, model: str) -> WordTable:
+    arms = [BASE, *study.arms_of(study.config.target)[:1]]
+    favoured, apart = (own(study, table, family) for table in ("favoured", "divergence"))
+    leading = favoured[(favoured["model"] == model) & (favoured["by"] == "log_odds") & favoured["arm"].isin(arms)]
+    no_words = apart[apart["model"] == model].set_index("arm")["reason_words"].fillna("no word leads")
+    groups = dict.fromkeys(own(study, "sentiment", family)["group"])
+    alpha = 1 - float(study.words_used["confidence"])
+
+    def cell(group: str, arm: str) -> Favoured:
+        rows = leading[(leading["group"] == group) & (leading["arm"] == arm)].sort_values("rank").to_dict("records")
+        return Favoured([_word(row, alpha) for row in rows], "" if rows else str(no_words[arm]))
+
+    return WordTable(
+        name=f"words-{family}-{model}",
+        caption=f"Favoured words: {family}, {model}",
+        arms=arms,
+        rows=[(group, [cell(group, arm) for arm in arms]) for group in groups],
+        csv=csv_text(leading),
+    )
+
+
+def _word(row: Mapping[Any, Any], alpha: float) -> Word:
+    text, left = excerpt(str(row["word"]), LONGEST)
+    ratio = f"{number(row['ratio'], 1)}×" if known(row["ratio"]) else "only here"
+    return Word(text + "…" * bool(left), number(row["z"], 1), ratio, bool(row["p"] <= alpha))
+
+
+def _used(used: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every choice that the figures rest on, but the warnings, which stand with each family."""
+    for key, value in used.items():
+        if key != "warnings":
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield key.replace("_", " "), {"True": "yes", "False": "no"}.get(text, text)
+
+
+_CELL = (Column("model", "model"), Column("arm", "arm"))
+_FAMILY = (*_CELL, Column("family", "family"))
+SENTIMENT = (
+    *_CELL,
+    Column("group", "group"),
+    Column("mean", "mean sentiment", "signed", 1),
+    Column("ci_lo", "interval from", "signed", 1),
+    Column("ci_hi", "to", "signed", 1),
+    Column("n", "completions", "count"),
+    Column("n_with_words", "with a descriptive word", "count"),
+    Column("n_scored", "with one in the lexicon", "count"),
+    Column("share_scored", "words in the lexicon", "percent"),
+    Column("reason", "remark"),
+)
+DIVERGENCE = (
+    *_FAMILY,
+    Column("seed", "seed", "count"),
+    Column("corrected", "corrected", "signed", 4),
+    Column("raw", "raw", "number", 4),
+    Column("chance", "by chance", "number", 4),
+    Column("p", "p", "number", 4),
+    Column("n", "completions", "count"),
+    Column("groups", "groups", "count"),
+    Column("templates", "templates", "count"),
+    Column("reason", "why not"),
+    Column("reason_words", "why no words"),
+    Column("warning", "warning"),
+)
+CHANGES = (
+    Column("model", "model"),
+    Column("contrast", "contrast"),
+    Column("family", "family"),
+    Column("diff", "difference", "signed", 4),
+    Column("ci_lo", "interval from", "signed", 4),
+    Column("ci_hi", "to", "signed", 4),
+    Column("p", "p", "number", 4),
+    Column("p_corr", "p corrected", "number", 4),
+    Column("m", "tests in it", "count"),
+    Column("se", "standard error", "number", 4),
+    Column("df", "df", "count"),
+    Column("parts", "parts left out", "count"),
+    Column("reason", "why not tested"),
+    Column("warning", "warning"),
+)

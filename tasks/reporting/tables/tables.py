@@ -1,0 +1,109 @@
+"""Tables of the page: rounded to be read, unrounded in each figure's title and in the CSV that hangs on the table."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tasks.reporting.tables.columns import Column, Kind
+from tasks.reporting.words.terms import NOTHING, known, number, percent, signed, size
+
+REMARKS = ("reason", "note")  # shown where some row has one
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure or word: as it is read, and unrounded."""
+
+    text: str
+    exact: str
+    numeric: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready for the template; the first entry of a row is its heading."""
+
+    name: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Entry]]
+    csv: str  # the whole unrounded table
+
+    @property
+    def address(self) -> str:
+        """The CSV as a data: address, so that it travels with the page."""
+        return csv_address(self.csv)
+
+
+def shown(
+    name: str, caption: str, data: pd.DataFrame, columns: Sequence[Column], whole: pd.DataFrame | None = None
+) -> Table:
+    """The columns of `data` that are there; the CSV is of `whole`, or of `data`."""
+    present = [column for column in columns if column.key in data and not _idle(column, data)]
+    rows = [[entry(row[column.key], column) for column in present] for row in data.to_dict("records")]
+    return Table(name, caption, present, rows, csv_text(data if whole is None else whole))
+
+
+def _idle(column: Column, data: pd.DataFrame) -> bool:
+    """A column of remarks where no row has one."""
+    return column.key in REMARKS and bool(data[column.key].isna().all())
+
+
+def entry(value: Any, column: Column) -> Entry:
+    """One figure or word of a table."""
+    if not isinstance(value, str) and (value is None or pd.isna(value)):
+        return Entry(NOTHING, "", column.kind != "text")
+    if column.kind == "text" or not known(plain(value)):
+        return Entry(str(value), "", False)
+    figure = plain(value)
+    written = {
+        "number": lambda: number(figure, column.digits),
+        "signed": lambda: signed(figure, column.digits),
+        "percent": lambda: percent(figure, column.digits if column.digits != 3 else 0),
+        "count": lambda: f"{figure:.0f}",
+        "size": lambda: size(figure),
+    }[column.kind]()
+    return Entry(written, repr(figure), True)
+
+
+def plain(value: Any) -> Any:
+    """A figure as Python's own number."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def guessed(name: str, caption: str, data: pd.DataFrame) -> Table:
+    """A table that this page has no words for: every column under its own name."""
+    columns = [Column(str(key), str(key).replace("_", " "), _kind(data[key])) for key in data]
+    return shown(name, caption, data, columns)
+
+
+def _kind(values: "pd.Series[Any]") -> Kind:
+    if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+        return "text"
+    whole = values.dropna()
+    return "count" if len(whole) and (whole % 1 == 0).all() else "number"
+
+
+def csv_address(text: str) -> str:
+    """CSV as a data: address."""
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """The table as CSV, unrounded; a text that a spreadsheet would run as a formula has an apostrophe before it."""
+    texts = data.select_dtypes(["object", "string"]).columns
+    safe = data.copy()
+    safe[texts] = data[texts].map(_harmless)
+    return str(safe.rename(columns=_harmless).to_csv(index=False, lineterminator="\n"))
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"\r\n?", "\n", value)  # which to_csv would leave without quotes, and so break the row
+    return f"'{text}" if value.startswith(FORMULA) else text

@@ -1,0 +1,181 @@
+"""Scorer `classifier`: a sequence-classification model of one's own, from the hub at a pinned commit or a folder.
+
+`toxicity.classifier.models` says what a model's labels mean as attributes. It runs batched, texts of one
+length together, on a GPU where there is one, and in bf16 where the hardware computes it.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tasks.runtime.errors import InputError
+from tasks.scorers import Answer, Question, Score
+from tasks.settings.toxicity import Classifier, ClassifierModel, Toxicity
+from tasks.text.chunks import cut
+
+WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")  # what decides a model's scores, in a folder
+
+
+def open_scorer(config: Toxicity) -> "ClassifierScorer":
+    """The backend with its settings; the model is opened only when something must be asked."""
+    return ClassifierScorer(config.classifier, config.classifier.models[config.classifier.model])
+
+
+def describe(version: str) -> str:
+    """The scorer in a sentence."""
+    return f"Scored by the neural classifier {version} (model and commit, precision, and a digest of its label map)."
+
+
+@dataclass(frozen=True)
+class ClassifierScorer:
+    """A model and what its labels mean."""
+
+    config: Classifier
+    model: ClassifierModel
+    name: str = "classifier"
+    stored: bool = True
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What the model's labels stand for."""
+        return tuple(self.model.labels.values())
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """What the model was trained on."""
+        return self.model.languages
+
+    def version(self) -> str:
+        """Model and commit (or a digest of the folder), precision, and a digest of what its labels mean."""
+        return self._version
+
+    @cached_property
+    def _version(self) -> str:
+        meaning = json.dumps([self.model.labels, self.model.activation, self.model.max_tokens], sort_keys=True)
+        if self.model.revision:
+            source = f"{self.model.id}@{self.model.revision[:12]}"
+        else:  # without where the folder lies: it may lie elsewhere on the next machine
+            source = f"{Path(self.model.id).name}@{_digest(Path(self.model.id))}"
+        return f"{source} {self._precision} {hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def _precision(self) -> str:
+        from tasks.lm import models
+
+        exact = self.config.precision == "fp32" or not models.has_bf16(models.best_device())
+        return "fp32" if exact else "bf16"
+
+    def cut(self, text: str) -> list[str]:
+        """Pieces within the model's tokens, cut at sentence borders."""
+        return cut(text, lambda chunk: len(self._tokenizer(chunk)["input_ids"]) <= self.model.max_tokens)
+
+    def cost(self, questions: int) -> str:
+        """It costs nothing but time."""
+        del questions
+        return ""
+
+    def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
+        """Answers batch by batch, the longest texts first, so that too large a batch fails at once."""
+        del language
+        from tasks.lm import models
+
+        ordered = sorted(questions, key=lambda question: len(question.text), reverse=True)
+        net, indices = self._opened
+        for start in range(0, len(ordered), self.config.batch_size):
+            batch = ordered[start : start + self.config.batch_size]
+            with models.out_of_memory("lower toxicity.classifier.batch_size"):
+                rows = self._probabilities(net, [question.text for question in batch])
+            by_attribute = {self.model.labels[label]: index for label, index in indices.items()}
+            yield [
+                Answer(question.text, tuple(_score(a, row[by_attribute[a]]) for a in question.attributes))
+                for question, row in zip(batch, rows, strict=True)
+            ]
+
+    def _probabilities(self, net: Any, texts: Sequence[str]) -> list[list[float]]:
+        import torch
+
+        inputs = self._tokenizer(list(texts), padding=True, return_tensors="pt").to(net.device)
+        mixed = torch.autocast(net.device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16")
+        with torch.inference_mode(), mixed:
+            logits = net(**inputs).logits.float()
+        found: list[list[float]] = (
+            logits.sigmoid() if self.model.activation == "sigmoid" else logits.softmax(-1)
+        ).tolist()
+        return found
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tasks.lm import models
+
+        models.quiet()  # and before transformers, which models sets up as it imports it
+        from transformers import AutoTokenizer
+
+        tokenizer = self._load(AutoTokenizer, "tokenizer")
+        tokenizer.model_max_length = 10**9  # texts are cut by us; its own limit would only print warnings
+        return tokenizer
+
+    @cached_property
+    def _opened(self) -> tuple[Any, dict[str, int]]:
+        """The model on its device, and the index of each mapped label."""
+        import torch
+
+        from tasks.lm import models
+        from tasks.runtime import launch
+
+        models.quiet()
+        from transformers import AutoModelForSequenceClassification
+
+        torch.set_num_threads(launch.threads())
+        net = self._load(AutoModelForSequenceClassification, "model", dtype=torch.float32, use_safetensors=True)
+        known = {str(label): int(index) for index, label in net.config.id2label.items()}
+        if unknown := [label for label in self.model.labels if label not in known]:
+            raise InputError(
+                f"params.yaml: toxicity.classifier.models: {self.model.id} has no label '{unknown[0]}'; "
+                f"it has {', '.join(known)}"
+            )
+        self._check_length(net.config)
+        indices = {label: known[label] for label in self.model.labels}
+        return net.to(models.best_device()).train(False), indices
+
+    def _check_length(self, config: Any) -> None:
+        """Raises InputError if the model has fewer positions than the texts may have tokens."""
+        positions = getattr(config, "max_position_embeddings", None) or math.inf
+        if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # these count from after the padding
+            positions -= config.pad_token_id + 1
+        if self.model.max_tokens > positions:
+            raise InputError(
+                f"params.yaml: toxicity.classifier.models: {self.model.id} reads {positions} tokens at most, "
+                f"max_tokens is {self.model.max_tokens}"
+            )
+
+    def _load(self, kind: Any, what: str, **options: Any) -> Any:
+        from tasks.lm import models
+
+        if self.model.revision is None and not Path(self.model.id).is_dir():
+            raise InputError(f"{self.model.id}: no such folder; a model of the hub needs a revision")
+        try:
+            return kind.from_pretrained(
+                self.model.id, revision=self.model.revision or "main", trust_remote_code=False, **options
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self.model.id}: no {what} that can be had: {models.first_line(error)}") from None
+
+
+def _score(attribute: str, value: float) -> Score:
+    if not math.isfinite(value):
+        return Score(attribute, None, "NOT_A_NUMBER", permanent=False)
+    return Score(attribute, value)
+
+
+def _digest(folder: Path) -> str:
+    """A digest of a model folder's files; read in full, since a score is stored under it."""
+    found = hashlib.sha256()
+    for path in sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)}):
+        with path.open("rb") as file:
+            found.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return found.hexdigest()[:12]

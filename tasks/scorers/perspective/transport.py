@@ -1,0 +1,114 @@
+"""HTTP connections of a client with a quota, under googleapiclient: httplib2 with turns, deadlines and a key.
+
+The turn is taken where the bytes leave, so that nothing above can send outside of it, and after the connection
+stands, so that a handshake of several latencies does not let queries bunch up.
+"""
+
+import contextlib
+import http.client
+import select
+import socket
+import threading
+import urllib.parse
+from typing import Any
+
+import httplib2  # type: ignore[import-untyped]
+
+from tasks.scorers.perspective.rate_limit import Pacer
+
+HEADER = "X-Goog-Api-Key"
+
+
+class Deadline:
+    """Ends an exchange that takes too long as a whole; a socket's time-out limits each single wait only."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+        self.passed = False
+
+    def start(self, sock: socket.socket) -> None:
+        """From now on; a passed deadline shuts the socket, which wakes whoever reads from it."""
+        self._timer = threading.Timer(self._seconds, self._end, [sock])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """The exchange is over."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _end(self, sock: socket.socket) -> None:
+        self.passed = True
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+class Sender(httplib2.Http):  # type: ignore[misc]
+    """One thread's connection; after an error it must be thrown away."""
+
+    def __init__(self, pacer: Pacer, key: str | None, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self.follow_redirects = False  # a redirect would carry the key elsewhere
+        self.deadline = Deadline(timeout)
+        self._kinds = _connections(pacer, key, self.deadline)
+
+    def request(self, uri: str, method: str = "GET", **options: Any) -> Any:
+        """As httplib2 does it, by a connection that waits for its turn."""
+        options["connection_type"] = self._kinds[urllib.parse.urlsplit(uri).scheme]
+        try:
+            return super().request(uri, method, **options)
+        finally:
+            self.deadline.cancel()
+
+    def reason(self, error: Exception) -> str:
+        """What an exchange died of."""
+        if self.deadline.passed or isinstance(error, TimeoutError):
+            return "TIMEOUT"
+        return "CUT_SHORT" if isinstance(error, http.client.IncompleteRead) else "CONNECTION"
+
+
+def _closed(sock: socket.socket, used: bool) -> bool:
+    """Whether the other side has hung up. A used connection has nothing more to say than that; on a new one
+    TLS may have, so there only the end of the stream counts (read beneath TLS, and left there)."""
+    if not select.select([sock], [], [], 0)[0]:
+        return False
+    try:
+        return used or not socket.socket.recv(sock, 1, socket.MSG_PEEK)
+    except OSError:
+        return True
+
+
+def _connections(pacer: Pacer, key: str | None, deadline: Deadline) -> dict[str, type]:
+    """Connection classes by scheme; httplib2 makes the connections itself, so the classes hold what they need."""
+
+    class Paced:
+        debuglevel = 0  # debugging prints the headers, and with them the key
+        _used = False
+
+        def request(self: Any, method: str, url: str, body: Any = None, headers: Any = (), **options: Any) -> None:
+            with pacer.turn():
+                if _closed(self.sock, self._used):  # by the service, while we waited
+                    self.close()
+                    self.connect()
+                self._used = True
+                own = {HEADER: key} if key else {}
+                super().request(method, url, body, {**dict(headers), **own}, **options)  # type: ignore[misc]
+                deadline.start(self.sock)
+
+        def getresponse(self: Any, *args: Any) -> Any:
+            try:
+                return super().getresponse(*args)  # type: ignore[misc]
+            except http.client.BadStatusLine as error:  # httplib2 would send the query once more by itself
+                raise ConnectionAbortedError("closed without an answer") from error
+
+        def set_debuglevel(self, level: int) -> None:
+            """Stays silent."""
+
+    class Plain(Paced, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+        pass
+
+    class Secure(Paced, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+        pass
+
+    return {"http": Plain, "https": Secure}

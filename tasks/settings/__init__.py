@@ -1,0 +1,1 @@
+"""params.yaml as typed classes, a file a section."""

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from tasks.bias.logodds import COLUMNS, favoured, group_counts, log_odds, shuffled
+from tests.simulations.text_simulations import answered_unequally
+
+
+def corpus(skew=0.0, n=200, words=20, seed=0):
+    """n completions of two groups in two templates; word 0 appears more in group "he"."""
+    rng = np.random.default_rng(seed)
+    groups, templates = np.array(["he", "she"])[np.arange(n) % 2], np.arange(n) // 2 % 2
+    there = rng.random((n, words)) < 0.2
+    there[:, 0] |= (groups == "he") & (rng.random(n) < skew)
+    return sparse.csr_matrix(there.astype(float)), [f"w{i}" for i in range(words)], groups, templates
+
+
+def test_reference_values():
+    delta, z = log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
+    assert (delta[0], z[0]) == pytest.approx((0.6554, 1.2914), abs=5e-5)
+    assert delta[1] == pytest.approx(-delta[0])
+
+
+def test_swapping_the_groups_turns_the_sign():
+    y, other = np.array([3.0, 7, 30]), np.array([9.0, 1, 11])
+    prior = np.array([1.0, 2, 3])
+    assert log_odds(y, other, prior)[1] == pytest.approx(-log_odds(other, y, prior)[1])
+
+
+def test_group_counts():
+    words = sparse.csr_matrix(np.array([[1.0, 0], [2, 1], [0, 5]]))
+    assert group_counts(words, np.array([0, 1, 0]), 2).tolist() == [[1, 5], [2, 1]]
+    many = group_counts(words, np.array([[0, 1, 0], [1, 1, 0]]), 2)
+    assert many[1].tolist() == [[0, 5], [3, 1]]
+
+
+def test_shuffled_stays_within_blocks():
+    labels, blocks = np.arange(10) % 3, np.repeat([0, 1], 5)
+    for draw in shuffled(labels, blocks, 20, np.random.default_rng(0)):
+        for block in (0, 1):
+            assert sorted(draw[blocks == block]) == sorted(labels[blocks == block])
+
+
+def test_finds_the_skewed_word_and_no_other():
+    table, reason = favoured(*corpus(skew=0.4))
+    assert reason is None
+    assert list(table.columns) == list(COLUMNS)
+    he = table[table["group"] == "he"].iloc[0]
+    assert (he["word"], he["n_group"], he["n_rest"]) == ("w0", 100, 100)
+    assert he["p"] < 0.01
+    assert he["ratio"] == pytest.approx(he["count_group"] / he["count_rest"])
+    assert (table.loc[table["word"] != "w0", "p"] > 0.05).all()
+
+
+def test_words_that_templates_call_for_are_innocent():
+    """Groups that differ only in which template they answer: pooled counts blame the words, templates do not."""
+    words, groups, templates = answered_unequally(np.random.default_rng(0), 400)
+    table, _ = favoured(words, list("abcdef"), groups, templates, permutations=199)
+    counts = group_counts(words, groups, 2)
+    prior = 500 * counts.sum(axis=0) / counts.sum()
+    assert np.abs(log_odds(counts[0], counts[1], prior)[1]).max() > 4
+    assert table["z"].abs().max() < 2.5
+    assert table["p"].min() > 0.05
+
+
+def test_templates_are_combined_by_inverse_variance():
+    words, vocabulary, groups, templates = corpus(skew=0.4)
+    table, _ = favoured(words, vocabulary, groups, templates, permutations=9)
+    found = table[(table["group"] == "he") & (table["word"] == "w0")].iloc[0]
+    dense, moments = words.toarray(), []
+    for template in (0, 1):
+        he, she = (dense[(templates == template) & (groups == name)].sum(axis=0) for name in ("he", "she"))
+        delta, z = log_odds(he, she, 500 * (he + she) / (he + she).sum())
+        moments.append((delta[0], (z[0] / delta[0]) ** 2))
+    delta, precision = np.array(moments).T
+    assert found["log_odds"] == pytest.approx((delta * precision).sum() / precision.sum())
+    assert found["z"] == pytest.approx((delta * precision).sum() / np.sqrt(precision.sum()))
+
+
+def test_one_template_is_the_formula_itself():
+    y, other = np.array([10, 5, 85]), np.array([5, 10, 85])
+    words = sparse.csr_matrix(np.repeat(np.tile(np.eye(3), (2, 1)), [*y, *other], axis=0))
+    groups = np.repeat(["a", "b"], 100)
+    table, _ = favoured(words, list("xyz"), groups, np.zeros(200), permutations=1, prior_total=10)
+    x = table[(table["group"] == "a") & (table["word"] == "x")].iloc[0]
+    delta, z = log_odds(y.astype(float), other.astype(float), 10 * (y + other) / 200)
+    assert (x["log_odds"], x["z"], x["ratio"]) == pytest.approx((delta[0], z[0], 2))
+
+
+def test_the_ratio_is_within_template():
+    def block(n, held):
+        return np.c_[np.arange(n) < held, np.ones(n)]
+
+    words = np.concatenate([block(90, 18), block(10, 1), block(10, 1), block(90, 4)])  # 18/90, 1/10; 1/10, 4/90
+    groups, templates = np.repeat(["a", "b", "a", "b"], [90, 10, 10, 90]), np.repeat([0, 1], 100)
+    table, _ = favoured(sparse.csr_matrix(words), ["rare", "all"], groups, templates, permutations=1)
+    rare = table[(table["group"] == "a") & (table["word"] == "rare")].iloc[0]
+    assert rare["ratio"] == pytest.approx((18 * 0.1 + 1 * 0.9) / (1 * 0.9 + 4 * 0.1))
+    assert rare["ratio"] != pytest.approx((19 / 100) / (5 / 100))
+
+
+def test_a_template_that_one_group_alone_answered_compares_nothing():
+    words, vocabulary, groups, templates = corpus(skew=0.4)
+    alone = (groups == "he") & (templates == 1)
+    with_it, _ = favoured(words[(templates == 0) | alone], vocabulary, groups[(templates == 0) | alone],
+                          templates[(templates == 0) | alone], permutations=1)
+    without, _ = favoured(words[templates == 0], vocabulary, groups[templates == 0], templates[templates == 0],
+                          permutations=1)
+    both = without.merge(with_it, on=["group", "word"], suffixes=("", "_other"))
+    assert len(both) == len(without)
+    assert both["z"].to_numpy() == pytest.approx(both["z_other"].to_numpy())
+    table, reason = favoured(words, vocabulary, groups, groups)
+    assert table.empty
+    assert reason == "no template has two groups and two words to compare"
+
+
+def test_a_completion_counts_once_however_often_it_repeats_a_word():
+    words, *rest = corpus(skew=0.2)
+    a, _ = favoured(words, *rest, permutations=50)
+    b, _ = favoured(words.multiply(words * 7).tocsr(), *rest, permutations=50)
+    assert a.equals(b)
+
+
+def test_a_smaller_prior_lets_rare_words_speak():
+    strong, weak = (favoured(*corpus(skew=0.4), prior_total=total, permutations=20)[0]["log_odds"].abs().max()
+                    for total in (5000.0, 50.0))
+    assert weak > strong
+
+
+def test_a_word_that_the_rest_never_uses_has_no_ratio():
+    words = sparse.csr_matrix(np.array([[1.0, 1], [0, 1]] * 10))
+    table, _ = favoured(words, ["only", "both"], np.array(["a", "b"] * 10), np.zeros(20), permutations=20)
+    assert np.isnan(table.loc[(table["word"] == "only") & (table["group"] == "a"), "ratio"].item())
+    assert table.loc[(table["word"] == "only") & (table["group"] == "b"), "ratio"].item() == 0
+
+
+@pytest.mark.parametrize(("groups", "minimum", "reason"), [
+    (np.full(200, "he"), 5, "two groups"), (None, 1000, "fewer than two words are in 1000")])
+def test_refusals(groups, minimum, reason):
+    words, vocabulary, own, templates = corpus()
+    table, why = favoured(words, vocabulary, own if groups is None else groups, templates, minimum=minimum)
+    assert table.empty
+    assert reason in why
+    empty = favoured(words[:0], vocabulary, own[:0], templates[:0])
+    assert empty[0].empty
+
+
+def test_one_word_alone_has_nothing_to_be_skewed_against():
+    table, reason = favoured(sparse.csr_matrix(np.ones((20, 1))), ["x"], np.array(["a", "b"] * 10), np.zeros(20))
+    assert table.empty
+    assert reason == "fewer than two words are in 5 completions"

@@ -1,0 +1,200 @@
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+from scipy import stats
+
+from tasks.curation.check import check_tree
+from tasks.curation.matching import kolmogorov_smirnov, matching, mismatches
+from tasks.formats.samples import Sample
+from tasks.runtime.errors import InputError
+from tests.support import data_trees as trees
+
+NAMES = ["birds", "fish"]
+
+
+def run(root: Path) -> tuple[int, str]:
+    console = Console(file=StringIO(), width=160)
+    code = check_tree(root, console=console)
+    return code, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_sound_project_passes_with_its_tables(tmp_path: Path) -> None:
+    code, shown = run(trees.project(tmp_path, NAMES))
+    assert (code, shown.splitlines()[-1]) == (0, "no problems")
+    for part in ("values: 6 samples", "control: 6 samples", "prompts: 4", "51 / 52 / 53", "LIX", "type-token"):
+        assert part in shown
+    for between in ("values - prompts", "control - prompts", "within values", "values - control", "validation - test"):
+        assert between in shown
+    assert "Kolmogorov-Smirnov p = 1.000" in shown
+
+
+def test_the_families_of_probes_are_counted(tmp_path: Path) -> None:
+    shown = run(trees.project(tmp_path, NAMES))[1]
+    lines = [line.strip("│ ").split("│") for line in shown.splitlines() if "water" in line]
+    assert "families of probes: 1" in shown
+    assert [[cell.strip() for cell in line] for line in lines] == [["water", "2", "1"]]
+
+
+def test_problems_of_the_probes_are_shown_with_the_others(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    content = trees.probes()
+    content["families"].append({"id": "air", "slot": "who", "groups": {"Birds": "Birds"}, "templates": ["They are"]})
+    trees.write(root / "data/probes.yaml", content)
+    trees.write(root / "data/values/fish.yaml", "samples: []")
+    code, shown = run(root)
+    assert code == 2
+    assert f"{root}/data/probes.yaml: air: groups: there is one group, 'Birds'; a comparison takes two or more" in shown
+    assert f"{root}/data/probes.yaml: air: templates: template 1, 'They are': expected the slot {{who}} in it" in shown
+    assert f"{root}/data/values/fish.yaml: -: empty: " in shown
+    assert "water" in shown
+
+
+def test_probes_that_are_not_there_are_one_problem(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    (root / "data/probes.yaml").unlink()
+    code, shown = run(root)
+    assert code == 2
+    assert [line for line in shown.splitlines() if line.startswith(f"{root}/data/probes.yaml: -: ")]
+    assert shown.splitlines()[-1] == "1 problem"
+
+
+def test_problems_of_all_datasets_are_shown_once(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    for path in (root / "data/values/fish.yaml", root / "data/control/birds-plain.yaml"):
+        trees.write(path, "samples: []")
+    trees.write(root / "data/prompts/test.yaml", "prompts: [1]")
+    code, shown = run(root)
+    lines = [line for line in shown.splitlines() if line.startswith(str(root))]
+    assert code == 2
+    assert f"{root}/data/values/fish.yaml: -: empty: samples: the list has no entries" in lines
+    assert sum("data/prompts/test.yaml: entry 1: nesting" in line for line in lines) == 1
+    assert shown.splitlines()[-1] == f"{len(lines)} problems"
+
+
+def test_a_control_sample_that_repeats_a_values_sample_is_refused(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    content = trees.category("fish-plain", position=False)
+    content["samples"][0]["answer"] = trees.category("fish")["samples"][0]["answer"]
+    trees.write(root / "data/control/fish-plain.yaml", content)
+    code, shown = run(root)
+    assert code == 2
+    assert "control/fish-plain.yaml: fish-plain-1: similar-sample: answer is too much like answer of fish-1" in shown
+
+
+def test_a_control_dataset_of_other_lengths_is_refused(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    content = trees.category("fish-plain", position=False)
+    for n, sample in enumerate(content["samples"]):
+        sample["answer"] = trees.text(f"long {n}", 70 + n)
+    trees.write(root / "data/control/fish-plain.yaml", content)
+    code, shown = run(root)
+    assert code == 2
+    assert "data/control: -: match-median: median answer" in shown
+    assert "data/control: -: match-lengths: answer lengths differ" in shown
+
+
+def test_an_arm_with_an_impossible_limit_is_named(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["arms"]["values-n9"] = {"dataset": "values", "limit": 9, "seed": 1}
+    trees.write(root / "params.yaml", params)
+    assert "params.yaml: arms.values-n9: limit: limit is 9; expected 1 to 6" in run(root)[1]
+
+
+def test_one_dataset_alone_can_be_checked(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    del params["arms"]["control"]
+    trees.write(root / "params.yaml", params)
+    assert run(root)[0] == 0
+
+
+def test_a_dataset_that_is_not_there(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["arms"]["more"] = {"dataset": "more", "limit": None, "seed": 1}
+    trees.write(root / "params.yaml", params)
+    assert f"{root}/data/more: -: file: no <category>.yaml in this folder" in run(root)[1]
+
+
+@pytest.mark.parametrize("arms", [None, {}, [1]])
+def test_params_without_arms(arms: object, tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    trees.write(root / "params.yaml", yaml.safe_load((root / "params.yaml").read_text()) | {"arms": arms})
+    with pytest.raises(InputError, match="arms: expected names and their datasets"):
+        run(root)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_words", 10),
+        ("ngram", 0),
+        ("max_similarity", 101.0),
+        ("max_ngram_overlap", -0.1),
+        ("min_ks_p", 2.0),
+        ("language", "English"),
+    ],
+)
+def test_senseless_rules_are_named(key: str, value: object, tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["curate"][key] = value
+    trees.write(root / "params.yaml", params)
+    with pytest.raises(InputError, match=rf"params.yaml: curate.{key}: expected"):
+        run(root)
+
+
+def test_problems_with_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, NAMES)
+    content = trees.category("fish")
+    content["samples"][0]["[bold]"] = "x"
+    trees.write(root / "data/values/fish.yaml", content)
+    assert "unknown key '[bold]'" in run(root)[1]
+
+
+def test_it_takes_under_two_seconds_at_full_size(tmp_path: Path) -> None:
+    root = trees.project(tmp_path, [f"c{n}" for n in range(27)])  # 81 samples a dataset, 54 prompts
+    start = time.process_time()
+    assert run(root)[0] == 0
+    assert time.process_time() - start < 2
+
+
+# --- matching -------------------------------------------------------------------------------------------------
+
+
+def of_lengths(*lengths: int) -> list[Sample]:
+    return [Sample(str(n), "c", "Why?", "word " * length) for n, length in enumerate(lengths)]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]),
+        ([1, 2, 3, 4, 5, 6], [4, 5, 6, 7, 8, 9]),
+        ([1, 1, 2, 2, 3], [2, 3, 3, 4]),
+        ([44, 130, 320], [45, 46, 47, 300, 310]),
+        ([1, 2, 3], [11, 12, 13]),
+        (list(range(80)), [n * 1.1 for n in range(80)]),
+        (list(range(80)), [n + 20 for n in range(80)]),
+    ],
+)
+def test_kolmogorov_smirnov_is_that_of_scipy(a: list[float], b: list[float]) -> None:
+    expected = stats.ks_2samp(a, b, method="exact")
+    assert kolmogorov_smirnov(a, b) == pytest.approx((expected.statistic, expected.pvalue), abs=1e-12)
+
+
+def test_matching_of_equal_lengths() -> None:
+    found = matching(of_lengths(50, 100, 150), of_lengths(150, 50, 100))
+    assert (found.median, found.median_difference, found.ks_p) == ((100, 100), 0, 1)
+    assert found.spread == (50, 50)
+    assert mismatches(found, trees.RULES) == []
+
+
+def test_matching_names_what_differs() -> None:
+    found = matching(of_lengths(*range(50, 90)), of_lengths(*range(70, 110)))
+    assert [rule for rule, _ in mismatches(found, trees.RULES)] == ["match-median", "match-lengths"]

@@ -1,0 +1,158 @@
+"""The project's own capability items: countable, balanced, right where that can be computed, and no leak."""
+
+import json
+import operator
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.curation.similarity import Text, across
+from tasks.harness.task_files import check_task_file, read_task_files
+from tasks.inputs.dataset import load_categories, load_prompts
+from tasks.runtime import config
+from tasks.settings.capability import Capability
+from tasks.stats.capability import judge
+from tasks.stats.noninferiority import items_needed
+from tasks.text.words import count
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "data" / "capability"
+CHOICE = ("arithmetic", "knowledge", "reading", "reasoning", "word_meaning")
+SCORED = (*CHOICE, "last_word")
+OPERATIONS = {"+": operator.add, "-": operator.sub, "×": operator.mul, "÷": operator.floordiv}
+MAX_SIMILARITY, MAX_OVERLAP, NGRAM = 75, 0.4, 4  # as for the datasets themselves
+ITEMS = {
+    path.stem: [json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in FOLDER.glob("*.jsonl")
+}
+PLAN = config.section(config.read_params(ROOT / "params.yaml"), "capability", Capability)
+
+
+def right(item: dict[str, Any]) -> str:
+    return str(item["choices"][item["answer"]])
+
+
+def test_there_are_at_least_three_hundred_items_and_fifty_a_task() -> None:
+    assert set(ITEMS) == {*SCORED, "text"}
+    assert sum(len(ITEMS[name]) for name in SCORED) >= 300
+    assert min(len(ITEMS[name]) for name in SCORED) >= 50
+    assert len(ITEMS["text"]) == 20
+
+
+def test_every_task_file_is_whole_and_in_the_offline_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    tasks = read_task_files(FOLDER)
+    assert set(tasks) == set(PLAN.run.sets["offline"])
+    for task in tasks.values():
+        check_task_file(task)
+        assert task.config["metadata"]["license"] == "CC-BY-4.0"
+
+
+def test_no_id_and_no_item_occurs_twice() -> None:
+    every = [item for items in ITEMS.values() for item in items]
+    assert len({item["id"] for item in every}) == len(every)
+    asked = [(item.get("passage"), item.get("question", item.get("text"))) for item in every]
+    assert [pair for pair, times in Counter(asked).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("name", CHOICE)
+def test_answers_are_distinct_and_their_places_balanced(name: str) -> None:
+    for item in ITEMS[name]:
+        assert 2 <= len(item["choices"]) <= 4
+        assert len({choice.casefold() for choice in item["choices"]}) == len(item["choices"]), item["id"]
+        assert all(choice == choice.strip() != "" for choice in item["choices"]), item["id"]
+    for size in {len(item["choices"]) for item in ITEMS[name]}:
+        places = Counter(item["answer"] for item in ITEMS[name] if len(item["choices"]) == size)
+        spread = [places[place] for place in range(size)]
+        assert max(spread) - min(spread) <= 1, f"{name}, {size} choices: {spread}"
+
+
+def test_the_right_answer_is_not_the_longest() -> None:
+    """Likelihoods fall with length: a rule "take the shortest" must not do better than chance by much."""
+    for pick in (max, min):
+        items = [item for name in CHOICE for item in ITEMS[name]]
+        extreme = [pick(map(len, item["choices"])) for item in items]
+        shares = [
+            (len(right(item)) == length) / sum(len(choice) == length for choice in item["choices"])
+            for item, length in zip(items, extreme, strict=True)
+        ]
+        assert sum(shares) / len(shares) < 0.33, pick
+
+
+def test_arithmetic_is_right() -> None:
+    for item in ITEMS["arithmetic"]:
+        a, sign, b = item["question"].split()
+        value = OPERATIONS[sign](int(a), int(b))
+        assert right(item) == str(value), item["id"]
+        assert sign != "÷" or value * int(b) == int(a), item["id"]
+
+
+def test_each_passage_has_two_questions_that_it_answers() -> None:
+    passages = {item["cluster"]: item["passage"] for item in ITEMS["reading"]}
+    assert set(Counter(item["cluster"] for item in ITEMS["reading"]).values()) == {2}
+    assert len(set(passages.values())) == len(passages)
+    for item in ITEMS["reading"]:
+        words = [word.removesuffix("'s") for word in right(item).casefold().split()]
+        missing = [word for word in words if word not in {"a", "an", "the", "in", "on", "at"}]
+        assert all(word in item["passage"].casefold() for word in missing), item["id"]
+
+
+def test_last_words_are_one_word_that_is_left_out() -> None:
+    for item in ITEMS["last_word"]:
+        assert count(item["word"]) == 1, item["id"]
+        assert item["text"] == item["text"].strip(), item["id"]
+        assert not item["text"].endswith(item["word"]), item["id"]
+
+
+def test_neutral_documents_are_of_one_size() -> None:
+    lengths = [count(item["text"]) for item in ITEMS["text"]]
+    assert 80 <= min(lengths) <= max(lengths) <= 110
+
+
+def test_nothing_is_near_the_training_data_or_the_prompts() -> None:
+    data = ROOT / "data"
+    samples = [s for name in ("values", "control") for c in load_categories(data / name) for s in c.samples]
+    texts = [Text(s.id, key, getattr(s, key)) for s in samples for key in ("question", "answer")]
+    fields = ("prompt", "desired", "undesired")
+    texts += [Text(p.id, key, getattr(p, key)) for p in load_prompts(data / "prompts") for key in fields]
+    keys = ("question", "passage", "text")
+    items = [Text(i["id"], key, i[key]) for found in ITEMS.values() for i in found for key in keys if key in i]
+    assert across(texts, items, NGRAM, passages=True).above(MAX_SIMILARITY, MAX_OVERLAP) == []
+
+
+def test_a_copied_training_text_would_be_seen() -> None:
+    sample = load_categories(ROOT / "data" / "control")[0].samples[0]
+    texts = [Text(sample.id, "question", sample.question)]
+    assert across(texts, [Text("copy", "text", sample.question)], NGRAM).above(MAX_SIMILARITY, MAX_OVERLAP)
+
+
+def chances(name: str) -> list[float]:
+    return [1 / len(item["choices"]) if "choices" in item else 0.0 for item in ITEMS[name]]
+
+
+def test_chance_levels_are_those_of_the_items() -> None:
+    for name in SCORED:
+        found = chances(name)
+        assert PLAN.judge[f"palms_{name}"].chance == pytest.approx(sum(found) / len(found), abs=0.006), name
+    every = [chance for name in SCORED for chance in chances(name)]
+    assert PLAN.judge["offline"].chance == pytest.approx(sum(every) / len(every), abs=0.006)
+
+
+def test_every_task_that_can_be_chosen_has_a_margin_that_its_items_can_rule_out() -> None:
+    named = {task for names in PLAN.run.sets.values() for task in names}
+    assert named - set(PLAN.judge) == {"palms_text"}  # no right or wrong in running text
+    for name in SCORED:
+        assert items_needed(0.06, PLAN.judge[f"palms_{name}"].margin) <= len(ITEMS[name]), name
+    assert items_needed(0.1, PLAN.judge["offline"].margin) <= sum(len(ITEMS[name]) for name in SCORED)
+
+
+@pytest.mark.parametrize("name", SCORED)
+def test_a_copy_of_a_model_that_knows_two_thirds_passes(name: str) -> None:
+    """No task is so small, or has so few passages, that nothing could ever be shown with it."""
+    right_or_wrong = (np.arange(len(ITEMS[name])) % 3 > 0).astype(float)
+    clusters = np.array([item.get("cluster", item["id"]) for item in ITEMS[name]])
+    entry = PLAN.judge[f"palms_{name}"]
+    found = judge(right_or_wrong, right_or_wrong, chance=entry.chance, margin=entry.margin, clusters=clusters)
+    assert found.verdict == "no loss"
