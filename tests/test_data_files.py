@@ -1,4 +1,4 @@
-"""The data in git, held to the bounds that METHOD sets, whatever params.yaml allows."""
+"""The data in git, held to the bounds of docs/method.md, "Data", whatever params.yaml allows."""
 
 import dataclasses
 from collections import Counter, defaultdict

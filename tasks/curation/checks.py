@@ -1,4 +1,4 @@
-"""What a dataset and its prompts must satisfy before anything is trained on them (METHOD section 2).
+"""What a dataset and its prompts must satisfy before anything is trained on them (docs/method.md, "Data").
 
 Well-formedness is the readers' (tasks.inputs.dataset); here are the rules that need numbers or other entries. Every
 refusal names the file, the entry and the rule, and all of them are found in one pass.

@@ -25,7 +25,7 @@ ITEM_COLUMNS = ("task", "model", "params", "arm", "dataset", "item_id", "correct
 
 @dataclass(frozen=True)
 class Capability:
-    """One task: METHOD's capability row. `diff` and its 90% interval are tuned - base, in shares of items.
+    """One task (docs/method.md, "No loss"). `diff` and its 90% interval are tuned - base, in shares of items.
 
     `p_loss` tests that there is a loss at all, of any size; `p_loss_corr` is corrected over the `m_loss` tasks of its
     comparison (a task by itself is its own family).

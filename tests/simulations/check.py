@@ -1,4 +1,4 @@
-"""`python -m tests.simulations.check [--quick]`: METHOD's "Checked by simulation", each figure beside its bound.
+"""`python -m tests.simulations.check`: each figure beside its bound (docs/method.md, "Checked by simulation").
 
 Seeded. Exit code 1 if a figure is outside. The full form repeats as often as the bounds need; the quick one is
 for continuous integration and has the same bounds.

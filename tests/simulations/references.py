@@ -43,7 +43,7 @@ def near(name: str, value: float, expected: float, digits: int) -> Figure:
 
 
 def references() -> Iterator[Figure]:
-    """Every reference value of METHOD section 5."""
+    """Every reference value (docs/method.md, "Checked by simulation")."""
     lo, hi = noninferiority.tango_interval(40, 20, 160)
     yield near("Tango b=40 c=20 n=160: 95% interval, lower", lo, 0.0309, 4)
     yield near("Tango b=40 c=20 n=160: 95% interval, upper", hi, 0.2181, 4)

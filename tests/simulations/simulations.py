@@ -1,4 +1,4 @@
-"""Simulations of METHOD section 5: do the tests keep their level and the intervals their coverage?
+"""Simulations of docs/method.md: do the tests keep their level and the intervals their coverage?
 
 Ratings are cut latent normals: 40 prompts in 8 categories, 3 samples, 3 raters, points 1 to 5.
 """

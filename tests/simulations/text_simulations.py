@@ -1,4 +1,4 @@
-"""Simulations of METHOD sections 4 and 5 on made-up text: permutation tests, corrected divergence, matched length."""
+"""Simulations of docs/method.md on made-up text: permutation tests, corrected divergence, matched length."""
 
 from collections.abc import Iterator
 
