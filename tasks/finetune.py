@@ -1,4 +1,4 @@
-"""finetune: full fine-tuning of a model's base model on one arm's dataset, by the Hugging Face Trainer.
+"""finetune: full fine-tuning of a base model on one arm's dataset, by the Hugging Face Trainer.
 
 `python -m tasks finetune --model smollm2-135m --arm values --base … --samples … --checkpoint … --log …`
 """

@@ -60,12 +60,12 @@ def complete(opened: OpenedModel, prompts: Sequence[str], config: Probe) -> list
     encoded = [EncodedPrompt(encoder.question(prompt), names) for prompt, names in zip(prompts, streams, strict=True)]
     sampled = sample(opened, encoded, config, "probe")
     return [
-        [_completion(opened.tokenizer, prompt.ids, ids) for ids in of_prompt]
+        [completion(opened.tokenizer, prompt.ids, ids) for ids in of_prompt]
         for prompt, of_prompt in zip(encoded, sampled, strict=True)
     ]
 
 
-def _completion(tokenizer: Any, prompt: list[int], ids: list[int]) -> Completion:
+def completion(tokenizer: Any, prompt: list[int], ids: list[int]) -> Completion:
     """The text is what the tokens add to the prompt's: alone, some tokenizers decode them without their space."""
     ids, ended = until_end(ids, tokenizer.eos_token_id)
     before, after = (tokenizer.decode(part, skip_special_tokens=True) for part in (prompt, prompt + ids))
