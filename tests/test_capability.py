@@ -25,7 +25,7 @@ from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
 from tasks.settings.capability import Capability, CapabilityRun, Margin
 from tasks.stats.capability import PASSED
-from tasks.stats.capability import capability as tested
+from tasks.stats.capability import capability as compare
 from tests.support import memory_task
 
 ROOT = Path(__file__).parent.parent
@@ -158,7 +158,7 @@ def verdicts(made: Path, folder: Path, models: dict[str, Path]) -> pd.DataFrame:
     ladder = [Checkpoint("tiny", arm, arm, 0) for arm in models]
     items = read_items(made, ladder, {"tiny": Source("tiny", "tiny", "none", 1000)})
     items = items_with_metric(items, {"memory": Margin("acc", 0.25, 0.1)}, CapabilityRun(("memory",), {}, None, 32))
-    return tested(items, margins={"memory": 0.1}, chances={"memory": 0.25}).set_index("arm")
+    return compare(items, margins={"memory": 0.1}, chances={"memory": 0.25}).set_index("arm")
 
 
 def test_damage_is_never_called_unharmed_and_a_copy_always(learnt: tuple[Path, Path], tmp_path: Path) -> None:
