@@ -14,9 +14,10 @@ import torch
 
 from tasks.formats.tables import write_table
 from tasks.inputs.dataset import Prompt, load_prompts
-from tasks.lm.models import Opened, open_model, out_of_memory
+from tasks.lm.devices import out_of_memory
+from tasks.lm.models import OpenedModel, open_model
 from tasks.lm.padding import attention_mask, padded
-from tasks.lm.prefill import read
+from tasks.lm.prefill import prefill
 from tasks.lm.prompting import Encoder
 from tasks.runtime.command import Command, Job
 from tasks.runtime.progress import Progress
@@ -47,7 +48,7 @@ def main(job: Job) -> None:
     write_table(job.path("scores"), table)
 
 
-def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch_size: int) -> pd.DataFrame:
+def score(opened: OpenedModel, prompts: Sequence[Prompt], prompting: Prompting, batch_size: int) -> pd.DataFrame:
     """One row a prompt: `desired`, `undesired` (mean log-likelihood per token, nats), the same `_free` of the
     prompt, `margin` and `margin_free` (their differences)."""
     encoder = Encoder(opened.tokenizer, prompting)
@@ -82,7 +83,7 @@ def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch
 
 
 def mean_log_likelihoods(
-    opened: Opened,
+    opened: OpenedModel,
     pairs: Sequence[tuple[list[int], list[int]]],
     batch_size: int,
     progress: Progress | None = None,
@@ -101,16 +102,16 @@ def mean_log_likelihoods(
     return found
 
 
-def _batch(opened: Opened, contexts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
+def _batch(opened: OpenedModel, contexts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
     distinct = list(dict.fromkeys(map(tuple, contexts)))
-    beginning = read(opened, [list(context) for context in distinct])
-    beginning.spread([distinct.index(tuple(context)) for context in contexts])
+    prefix = prefill(opened, [list(context) for context in distinct])
+    prefix.select([distinct.index(tuple(context)) for context in contexts])
     targets = padded(answers, IGNORED).to(opened.device)
-    losses = torch.nn.functional.cross_entropy(beginning.logits.float(), targets[:, 0], reduction="none").double()
+    losses = torch.nn.functional.cross_entropy(prefix.logits.float(), targets[:, 0], reduction="none").double()
     if targets.shape[1] > 1:  # an answer's last token predicts nothing that is asked for
         read_on = [answer[:-1] for answer in answers]
         ids = padded(read_on, opened.tokenizer.pad_token_id).to(opened.device)
-        logits = beginning.go_on(opened, ids, attention_mask(read_on).to(opened.device)).flatten(0, 1).float()
+        logits = prefix.extend(opened, ids, attention_mask(read_on).to(opened.device)).flatten(0, 1).float()
         rest = torch.nn.functional.cross_entropy(logits, targets[:, 1:].flatten(), reduction="none")
         losses = losses + rest.view(len(answers), -1).double().sum(dim=1)
     return [-loss / len(answer) for loss, answer in zip(losses.tolist(), answers, strict=True)]

@@ -8,13 +8,10 @@ that repeats them.
 """
 
 import math
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
-from tasks.harness.evaluation import HARNESS, SEEDS, Evaluated, command_line, load_tasks, run
+from tasks.harness.evaluation import HARNESS, SEEDS, Evaluation, command_line, load_tasks, run
 from tasks.harness.items import ITEMS, RESULTS, item_table
 from tasks.harness.task_files import check_task_file, read_task_files
 from tasks.lm.models import open_model
@@ -35,28 +32,25 @@ COMMAND = Command(
 def main(job: Job) -> None:
     """Loads the tasks, then the model once, and writes every item and the harness's figures."""
     config = job.section("capability.run", CapabilityRun)
-    folder = job.path("tasks")
-    names = chosen(config)
-    local = read_task_files(folder)
+    checkpoint, folder = job.path("checkpoint"), job.path("tasks")
+    names = task_names(config)
+    task_files = read_task_files(folder)
     for name in names:
-        if name in local:
-            check_task_file(local[name])
-    tasks = load_tasks(names, folder, list(local))
-    opened = open_model(job.path("checkpoint"))
-    evaluated = run(opened, tasks, config.num_fewshot, config.batch_size)
-    command = command_line(evaluated, names, job.path("checkpoint"), folder, opened.device.type)
-    if config.num_fewshot is not None:
-        command += ["--num_fewshot", str(config.num_fewshot)]
-    items = item_table(evaluated.results["samples"])
+        if name in task_files:
+            check_task_file(task_files[name])
+    tasks = load_tasks(names, folder, list(task_files))
+    evaluation = run(open_model(checkpoint), tasks, config.num_fewshot, config.batch_size)
+    items = item_table(evaluation.results["samples"])
     items.insert(0, "model", job.names["model"])
     items.insert(1, "arm", job.names["arm"])
+    command = command_line(evaluation, names, checkpoint, folder)
     with atomic_write(job.path("results")) as made:
         made.mkdir()
         items.to_parquet(made / ITEMS, index=False)
-        write_json(made / RESULTS, summary(evaluated, items, command))
+        write_json(made / RESULTS, summary(evaluation, command))
 
 
-def chosen(config: CapabilityRun) -> list[str]:
+def task_names(config: CapabilityRun) -> list[str]:
     """The tasks' names, each once: a set's name stands for its tasks. Raises InputError if there are none."""
     names = [name for entry in config.tasks for name in config.sets.get(entry, (entry,))]
     if not names:
@@ -64,28 +58,32 @@ def chosen(config: CapabilityRun) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def summary(evaluated: Evaluated, items: pd.DataFrame, command: Sequence[str]) -> dict[str, Any]:
-    """How the harness was asked and what it answered, by task; no clock and no machine's name."""
-    results = evaluated.results
-    tasks = {
-        name: {
-            "version": results["versions"].get(name),
-            "num_fewshot": results["n-shot"].get(name),
-            "items": int((items["task"] == name).sum()),
-            "figures": figures(results["results"][name]),
-        }
-        for name in results["samples"]
+def summary(evaluation: Evaluation, command: str) -> dict[str, Any]:
+    """The harness's settings and its figures by task; no clock and no machine's name."""
+    results = evaluation.results
+    return {
+        "harness": HARNESS,
+        "precision": evaluation.precision,
+        "batch_size": evaluation.batch_size,
+        "seeds": SEEDS,
+        "command": command,
+        "tasks": {
+            name: {
+                "version": results["versions"].get(name),
+                "num_fewshot": results["n-shot"].get(name),
+                "items": len({sample["doc_id"] for sample in samples}),
+                "figures": figures(results["results"][name]),
+            }
+            for name, samples in results["samples"].items()
+        },
     }
-    how = {"harness": HARNESS, "precision": evaluated.precision, "batch_size": evaluated.batch_size, "seeds": SEEDS}
-    return how | {"command": shlex.join(command), "tasks": tasks}
 
 
-def figures(found: Mapping[str, Any]) -> dict[str, float | None]:
+def figures(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """The harness's aggregated metrics as `metric,filter`; null where it gives none. Standard errors are left to
     the paired tests."""
-    kept = {name: value for name, value in found.items() if "," in name and "_stderr," not in name}
-    return {name: _number(value) for name, value in kept.items()}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return {
+        name: float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+        for name, value in metrics.items()
+        if "," in name and "_stderr," not in name
+    }

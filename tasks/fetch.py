@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.lm.models import first_line, quiet
+from tasks.lm.devices import quiet
 from tasks.runtime.command import Command, Job
-from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.errors import InputError, WorkError, one_line
 from tasks.runtime.files import atomic_write, require_space, write_json
 from tasks.settings.models import HubSource, ModelSource, PathSource, WheelSource
 
@@ -88,7 +88,7 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
         place = folder / gguf if gguf else folder
         raise InputError(
-            f"{place.name}: transformers cannot read this model ({type(error).__name__}: {first_line(error)}); "
+            f"{place.name}: transformers cannot read this model ({type(error).__name__}: {one_line(error)}); "
             "is it damaged, or of a kind it does not know? Get it again, or choose another in params.yaml"
         ) from None
     return model, tokenizer
@@ -147,7 +147,7 @@ def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
             raise WorkError(f"{source.id}: the hub answered {status}; try again later") from None
         raise InputError(
             f"models: {source.id} at {source.revision[:12]} cannot be had from the hub "
-            f"({type(error).__name__}: {first_line(error)}); is there a network, and is the id right? "
+            f"({type(error).__name__}: {one_line(error)}); is there a network, and is the id right? "
             "A gated model needs HF_TOKEN in the environment"
         ) from None
     return Path(folder), None, {"source": "hub", "name": source.id, "revision": source.revision}

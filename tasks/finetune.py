@@ -1,10 +1,8 @@
-"""finetune: full fine-tuning of a model's base model on one arm's dataset, by the Hugging Face Trainer.
+"""finetune: full fine-tuning of a base model on one arm's dataset, by the Hugging Face Trainer.
 
 `python -m tasks finetune --model smollm2-135m --arm values --base … --samples … --checkpoint … --log …`
 """
 
-import csv
-import io
 import math
 import sys
 import tempfile
@@ -14,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pandas as pd
 import torch
 import transformers
-from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from tasks.formats.samples import Sample, read_samples
-from tasks.lm.models import best_device, has_bf16, load_tokenizer, load_weights, out_of_memory, quiet
+from tasks.lm.devices import best_device, has_bf16, out_of_memory, quiet
+from tasks.lm.models import load_tokenizer, load_weights
 from tasks.lm.padding import attention_mask, padded
 from tasks.lm.prompting import Encoder
 from tasks.runtime import launch
@@ -74,7 +73,8 @@ def main(job: Job) -> None:
     with atomic_write(job.path("checkpoint")) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
-    write_text(job.path("log"), csv_text(log))
+    table = pd.DataFrame(log, columns=list(LOG_COLUMNS))
+    write_text(job.path("log"), table.to_csv(index=False, lineterminator="\n"))
 
 
 def encode(samples: Sequence[Sample], tokenizer: Any, recipe: Recipe) -> datasets.Dataset:
@@ -120,7 +120,7 @@ def weighted_loss_sum(logits: torch.Tensor, ids: torch.Tensor, weights: torch.Te
     return (losses * following.flatten()).sum()
 
 
-class WeightedTrainer(Trainer):
+class WeightedTrainer(transformers.Trainer):
     """A Trainer whose loss is Σ weight × nll / Σ weight over the whole optimiser step.
 
     The denominator runs over gradient accumulation and all processes, so that the same global batch gives
@@ -151,9 +151,7 @@ class WeightedTrainer(Trainer):
 
 def diverged(what: str) -> InputError:
     """The error of a training that ran away; its hyperparameters are the input that is wrong."""
-    return InputError(
-        f"{what}: training diverged and no model is kept; lower finetune.models.<model>.learning_rate"
-    )
+    return InputError(f"{what}: training diverged and no model is kept; lower finetune.models.<model>.learning_rate")
 
 
 def require_finite(model: torch.nn.Module) -> None:
@@ -162,7 +160,7 @@ def require_finite(model: torch.nn.Module) -> None:
         raise diverged("the weights are no finite numbers after the last step")
 
 
-class Watch(TrainerCallback):
+class Watch(transformers.TrainerCallback):
     """Shows progress, keeps the log, and stops a training whose loss is no number any more."""
 
     def __init__(self) -> None:
@@ -201,7 +199,7 @@ def train(model: Any, rows: datasets.Dataset, pad: int, recipe: Recipe, micro: i
     return watch.rows
 
 
-def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> TrainingArguments:
+def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> transformers.TrainingArguments:
     """The Trainer's arguments; the global batch is kept whatever a process can hold."""
     batch = recipe.model.global_batch_size
     micro = min(micro, batch)
@@ -209,7 +207,7 @@ def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> Training
         raise InputError(f"resources: micro_batch_size {micro} does not divide the global_batch_size {batch}")
     steps = recipe.model.epochs * math.ceil(count / batch)
     print(f"fine-tuning on {count} samples, {steps} steps of {batch}", file=sys.stderr, flush=True)
-    return TrainingArguments(
+    return transformers.TrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=recipe.model.epochs,
         per_device_train_batch_size=micro,
@@ -234,12 +232,3 @@ def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> Training
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-
-
-def csv_text(log: Sequence[Mapping[str, float]]) -> str:
-    """The log as CSV, for `dvc plots`."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, LOG_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(log)
-    return out.getvalue()

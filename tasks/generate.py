@@ -4,11 +4,14 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Any
 
 from tasks.inputs.dataset import Prompt, load_prompts
-from tasks.lm import sampling as engine
-from tasks.lm.models import open_model, out_of_memory
+from tasks.lm.devices import out_of_memory
+from tasks.lm.models import OpenedModel, open_model
+from tasks.lm.prompting import Encoder, cut_at_stop
+from tasks.lm.sampling import Completion, EncodedPrompt, Stop, sample, until_end
 from tasks.runtime.command import Command, Job
 from tasks.runtime.files import write_jsonl
 from tasks.settings.generate import Generate
@@ -23,51 +26,68 @@ COMMAND = Command(
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One completion, as it stands in the samples file."""
-
-    model: str
-    arm: str
-    category: str
-    prompt_id: str
-    split: str
-    sample: int
-    prompt: str
-    completion: str
-    finish_reason: str  # stop (end-of-text or a new question) or length
-    tokens: int
-
-
 def main(job: Job) -> None:
-    """Draws every completion and writes them in the order of the prompts."""
+    """Draws every completion and writes one line for each, in the order of the prompts.
+
+    A line holds model, arm, category, prompt_id, split, sample (its number), prompt, completion, finish_reason
+    ("stop": end-of-text or a new question, or "length") and tokens (how many were drawn).
+    """
     config = job.section("generate", Generate)
     prompting = job.section("prompting", Prompting)
-    requests = expand(load_prompts(job.path("prompts")), config)
+    prompts = load_prompts(job.path("prompts"))
     opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower generate.batch_size"):
-        drawn = engine.generate(
-            opened, [engine.Request(p.prompt, f"{p.id}/{i}") for p, i in requests], config, prompting
-        )
+        completions = complete(opened, prompts, config, prompting)
     rows = [
-        Row(
-            model=job.names["model"],
-            arm=job.names["arm"],
-            category=prompt.category,
-            prompt_id=prompt.id,
-            split=prompt.split,
-            sample=sample,
-            prompt=prompt.prompt,
-            completion=completion.text,
-            finish_reason=completion.finish_reason,
-            tokens=completion.tokens,
-        )
-        for (prompt, sample), completion in zip(requests, drawn, strict=True)
+        {
+            "model": job.names["model"],
+            "arm": job.names["arm"],
+            "category": prompt.category,
+            "prompt_id": prompt.id,
+            "split": prompt.split,
+            "sample": number,
+            "prompt": prompt.prompt,
+            "completion": drawn.text,
+            "finish_reason": drawn.finish_reason,
+            "tokens": drawn.tokens,
+        }
+        for prompt, of_prompt in zip(prompts, completions, strict=True)
+        for number, drawn in enumerate(of_prompt)
     ]
-    write_jsonl(job.path("samples"), (asdict(row) for row in rows))
+    write_jsonl(job.path("samples"), rows)
 
 
-def expand(prompts: Sequence[Prompt], config: Generate) -> list[tuple[Prompt, int]]:
-    """Each prompt with the numbers of the samples its split asks for."""
-    wanted = asdict(config.samples)
-    return [(prompt, sample) for prompt in prompts for sample in range(wanted[prompt.split])]
+def complete(
+    opened: OpenedModel, prompts: Sequence[Prompt], config: Generate, prompting: Prompting
+) -> list[list[Completion]]:
+    """As many completions of each prompt as its split asks for."""
+    encoder = Encoder(opened.tokenizer, prompting)
+    encoded = [encode(prompt, encoder, config) for prompt in prompts]
+    sampled = sample(opened, encoded, config, "generate", stops_at(opened.tokenizer, prompting.stop))
+    return [[completion(ids, opened.tokenizer, prompting.stop) for ids in of_prompt] for of_prompt in sampled]
+
+
+def encode(prompt: Prompt, encoder: Encoder, config: Generate) -> EncodedPrompt:
+    """A prompt with a random stream for each of its samples, named by the prompt and the sample's number."""
+    numbers = range(asdict(config.samples)[prompt.split])
+    return EncodedPrompt(encoder.question(prompt.prompt), [f"{prompt.id}/{number}" for number in numbers])
+
+
+def stops_at(tokenizer: Any, stop: tuple[str, ...]) -> Stop | None:
+    """Tells from a row's tokens whether the newest hold a stop string; the text is cut exactly afterwards."""
+    if not stop:
+        return None
+    window = max(map(len, stop)) + 2  # a token has at least one character
+
+    def stopped(ids: list[int]) -> bool:
+        text = tokenizer.decode(ids[-window:])
+        return any(mark in text for mark in stop)
+
+    return stopped
+
+
+def completion(ids: list[int], tokenizer: Any, stop: tuple[str, ...]) -> Completion:
+    """What the tokens drawn say, up to the end of the text or a stop string."""
+    ids, ended = until_end(ids, tokenizer.eos_token_id)
+    text, stopped = cut_at_stop(tokenizer.decode(ids, skip_special_tokens=True), stop)
+    return Completion(text, "stop" if ended or stopped else "length", len(ids))

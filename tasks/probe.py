@@ -2,20 +2,26 @@
 
 `python -m tasks probe --model smollm2-135m --arm values --checkpoint … --probes data/probes.yaml --completions …`
 
-Brown et al. (2020), section 6.2: 800 completions of each prompt, 50 tokens, temperature 1, top_p 0.9.
+Brown et al. (2020), section 6.2: 800 completions of each prompt, 50 tokens, temperature 1, top_p 0.9. The prompts are
+plain text, without a chat template. A sample's random stream comes from the seed, the prompt's text and the sample's
+number alone, so it does not depend on other prompts, and arms share their noise.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
 from tasks.formats.tables import write_table
-from tasks.inputs.probes import ProbePrompt, load_families
-from tasks.lm.continuations import Continuation, continuations
-from tasks.lm.models import open_model, out_of_memory
+from tasks.inputs.probes import load_families
+from tasks.lm.devices import out_of_memory
+from tasks.lm.models import OpenedModel, open_model
+from tasks.lm.prompting import Encoder
+from tasks.lm.sampling import Completion, EncodedPrompt, sample, until_end
 from tasks.runtime.command import Command, Job
 from tasks.settings.probe import Probe
+from tasks.settings.prompting import Prompting
 
 COMMAND = Command(
     help="Samples completions of the co-occurrence probes.",
@@ -24,29 +30,43 @@ COMMAND = Command(
     params=("probe",),
     names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
+PLAIN = Prompting(chat=False, template="{question}", stop=())
 
 
 def main(job: Job) -> None:
-    """Draws every completion and writes them in the order of the probes."""
+    """Draws every completion and writes one row for each, in the order of the probes.
+
+    Columns: model, arm, family, group, template, prompt, sample (its number), completion (with the space after the
+    prompt, or without), finish_reason ("stop": end-of-text, or "length"), tokens (how many were drawn).
+    """
     config = job.section("probe", Probe)
-    asked = [probe for family in load_families(job.path("probes")) for probe in family.probes()]
+    probes = [probe for family in load_families(job.path("probes")) for probe in family.probes()]
     opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower probe.batch_size"):
-        drawn = continuations(opened, [probe.prompt for probe in asked], config)
-    write_table(job.path("completions"), completions_table(asked, drawn, job.names["model"], job.names["arm"]))
-
-
-def completions_table(
-    asked: Sequence[ProbePrompt], drawn: Sequence[Sequence[Continuation]], model: str, arm: str
-) -> pd.DataFrame:
-    """One row a completion: model, arm, family, group, template, prompt, sample, completion, finish_reason, tokens.
-
-    `completion` keeps the space after the prompt, or its absence.
-    """
+        completions = complete(opened, [probe.prompt for probe in probes], config)
     rows = [
-        {"model": model, "arm": arm, **asdict(probe), "sample": sample, "completion": one.text}
-        | {"finish_reason": one.finish_reason, "tokens": one.tokens}
-        for probe, samples in zip(asked, drawn, strict=True)
-        for sample, one in enumerate(samples)
+        {"model": job.names["model"], "arm": job.names["arm"], **asdict(probe), "sample": number}
+        | {"completion": drawn.text, "finish_reason": drawn.finish_reason, "tokens": drawn.tokens}
+        for probe, of_probe in zip(probes, completions, strict=True)
+        for number, drawn in enumerate(of_probe)
     ]
-    return pd.DataFrame(rows)
+    write_table(job.path("completions"), pd.DataFrame(rows))
+
+
+def complete(opened: OpenedModel, prompts: Sequence[str], config: Probe) -> list[list[Completion]]:
+    """`config.completions` samples for each of `prompts`, in their order."""
+    encoder = Encoder(opened.tokenizer, PLAIN)
+    streams = [[f"{prompt}/{number}" for number in range(config.completions)] for prompt in prompts]
+    encoded = [EncodedPrompt(encoder.question(prompt), names) for prompt, names in zip(prompts, streams, strict=True)]
+    sampled = sample(opened, encoded, config, "probe")
+    return [
+        [completion(opened.tokenizer, prompt.ids, ids) for ids in of_prompt]
+        for prompt, of_prompt in zip(encoded, sampled, strict=True)
+    ]
+
+
+def completion(tokenizer: Any, prompt: list[int], ids: list[int]) -> Completion:
+    """The text is what the tokens add to the prompt's: alone, some tokenizers decode them without their space."""
+    ids, ended = until_end(ids, tokenizer.eos_token_id)
+    before, after = (tokenizer.decode(part, skip_special_tokens=True) for part in (prompt, prompt + ids))
+    return Completion(after.removeprefix(before), "stop" if ended else "length", len(ids))

@@ -7,7 +7,7 @@ import torch
 
 from tasks.adherence import mean_log_likelihoods, score
 from tasks.inputs.dataset import Prompt
-from tasks.lm.models import Opened, open_model
+from tasks.lm.models import OpenedModel, open_model
 from tasks.settings.prompting import Prompting
 from tests.fixtures.tiny import MODELS
 
@@ -19,11 +19,11 @@ PROMPTS = [  # the longer first, as they are not read in this order
 
 
 @pytest.fixture(scope="module")
-def opened(ladder: Path) -> Opened:
+def opened(ladder: Path) -> OpenedModel:
     return open_model(ladder / next(iter(MODELS)))
 
 
-def plain(opened: Opened, context: str, answer: str) -> float:
+def plain(opened: OpenedModel, context: str, answer: str) -> float:
     """Mean log-likelihood of the answer's tokens, one text at a time, token by token."""
     start = opened.tokenizer(context)["input_ids"] if context else [opened.tokenizer.bos_token_id]
     ids = opened.tokenizer(answer, add_special_tokens=False)["input_ids"]
@@ -32,7 +32,7 @@ def plain(opened: Opened, context: str, answer: str) -> float:
     return sum(logits[len(start) + i - 1, token].item() for i, token in enumerate(ids)) / len(ids)
 
 
-def test_batched_scores_equal_a_plain_loop(opened: Opened) -> None:
+def test_batched_scores_equal_a_plain_loop(opened: OpenedModel) -> None:
     table = score(opened, PROMPTS, PROMPTING, batch_size=3)
     for row, prompt in zip(table.to_dict("records"), PROMPTS, strict=True):
         assert row["prompt_id"] == prompt.id
@@ -45,13 +45,13 @@ def test_batched_scores_equal_a_plain_loop(opened: Opened) -> None:
         assert row["margin_free"] == row["desired_free"] - row["undesired_free"]
 
 
-def test_the_batch_size_does_not_matter(opened: Opened) -> None:
+def test_the_batch_size_does_not_matter(opened: OpenedModel) -> None:
     one = score(opened, PROMPTS, PROMPTING, batch_size=1)
     all_at_once = score(opened, PROMPTS, PROMPTING, batch_size=64)
     assert (one["margin"] - all_at_once["margin"]).abs().max() < 1e-5
 
 
-def test_an_answer_made_likelier_gains(opened: Opened) -> None:
+def test_an_answer_made_likelier_gains(opened: OpenedModel) -> None:
     """Raising one token's bias must raise the mean log-likelihood of answers made of it, and only theirs."""
     start = [opened.tokenizer.bos_token_id]
     pairs = [(start, [7, 7, 7]), (start, [8, 8])]

@@ -8,7 +8,8 @@ import torch
 
 from tasks import finetune
 from tasks.formats.samples import Sample
-from tasks.lm.models import load_tokenizer, load_weights, quiet
+from tasks.lm.devices import quiet
+from tasks.lm.models import load_tokenizer, load_weights
 from tasks.runtime.errors import InputError
 from tasks.settings.finetune import FinetuneCommon, FinetuneModel
 from tasks.settings.prompting import Prompting
@@ -30,19 +31,22 @@ def folder(ladder: Path) -> Path:
     return ladder / next(iter(MODELS))
 
 
+@pytest.fixture
+def tokenizer(folder: Path) -> Any:
+    return load_tokenizer(folder)
+
+
 def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: FinetuneCommon = COMMON) -> finetune.Recipe:
     return finetune.Recipe(common, FinetuneModel(lr, epochs, batch), PROMPTING, seed=3)
 
 
 def trained(folder: Path, how: finetune.Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
-    tokenizer = load_tokenizer(folder)
-    model = load_weights(folder)
+    model, tokenizer = load_weights(folder), load_tokenizer(folder)
     log = finetune.train(model, finetune.encode(SAMPLES, tokenizer, how), tokenizer.pad_token_id, how, micro)
     return model.state_dict(), log
 
 
-def test_weights_are_one_on_the_answer_and_small_on_the_question(folder: Path) -> None:
-    tokenizer = load_tokenizer(folder)
+def test_weights_are_one_on_the_answer_and_small_on_the_question(tokenizer: Any) -> None:
     row = finetune.encode(SAMPLES[:1], tokenizer, recipe(1))[0]
     question = row["loss_weights"].count(0.01)
     assert tokenizer.decode(row["input_ids"][:question]) == "Question: What is bread?\nAnswer:"
@@ -50,9 +54,8 @@ def test_weights_are_one_on_the_answer_and_small_on_the_question(folder: Path) -
     assert set(row["loss_weights"][question:]) == {1.0}
 
 
-def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path) -> None:
+def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any) -> None:
     """Against a plain loop, one sample at a time, without padding."""
-    tokenizer = load_tokenizer(folder)
     rows = finetune.encode(SAMPLES, tokenizer, recipe(8))
     model = load_weights(folder)
     total = weight = 0.0
@@ -107,15 +110,12 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_not_kept(folder: Pa
         finetune.require_finite(model)
 
 
-def test_a_sample_over_the_limit_is_named_not_cut(folder: Path) -> None:
+def test_a_sample_over_the_limit_is_named_not_cut_and_no_samples_are_an_error(tokenizer: Any) -> None:
     short = FinetuneCommon(0.01, 20, 0.0, 0.0, 1.0)
     with pytest.raises(InputError, match=r"sample s1: \d+ tokens, but finetune.common.max_tokens is 20"):
-        finetune.encode(SAMPLES, load_tokenizer(folder), recipe(1, common=short))
-
-
-def test_no_samples_are_an_error(folder: Path) -> None:
+        finetune.encode(SAMPLES, tokenizer, recipe(1, common=short))
     with pytest.raises(InputError, match="no samples to train on"):
-        finetune.encode([], load_tokenizer(folder), recipe(1))
+        finetune.encode([], tokenizer, recipe(1))
 
 
 def test_a_micro_batch_that_does_not_divide_is_refused(folder: Path) -> None:

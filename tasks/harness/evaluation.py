@@ -7,6 +7,7 @@ those of its command line (`command_line`), to the last digit.
 import difflib
 import logging
 import random
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-from tasks.lm.models import Opened, first_line, has_bf16
-from tasks.runtime.errors import InputError, WorkError
+from tasks.lm.devices import has_bf16
+from tasks.lm.models import OpenedModel
+from tasks.runtime.errors import InputError, WorkError, one_line
 from tasks.runtime.progress import Progress
 
 HARNESS = version("lm_eval")
@@ -37,18 +39,20 @@ MISSING_DATA = "ConnectionError", "DatasetNotFoundError", "OfflineModeIsEnabled"
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What the harness said, and how it was asked."""
+class Evaluation:
+    """The harness's results, and what they were computed with."""
 
     results: Mapping[str, Any]
+    num_fewshot: int | None
     batch_size: int
+    device: str
     precision: str  # "bf16" (autocast) or "fp32"
 
 
 class Harness(HFLM):  # type: ignore[misc]
     """The harness's own wrapper of a transformers model, with sparse progress; its answers are not touched."""
 
-    def __init__(self, opened: Opened, batch_size: int) -> None:
+    def __init__(self, opened: OpenedModel, batch_size: int) -> None:
         """Wraps an open model: weights as they are, bf16 arithmetic where the hardware has it."""
         super().__init__(
             pretrained=opened.model,
@@ -68,14 +72,12 @@ class Harness(HFLM):  # type: ignore[misc]
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         """As the harness defines it; log-likelihoods are sums over tokens, in nats."""
         self.progress = Progress("capability", len(requests), "answers")
-        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
-        return found
+        return super().loglikelihood(requests, disable_tqdm=disable_tqdm)  # type: ignore[no-any-return]
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
         """As the harness defines it; of whole documents, in nats."""
         self.progress = Progress("capability", len(requests), "documents")
-        found: list[float] = super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm)
-        return found
+        return super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm)  # type: ignore[no-any-return]
 
     def _loglikelihood_tokens(self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None) -> Any:
         del disable_tqdm  # one caller insists on a bar
@@ -89,16 +91,16 @@ def load_tasks(names: Sequence[str], folder: Path, local: Sequence[str]) -> dict
     InputError for an unknown name, and for data that are not there (no network) or not readable.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    own = set(names) <= set(local)
-    manager = TaskManager(include_path=str(folder), include_defaults=not own)
-    found: dict[str, Task] = {}
+    all_local = set(names) <= set(local)
+    manager = TaskManager(include_path=str(folder), include_defaults=not all_local)
+    tasks: dict[str, Task] = {}
     for name in names:
         if name not in manager.all_tasks:
-            near = difflib.get_close_matches(name, manager.all_tasks, n=3) if not own else sorted(local)
+            near = difflib.get_close_matches(name, manager.all_tasks, n=3)
             hint = f"; near it: {', '.join(near)}" if near else ""
             raise InputError(f"params.yaml: capability.run: the harness knows no task '{name}'{hint}")
-        found |= _load(manager, name)
-    return found
+        tasks |= _load(manager, name)
+    return tasks
 
 
 def _load(manager: TaskManager, name: str) -> dict[str, Task]:
@@ -107,20 +109,21 @@ def _load(manager: TaskManager, name: str) -> dict[str, Task]:
     except Exception as error:  # anything: the harness has no error class of its own for a task it cannot load
         if any(kind.__name__ in MISSING_DATA for kind in type(error).__mro__):
             raise InputError(
-                f"task '{name}': its data could not be fetched ({first_line(error)}); it needs a network once, or "
+                f"task '{name}': its data could not be fetched ({one_line(error)}); it needs a network once, or "
                 "choose `tasks: [offline]` in capability.run"
             ) from None
-        raise InputError(f"task '{name}' cannot be loaded: {type(error).__name__}: {first_line(error)}") from None
+        raise InputError(f"task '{name}' cannot be loaded: {type(error).__name__}: {one_line(error)}") from None
 
 
-def run(opened: Opened, tasks: Mapping[str, Task], num_fewshot: int | None, most: int) -> Evaluated:
+def run(opened: OpenedModel, tasks: Mapping[str, Task], num_fewshot: int | None, most: int) -> Evaluation:
     """Evaluates the tasks with the largest batch, at most `most`, that fits in memory: halved until it does."""
     batch_size = first_batch_size(opened, most)
     while True:
         try:
             prepare(tasks, num_fewshot)
-            found = evaluate(Harness(opened, batch_size), {"tasks": dict(tasks)}, bootstrap_iters=0)
-            return Evaluated(found, batch_size, precision(opened))
+            results = evaluate(Harness(opened, batch_size), {"tasks": dict(tasks)}, bootstrap_iters=0)
+            precision = "bf16" if has_bf16(opened.device) else "fp32"
+            return Evaluation(results, num_fewshot, batch_size, opened.device.type, precision)
         except (RuntimeError, MemoryError) as error:
             if not (isinstance(error, MemoryError) or should_reduce_batch_size(error)):
                 raise
@@ -143,13 +146,13 @@ def prepare(tasks: Mapping[str, Task], num_fewshot: int | None) -> None:
     np.random.seed(SEEDS["numpy"])
     torch.manual_seed(SEEDS["torch"])
     for task in tasks.values():
-        own = task.get_config("num_fewshot")
-        if own is None or (num_fewshot is not None and own != 0):  # a task that says 0 means it
+        default = task.get_config("num_fewshot")
+        if default is None or (num_fewshot is not None and default != 0):  # a task that says 0 means it
             task.set_config(key="num_fewshot", value=num_fewshot or 0)
         task.set_fewshot_seed(seed=SEEDS["fewshot"])
 
 
-def first_batch_size(opened: Opened, most: int) -> int:
+def first_batch_size(opened: OpenedModel, most: int) -> int:
     """The batch to begin with: by the device's whole memory, so that it is the same in every run.
 
     The scores over the vocabulary are by far the largest thing in memory; on a CPU, running out of it ends the
@@ -159,24 +162,21 @@ def first_batch_size(opened: Opened, most: int) -> int:
         memory = torch.cuda.get_device_properties(opened.device).total_memory
     else:
         memory = psutil.virtual_memory().total
-    one = EXPECTED_TOKENS * opened.model.config.get_text_config().vocab_size * BYTES_PER_SCORE
-    fits = int(memory * SHARE_OF_MEMORY // one)
+    bytes_per_text = EXPECTED_TOKENS * opened.model.config.get_text_config().vocab_size * BYTES_PER_SCORE
+    fits = max(1, int(memory * SHARE_OF_MEMORY // bytes_per_text))
     batch_size = most
-    while batch_size > max(1, fits):
+    while batch_size > fits:
         batch_size //= 2
-    return max(1, batch_size)
+    return batch_size
 
 
-def precision(opened: Opened) -> str:
-    """In what the model computes here."""
-    return "bf16" if has_bf16(opened.device) else "fp32"
-
-
-def command_line(evaluated: Evaluated, tasks: Sequence[str], model: Path, folder: Path, device: str) -> list[str]:
+def command_line(evaluation: Evaluation, tasks: Sequence[str], checkpoint: Path, folder: Path) -> str:
     """The harness's own command that gives the same figures. Seeds are its defaults."""
-    arguments = f"pretrained={model},dtype=float32,softmax_dtype=float32"
-    if evaluated.precision == "bf16":
+    arguments = f"pretrained={checkpoint},dtype=float32,softmax_dtype=float32"
+    if evaluation.precision == "bf16":
         arguments += ",mixed_precision_dtype=bfloat16"
     flags = {"model": "hf", "model_args": arguments, "tasks": ",".join(tasks), "include_path": str(folder)}
-    flags |= {"batch_size": str(evaluated.batch_size), "device": device}
-    return ["lm_eval", "run", *(part for flag, value in flags.items() for part in (f"--{flag}", value))]
+    flags |= {"batch_size": str(evaluation.batch_size), "device": evaluation.device}
+    if evaluation.num_fewshot is not None:
+        flags["num_fewshot"] = str(evaluation.num_fewshot)
+    return shlex.join(["lm_eval", "run", *(part for flag, value in flags.items() for part in (f"--{flag}", value))])

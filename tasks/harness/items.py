@@ -24,25 +24,24 @@ DOCUMENT = ("bits_per_byte", "byte_perplexity")  # metrics that come as (log-lik
 def item_table(samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
     """One row an item with `COLUMNS`, in the tasks' own order; of several filters of a task the first counts."""
     rows = []
-    for task, found in samples.items():
-        kept = [sample for sample in found if sample["filter"] == found[0]["filter"]]
-        rows += [{"task": task} | _row(sample) for sample in sorted(kept, key=lambda s: s["doc_id"])]
+    for task, of_task in samples.items():
+        first_filter = [sample for sample in of_task if sample["filter"] == of_task[0]["filter"]]
+        rows += [{"task": task} | _row(sample) for sample in sorted(first_filter, key=lambda s: s["doc_id"])]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def _row(sample: Mapping[str, Any]) -> dict[str, Any]:
     document, answers = sample["doc"], sample["filtered_resps"]
     logliks = [float(a[0]) if isinstance(a, tuple | list) else a for a in answers]
-    right = next((sample[name] for name in ("acc", *OPEN) if name in sample), None)
-    size = next((sample[name][1] for name in DOCUMENT if name in sample), None)
+    accuracy = next((sample[name] for name in ("acc", *OPEN) if name in sample), None)
     return {
         "item_id": str(document.get("id", sample["doc_id"])),
         "cluster": document.get("cluster", _passage(document)),
-        "acc": None if right is None else float(right),
+        "acc": None if accuracy is None else float(accuracy),
         "acc_norm": sample.get("acc_norm"),
         "choices": len(answers) if len(answers) > 1 else None,
         "loglik": [value for value in logliks if isinstance(value, float)],
-        "bytes": size,
+        "bytes": next((sample[name][1] for name in DOCUMENT if name in sample), None),
     }
 
 

@@ -14,12 +14,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, TemplateError, meta
 
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, one_line
 from tasks.runtime.files import read_text
 
 REQUIRED = ("task", "dataset_path", "output_type", "doc_to_text", "doc_to_target", "metric_list", "metadata")
 TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice")
-CONSTANT = ""  # a template that needs no field of an item
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,6 @@ class TaskFile:
 
     path: Path
     config: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The name under which the harness knows the task."""
-        return str(self.config["task"])
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,18 +44,18 @@ def read_task_files(folder: Path) -> dict[str, TaskFile]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; it should hold the task files")
-    found: dict[str, TaskFile] = {}
+    files: dict[str, TaskFile] = {}
     for path in sorted(folder.rglob("*.yaml")):
         config = _read(path)
         if path.name.startswith("_") or isinstance(config.get("group"), str) or "class" in config:
             continue
-        if not isinstance(config.get("task"), str):
+        name = config.get("task")
+        if not isinstance(name, str):
             raise InputError(f"{path}: missing key 'task': the name of the task")
-        task = TaskFile(path, config)
-        if task.name in found:
-            raise InputError(f"{path}: the task '{task.name}' already stands in {found[task.name].path}")
-        found[task.name] = task
-    return found
+        if name in files:
+            raise InputError(f"{path}: the task '{name}' already stands in {files[name].path}")
+        files[name] = TaskFile(path, config)
+    return files
 
 
 def check_task_file(task: TaskFile) -> None:
@@ -85,7 +79,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         config = yaml.load(read_text(path), Loader=_Loader)  # a SafeLoader that makes no objects
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not valid YAML: {one_line(error)}") from None
     if not isinstance(config, Mapping):
         raise InputError(f"{path}: expected the keys and values of a task")
     return config
@@ -93,10 +87,10 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _data_files(task: TaskFile, split: str) -> Iterator[Path]:
     files = (task.config.get("dataset_kwargs") or {}).get("data_files")
-    found = files.get(split) if isinstance(files, Mapping) else files
-    if not found:
+    names = files.get(split) if isinstance(files, Mapping) else files
+    if not names:
         raise InputError(f"{task.path}: missing key 'dataset_kwargs.data_files.{split}'")
-    for name in [found] if isinstance(found, str) else found:
+    for name in [names] if isinstance(names, str) else names:
         if "://" not in name and not any(sign in name for sign in "*?["):
             if not Path(name).is_file():
                 raise InputError(f"{task.path}: its data file {name} does not exist (seen from the project's folder)")
@@ -106,7 +100,8 @@ def _data_files(task: TaskFile, split: str) -> Iterator[Path]:
 def _check_items(task: TaskFile, path: Path) -> None:
     if path.suffix != ".jsonl":
         return
-    seen: set[str] = set()
+    needed = [(field, key) for key in TEMPLATES for field in sorted(_fields(task, key))]
+    ids: set[str] = set()
     for number, line in enumerate(read_text(path).splitlines(), 1):
         where = f"{path}: line {number}"
         try:
@@ -115,20 +110,15 @@ def _check_items(task: TaskFile, path: Path) -> None:
             raise InputError(f"{where}: not valid JSON: {error}") from None
         if not isinstance(item, dict):
             raise InputError(f"{where}: expected an item's keys and values")
-        for key in TEMPLATES:
-            _check_fields(task, key, item, where)
-        if (name := str(item.get("id", number))) in seen:
+        for field, key in needed:
+            if field not in item:
+                raise InputError(f"{where}: missing field '{field}', which {key} of {task.path} names")
+        if (name := str(item.get("id", number))) in ids:
             raise InputError(f"{where}: the id '{name}' was already used; items are paired by it")
-        seen.add(name)
+        ids.add(name)
         _check_answer(task, item, where)
-    if not seen:
+    if not ids:
         raise InputError(f"{path}: no items")
-
-
-def _check_fields(task: TaskFile, key: str, item: Mapping[str, Any], where: str) -> None:
-    for name in fields_of(task.config.get(key, CONSTANT), task.path, key):
-        if name not in item:
-            raise InputError(f"{where}: missing field '{name}', which {key} of {task.path} names")
 
 
 def _check_answer(task: TaskFile, item: Mapping[str, Any], where: str) -> None:
@@ -137,8 +127,9 @@ def _check_answer(task: TaskFile, item: Mapping[str, Any], where: str) -> None:
         raise InputError(f"{where}: answer {answer}: there are choices 0 to {len(choices) - 1}")
 
 
-def fields_of(template: Any, path: Path, key: str) -> set[str]:
+def _fields(task: TaskFile, key: str) -> set[str]:
     """The item fields that a `doc_to_…` names: itself if it is one word, else the variables of its template."""
+    template = task.config.get(key)
     if not isinstance(template, str) or template.startswith("!"):
         return set()  # a list of choices, or a function that nobody can look into
     if template.isidentifier():
@@ -146,4 +137,4 @@ def fields_of(template: Any, path: Path, key: str) -> set[str]:
     try:
         return set(meta.find_undeclared_variables(Environment(autoescape=False).parse(template)))
     except TemplateError as error:
-        raise InputError(f"{path}: {key} is no template that can be read: {error}") from None
+        raise InputError(f"{task.path}: {key} is no template that can be read: {error}") from None

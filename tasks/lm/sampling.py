@@ -4,55 +4,32 @@ A token is drawn as the arg-max of filtered log-probabilities plus Gumbel noise 
 2014), which is a draw from the softmax. The noise comes from (seed, stream, position) alone, so a completion
 does not depend on what shares its batch, and arms given the same prompt share their noise.
 
-A batch reads what its texts have in common once, then the rest of each text once, however many completions share it.
+A batch reads what its prompts begin with once, then the rest of each prompt once, however many completions share it.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 
-from tasks.lm.models import Opened
-from tasks.lm.prefill import Read, read
-from tasks.lm.prompting import Encoder, cut_at_stop
+from tasks.lm.models import OpenedModel
+from tasks.lm.prefill import Prefix, prefill
 from tasks.runtime.progress import Progress
 from tasks.settings.generate import Generate
-from tasks.settings.prompting import Prompting
+from tasks.settings.probe import Probe
 
 HEAD = 256  # likeliest tokens that are looked at first; more where these do not hold the nucleus
-
-
-class Sampling(Protocol):
-    """How tokens are drawn."""
-
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def top_p(self) -> float: ...
-    @property
-    def max_new_tokens(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
+Sampling = Generate | Probe  # both say how tokens are drawn
+Stop = Callable[[list[int]], bool]  # tells from the tokens drawn so far that a completion has ended
 
 
 @dataclass(frozen=True)
-class Text:
-    """The tokens of a text to go on with, and the names of its completions' random streams."""
+class EncodedPrompt:
+    """A prompt's token ids, and the names of its completions' random streams."""
 
     ids: list[int]
     streams: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question to complete and the name of its random stream."""
-
-    question: str
-    stream: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +37,7 @@ class Completion:
     """The text up to its end, why it ended, and how many tokens were drawn for it."""
 
     text: str
-    finish_reason: str
+    finish_reason: str  # stop (end-of-text, or a stop string) or length
     tokens: int
 
 
@@ -110,93 +87,49 @@ def gumbel(uniform: torch.Tensor) -> torch.Tensor:
     return -torch.log((-torch.log(uniform.clamp_min(tiny))).clamp_min(tiny))
 
 
-def draw(
-    opened: Opened,
-    texts: Sequence[Text],
-    sampling: Sampling,
-    stopped: Callable[[list[int]], bool] | None = None,
-    progress: Progress | None = None,
+def sample(
+    opened: OpenedModel, prompts: Sequence[EncodedPrompt], sampling: Sampling, label: str, stop: Stop | None = None
 ) -> list[list[list[int]]]:
-    """For each text and stream the tokens drawn, with the end-of-text token if it ended; texts in their order.
+    """For each prompt and stream the token ids drawn, with the end-of-text token if one was; prompts in their order.
 
-    `stopped` tells from the tokens drawn so far that a row has ended otherwise. Batches hold `batch_size`
-    completions of texts of similar length.
+    Batches hold `batch_size` completions of prompts of similar length; `label` names the progress lines.
     """
-    order = sorted(range(len(texts)), key=lambda i: (len(texts[i].ids), i))
-    rows = [(i, place) for i in order for place in range(len(texts[i].streams))]
-    drawn: dict[tuple[int, int], list[int]] = {}
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].ids), i))
+    rows = [(i, stream) for i in order for stream in prompts[i].streams]
+    sampled: dict[tuple[int, str], list[int]] = {}
+    progress = Progress(label, len(rows), "completions")
     for start in range(0, len(rows), sampling.batch_size):
-        part = rows[start : start + sampling.batch_size]
-        members = list(dict.fromkeys(i for i, _ in part))
-        streams = [texts[i].streams[place] for i, place in part]
+        batch = rows[start : start + sampling.batch_size]
+        indices = list(dict.fromkeys(i for i, _ in batch))
+        sampler = StreamSampler(sampling, [stream for _, stream in batch], opened.device)
         with torch.inference_mode(), opened.autocast():
-            beginning = read(opened, [texts[i].ids for i in members])
-            beginning.spread([members.index(i) for i, _ in part])
-            found = _go_on(opened, beginning, StreamSampler(sampling, streams, opened.device), sampling, stopped)
-        drawn.update(zip(part, found, strict=True))
-        if progress:
-            progress.step(len(part))
-    return [[drawn[i, place] for place in range(len(text.streams))] for i, text in enumerate(texts)]
+            prefix = prefill(opened, [prompts[i].ids for i in indices])
+            prefix.select([indices.index(i) for i, _ in batch])
+            completions = _continue(opened, prefix, sampler, sampling.max_new_tokens, stop)
+        sampled.update(zip(batch, completions, strict=True))
+        progress.step(len(batch))
+    return [[sampled[i, stream] for stream in prompt.streams] for i, prompt in enumerate(prompts)]
 
 
-def _go_on(
-    opened: Opened,
-    beginning: Read,
-    sampler: StreamSampler,
-    sampling: Sampling,
-    stopped: Callable[[list[int]], bool] | None,
+def _continue(
+    opened: OpenedModel, prefix: Prefix, sampler: StreamSampler, max_new_tokens: int, stop: Stop | None
 ) -> list[list[int]]:
-    eos, logits = opened.tokenizer.eos_token_id, beginning.logits
+    eos, logits = opened.tokenizer.eos_token_id, prefix.logits
     new = torch.empty((len(logits), 0), dtype=torch.long, device=opened.device)
-    ended = torch.zeros(len(logits), dtype=torch.bool, device=opened.device)
-    for step in range(sampling.max_new_tokens):
+    finished = torch.zeros(len(logits), dtype=torch.bool, device=opened.device)
+    for step in range(max_new_tokens):
         if step:
             newest = new[:, -1:]
-            logits = beginning.go_on(opened, newest, torch.ones_like(newest), keep=1)[:, -1]
-        new = torch.cat([new, sampler(logits).masked_fill(ended, eos)[:, None]], dim=1)
-        ended |= new[:, -1] == eos
-        if stopped:
-            ended |= torch.tensor([stopped(row) for row in new.tolist()], device=opened.device)
-        if ended.all():
+            logits = prefix.extend(opened, newest, torch.ones_like(newest), keep=1)[:, -1]
+        new = torch.cat([new, sampler(logits).masked_fill(finished, eos)[:, None]], dim=1)
+        finished |= new[:, -1] == eos
+        if stop:
+            finished |= torch.tensor([stop(row) for row in new.tolist()], device=opened.device)
+        if finished.all():
             break
     return [row[: row.index(eos) + 1] if eos in row else row for row in new.tolist()]
 
 
-def generate(
-    opened: Opened, requests: Sequence[Request], config: Generate, prompting: Prompting
-) -> list[Completion]:
-    """A completion for every request, in their order."""
-    encoder = Encoder(opened.tokenizer, prompting)
-    streams: dict[str, list[str]] = {}
-    for request in requests:
-        streams.setdefault(request.question, []).append(request.stream)
-    texts = [Text(encoder.question(question), names) for question, names in streams.items()]
-    progress = Progress("generate", len(requests), "completions")
-    drawn = draw(opened, texts, config, stops_at(opened.tokenizer, prompting.stop), progress)
-    found = {
-        (question, name): _finish(ids, opened.tokenizer, prompting.stop)
-        for (question, names), several in zip(streams.items(), drawn, strict=True)
-        for name, ids in zip(names, several, strict=True)
-    }
-    return [found[request.question, request.stream] for request in requests]
-
-
-def stops_at(tokenizer: Any, stop: tuple[str, ...]) -> Callable[[list[int]], bool] | None:
-    """Tells from a row's tokens whether the newest hold a stop string; the text is cut exactly afterwards."""
-    if not stop:
-        return None
-    window = max(map(len, stop)) + 2  # a token has at least one character
-
-    def stopped(ids: list[int]) -> bool:
-        text = tokenizer.decode(ids[-window:])
-        return any(mark in text for mark in stop)
-
-    return stopped
-
-
-def _finish(ids: list[int], tokenizer: Any, stop: tuple[str, ...]) -> Completion:
-    ended = tokenizer.eos_token_id in ids
-    if ended:
-        ids = ids[: ids.index(tokenizer.eos_token_id)]
-    text, stopped = cut_at_stop(tokenizer.decode(ids, skip_special_tokens=True), stop)
-    return Completion(text, "stop" if ended or stopped else "length", len(ids))
+def until_end(ids: list[int], eos: int) -> tuple[list[int], bool]:
+    """The token ids before the end-of-text token, and whether there was one."""
+    return (ids[: ids.index(eos)], True) if eos in ids else (ids, False)

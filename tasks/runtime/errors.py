@@ -17,3 +17,8 @@ class InputError(PalmsError):
     """The input is wrong: parameters, data, a missing package or a missing setting (exit code 2)."""
 
     exit_code = 2
+
+
+def one_line(error: BaseException) -> str:
+    """An error's text on one line, short."""
+    return " ".join(str(error).split())[:300]

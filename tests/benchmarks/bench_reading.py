@@ -1,4 +1,4 @@
-"""How much is won by reading once what texts have in common: the default sweep's prompts on its own base model.
+"""How much is won by reading once what prompts share: the default sweep's prompts on its own base model.
 
 `python -m tests.benchmarks.bench_reading`: three rounds side by side, each without and with; prints both times and
 their ratio. Needs the model of a finished sweep (data/made/models/smollm2-135m/base).
@@ -12,10 +12,10 @@ from unittest.mock import patch
 
 from tasks import adherence, generate
 from tasks.inputs.dataset import load_prompts
-from tasks.lm import prefill as reading
-from tasks.lm import sampling as engine
+from tasks.lm import prefill
 from tasks.lm.models import open_model
 from tasks.lm.prompting import Encoder
+from tasks.lm.sampling import EncodedPrompt, sample
 from tasks.runtime import config
 from tasks.runtime.command import Job
 from tasks.settings.generate import Generate
@@ -42,23 +42,22 @@ def main() -> int:
     prompting, sampling = job.section("prompting", Prompting), job.section("generate", Generate)
     opened, prompts = open_model(MODEL), load_prompts(ROOT / "data" / "prompts")[:PROMPTS]
     encoder = Encoder(opened.tokenizer, prompting)
-    questions = {prompt.id: encoder.question(prompt.prompt) for prompt in prompts}
-    together = [
-        engine.Text(ids, [f"{one}/{i}" for prompt, i in generate.expand(prompts, sampling) if prompt.id == one])
-        for one, ids in questions.items()
-    ]
-    apart = [engine.Text(text.ids, [stream]) for text in together for stream in text.streams]
+    together = [generate.encode(prompt, encoder, sampling) for prompt in prompts]
+    apart = [EncodedPrompt(prompt.ids, [stream]) for prompt in together for stream in prompt.streams]
     stages: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "generate": (lambda: engine.draw(opened, apart, sampling), lambda: engine.draw(opened, together, sampling)),
+        "generate": (
+            lambda: sample(opened, apart, sampling, "generate"),
+            lambda: sample(opened, together, sampling, "generate"),
+        ),
         "adherence": (lambda: adherence.score(opened, prompts, prompting, BATCH),) * 2,
     }
     for name, (plain, shared) in stages.items():
-        for number in range(ROUNDS):
-            with patch.object(reading, "_common", return_value=0):
-                without = seconds(plain)
-            found = seconds(shared)
-            ratio = f"{without / found:.2f}"
-            print(f"{name}, round {number + 1}: {without:.1f} s apart, {found:.1f} s together: {ratio} times faster")
+        for number in range(1, ROUNDS + 1):
+            with patch.object(prefill, "_shared_length", return_value=0):
+                apart_s = seconds(plain)
+            together_s = seconds(shared)
+            ratio = f"{apart_s / together_s:.2f} times faster"
+            print(f"{name}, round {number}: {apart_s:.1f} s apart, {together_s:.1f} s together: {ratio}")
     return 0
 
 

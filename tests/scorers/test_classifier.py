@@ -63,10 +63,10 @@ def test_scores_are_those_of_a_plain_loop(settings: Toxicity, model: ClassifierM
 
 
 def test_bf16_is_near_and_a_version_of_its_own(settings: Toxicity, model: ClassifierModel) -> None:
-    from tasks.lm import models
+    from tasks.lm import devices
 
     exact, fast = scorer_of(settings, model), scorer_of(settings, model, precision="bf16")
-    if not models.has_bf16(models.best_device()):
+    if not devices.has_bf16(devices.best_device()):
         assert fast.version() == exact.version()
         return
     assert " bf16 " in fast.version()

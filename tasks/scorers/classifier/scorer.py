@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, one_line
 from tasks.scorers import Answer, Question, Score
 from tasks.settings.toxicity import Classifier, ClassifierModel, Toxicity
 from tasks.text.chunks import cut
@@ -65,9 +65,9 @@ class ClassifierScorer:
 
     @cached_property
     def _precision(self) -> str:
-        from tasks.lm import models
+        from tasks.lm import devices
 
-        exact = self.config.precision == "fp32" or not models.has_bf16(models.best_device())
+        exact = self.config.precision == "fp32" or not devices.has_bf16(devices.best_device())
         return "fp32" if exact else "bf16"
 
     def cut(self, text: str) -> list[str]:
@@ -82,13 +82,13 @@ class ClassifierScorer:
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
         """Answers batch by batch, the longest texts first, so that too large a batch fails at once."""
         del language
-        from tasks.lm import models
+        from tasks.lm import devices
 
         ordered = sorted(questions, key=lambda question: len(question.text), reverse=True)
         net, indices = self._opened
         for start in range(0, len(ordered), self.config.batch_size):
             batch = ordered[start : start + self.config.batch_size]
-            with models.out_of_memory("lower toxicity.classifier.batch_size"):
+            with devices.out_of_memory("lower toxicity.classifier.batch_size"):
                 rows = self._probabilities(net, [question.text for question in batch])
             by_attribute = {self.model.labels[label]: index for label, index in indices.items()}
             yield [
@@ -110,9 +110,9 @@ class ClassifierScorer:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from tasks.lm import models
+        from tasks.lm import devices
 
-        models.quiet()  # and before transformers, which models sets up as it imports it
+        devices.quiet()  # and before transformers, which devices sets up as it imports it
         from transformers import AutoTokenizer
 
         tokenizer = self._load(AutoTokenizer, "tokenizer")
@@ -124,10 +124,10 @@ class ClassifierScorer:
         """The model on its device, and the index of each mapped label."""
         import torch
 
-        from tasks.lm import models
+        from tasks.lm import devices
         from tasks.runtime import launch
 
-        models.quiet()
+        devices.quiet()
         from transformers import AutoModelForSequenceClassification
 
         torch.set_num_threads(launch.threads())
@@ -140,7 +140,7 @@ class ClassifierScorer:
             )
         self._check_length(net.config)
         indices = {label: known[label] for label in self.model.labels}
-        return net.to(models.best_device()).train(False), indices
+        return net.to(devices.best_device()).train(False), indices
 
     def _check_length(self, config: Any) -> None:
         """Raises InputError if the model has fewer positions than the texts may have tokens."""
@@ -154,8 +154,6 @@ class ClassifierScorer:
             )
 
     def _load(self, kind: Any, what: str, **options: Any) -> Any:
-        from tasks.lm import models
-
         if self.model.revision is None and not Path(self.model.id).is_dir():
             raise InputError(f"{self.model.id}: no such folder; a model of the hub needs a revision")
         try:
@@ -163,7 +161,7 @@ class ClassifierScorer:
                 self.model.id, revision=self.model.revision or "main", trust_remote_code=False, **options
             )
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{self.model.id}: no {what} that can be had: {models.first_line(error)}") from None
+            raise InputError(f"{self.model.id}: no {what} that can be had: {one_line(error)}") from None
 
 
 def _score(attribute: str, value: float) -> Score:

@@ -1,11 +1,11 @@
-"""How models are opened: bf16 only where the processor computes it."""
+"""What a model runs on: bf16 only where the processor computes it."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from tasks.lm.models import has_bf16
+from tasks.lm.devices import has_bf16
 
 CPUINFO = Path("/proc/cpuinfo")
 

@@ -34,11 +34,15 @@ def right(item: dict[str, Any]) -> str:
     return str(item["choices"][item["answer"]])
 
 
-def test_there_are_at_least_three_hundred_items_and_fifty_a_task() -> None:
+def test_there_are_enough_items_and_none_occurs_twice() -> None:
     assert set(ITEMS) == {*SCORED, "text"}
     assert sum(len(ITEMS[name]) for name in SCORED) >= 300
     assert min(len(ITEMS[name]) for name in SCORED) >= 50
     assert len(ITEMS["text"]) == 20
+    items = [item for of_task in ITEMS.values() for item in of_task]
+    assert len({item["id"] for item in items}) == len(items)
+    questions = Counter((item.get("passage"), item.get("question", item.get("text"))) for item in items)
+    assert set(questions.values()) == {1}
 
 
 def test_every_task_file_is_whole_and_in_the_offline_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,13 +52,6 @@ def test_every_task_file_is_whole_and_in_the_offline_set(monkeypatch: pytest.Mon
     for task in tasks.values():
         check_task_file(task)
         assert task.config["metadata"]["license"] == "CC-BY-4.0"
-
-
-def test_no_id_and_no_item_occurs_twice() -> None:
-    every = [item for items in ITEMS.values() for item in items]
-    assert len({item["id"] for item in every}) == len(every)
-    asked = [(item.get("passage"), item.get("question", item.get("text"))) for item in every]
-    assert [pair for pair, times in Counter(asked).items() if times > 1] == []
 
 
 @pytest.mark.parametrize("name", CHOICE)
@@ -99,14 +96,11 @@ def test_each_passage_has_two_questions_that_it_answers() -> None:
         assert all(word in item["passage"].casefold() for word in missing), item["id"]
 
 
-def test_last_words_are_one_word_that_is_left_out() -> None:
+def test_last_words_are_one_word_that_is_left_out_and_documents_of_one_size() -> None:
     for item in ITEMS["last_word"]:
         assert count(item["word"]) == 1, item["id"]
         assert item["text"] == item["text"].strip(), item["id"]
         assert not item["text"].endswith(item["word"]), item["id"]
-
-
-def test_neutral_documents_are_of_one_size() -> None:
     lengths = [count(item["text"]) for item in ITEMS["text"]]
     assert 80 <= min(lengths) <= max(lengths) <= 110
 
@@ -118,14 +112,10 @@ def test_nothing_is_near_the_training_data_or_the_prompts() -> None:
     fields = ("prompt", "desired", "undesired")
     texts += [Text(p.id, key, getattr(p, key)) for p in load_prompts(data / "prompts") for key in fields]
     keys = ("question", "passage", "text")
-    items = [Text(i["id"], key, i[key]) for found in ITEMS.values() for i in found for key in keys if key in i]
+    items = [Text(i["id"], key, i[key]) for of_task in ITEMS.values() for i in of_task for key in keys if key in i]
     assert across(texts, items, NGRAM, passages=True).above(MAX_SIMILARITY, MAX_OVERLAP) == []
-
-
-def test_a_copied_training_text_would_be_seen() -> None:
-    sample = load_categories(ROOT / "data" / "control")[0].samples[0]
-    texts = [Text(sample.id, "question", sample.question)]
-    assert across(texts, [Text("copy", "text", sample.question)], NGRAM).above(MAX_SIMILARITY, MAX_OVERLAP)
+    copied = [Text("copy", "text", texts[0].text)]
+    assert across(texts[:1], copied, NGRAM).above(MAX_SIMILARITY, MAX_OVERLAP)  # a copy would be seen
 
 
 def chances(name: str) -> list[float]:
@@ -133,19 +123,18 @@ def chances(name: str) -> list[float]:
 
 
 def test_chance_levels_are_those_of_the_items() -> None:
-    for name in SCORED:
-        found = chances(name)
-        assert PLAN.judge[f"palms_{name}"].chance == pytest.approx(sum(found) / len(found), abs=0.006), name
-    every = [chance for name in SCORED for chance in chances(name)]
-    assert PLAN.judge["offline"].chance == pytest.approx(sum(every) / len(every), abs=0.006)
+    levels = {f"palms_{name}": chances(name) for name in SCORED}
+    levels["offline"] = [chance for name in SCORED for chance in chances(name)]
+    for name, level in levels.items():
+        assert PLAN.margins[name].chance == pytest.approx(sum(level) / len(level), abs=0.006), name
 
 
 def test_every_task_that_can_be_chosen_has_a_margin_that_its_items_can_rule_out() -> None:
     named = {task for names in PLAN.run.sets.values() for task in names}
-    assert named - set(PLAN.judge) == {"palms_text"}  # no right or wrong in running text
+    assert named - set(PLAN.margins) == {"palms_text"}  # no right or wrong in running text
     for name in SCORED:
-        assert items_needed(0.06, PLAN.judge[f"palms_{name}"].margin) <= len(ITEMS[name]), name
-    assert items_needed(0.1, PLAN.judge["offline"].margin) <= sum(len(ITEMS[name]) for name in SCORED)
+        assert items_needed(0.06, PLAN.margins[f"palms_{name}"].margin) <= len(ITEMS[name]), name
+    assert items_needed(0.1, PLAN.margins["offline"].margin) <= sum(len(ITEMS[name]) for name in SCORED)
 
 
 @pytest.mark.parametrize("name", SCORED)
@@ -153,6 +142,6 @@ def test_a_copy_of_a_model_that_knows_two_thirds_passes(name: str) -> None:
     """No task is so small, or has so few passages, that nothing could ever be shown with it."""
     right_or_wrong = (np.arange(len(ITEMS[name])) % 3 > 0).astype(float)
     clusters = np.array([item.get("cluster", item["id"]) for item in ITEMS[name]])
-    entry = PLAN.judge[f"palms_{name}"]
-    found = judge(right_or_wrong, right_or_wrong, chance=entry.chance, margin=entry.margin, clusters=clusters)
-    assert found.verdict == "no loss"
+    entry = PLAN.margins[f"palms_{name}"]
+    copied = judge(right_or_wrong, right_or_wrong, chance=entry.chance, margin=entry.margin, clusters=clusters)
+    assert copied.verdict == "no loss"
