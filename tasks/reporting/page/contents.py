@@ -20,12 +20,12 @@ from tasks.reporting.figures import cooccurrence as word_figures
 from tasks.reporting.figures import main as figures
 from tasks.reporting.figures import statistical as statistical_figures
 from tasks.reporting.figures.drawing import Figure
-from tasks.reporting.findings import capability
 from tasks.reporting.findings.cooccurrence import Words, words
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.findings.limits import limits, scorer
 from tasks.reporting.findings.main import Findings, findings
 from tasks.reporting.page.samples import Gallery, gallery
+from tasks.reporting.tables import capability
 from tasks.reporting.tables.page_tables import Revision, others, revision, tables_of
 from tasks.reporting.tables.tables import Table
 from tasks.reporting.words.terms import LIKELIHOOD, metric_of
