@@ -19,6 +19,7 @@ from tasks.stats.capability import PASSED, overall
 INTERVAL = 0.90  # whose limits are the columns ci90_lo and ci90_hi: a one-sided test of 5% on either side
 MOST_NAMED = 3  # models that fared alike
 NOT_ABOVE = phrase("capability.not_above")
+ABOUT = phrase("capability.about")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +66,8 @@ def _task(row: Row) -> Task:
         digits=1,
         confidence=INTERVAL,
         n=int(row["n"]),
-        task=str(row["task"]),
         label=task_label(str(row["task"]), whole_set=bool(row["whole_set"])),
-        verdict=str(row["verdict"]),
-        whole_set=bool(row["whole_set"]),
-        equivalent=bool(row["equivalent"]),
+        **{name: row[name] for name in ("task", "verdict", "whole_set", "equivalent")},
         needed=row["n_for_80"] if known(row["n_for_80"]) else None,
     )
 
@@ -131,11 +129,6 @@ def brief(table: pd.DataFrame) -> str:
     )
 
 
-def about() -> str:
-    """What these findings are a claim about."""
-    return say("capability.about")
-
-
 def answer(table: pd.DataFrame, target: str) -> Answer:
     """The question of the first screen, about every model and seed of the target dataset."""
     own = table[table["dataset"] == target]
@@ -144,13 +137,11 @@ def answer(table: pd.DataFrame, target: str) -> Answer:
     tone = "bad" if "bad" in tones else "good" if tones == {"good"} else "open"
     alike = shorts.pop() if len(shorts) == 1 else phrase("capability.short_unsaid")
     text = found[0].text if len(found) == 1 else brief(own)
-    return Answer(say("capability.question"), say(f"capability.answer_{tone}", alike), text, about(), tone)
+    return Answer(say("capability.question"), say(f"capability.answer_{tone}", alike), text, ABOUT, tone)
 
 
 def text_sentence(row: Row, confidence: float) -> str:
     """One arm's change on held-out texts. There is no margin for it, so no words of no loss."""
-    change = Comparison.of(
-        row, correction=None, confidence=confidence, unit="nats per byte", digits=4, n=int(row["n"])
-    )
+    change = Comparison.of(row, correction=None, confidence=confidence, unit="nats per byte", digits=4, n=int(row["n"]))
     label = task_label(str(row["task"]), whole_set=False)
     return say(f"capability.texts_{change.found.name.lower()}", change, row["model"], row["arm"], label)
