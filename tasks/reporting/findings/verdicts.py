@@ -10,7 +10,7 @@ from tasks.reporting.findings.claims import about, summary
 from tasks.reporting.findings.comparison import Comparison, Found, Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.sentences import say
-from tasks.reporting.words.terms import Metric, metric_of
+from tasks.reporting.words.terms import Metric, known, metric_of
 from tasks.stats.contrasts import CLAIM_SEEDS
 
 SUPPORTED = "supported"
@@ -89,7 +89,7 @@ def _slope(row: Row, confidence: float) -> Slope:
     return Slope.of(
         row,
         "estimate ci_lo ci_hi p p_corr m",
-        correction="Holm" if isinstance(row["family"], str) else None,
+        correction="Holm" if known(row["p_corr"]) else None,
         confidence=confidence,
         metric=metric,
         contrast=str(row["contrast"]).replace(" - ", " against "),
