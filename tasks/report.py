@@ -64,7 +64,7 @@ def main(job: Job) -> None:
         save_tables(folder / TABLES, results, left_out)
     with atomic_write(job.path("plots")) as folder:
         folder.mkdir()
-        for name, table in plots(results.study, results.arms).items():
+        for name, table in plots(results).items():
             (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")
 
 

@@ -35,10 +35,11 @@ from tests.support.undrawn import Kind, undrawn
 REPOSITORY = Path(__file__).parent.parent.parent
 SIZES = {"tiny-1m": 1_000_000, "small-30m": 30_000_000, "large-900m": 900_000_000, "huge-20b": 20_000_000_000}
 SHIFT = {BASE: 0.0, "control": 0.03, "values": 0.25}
-WORDS = """
+_VOCABULARY = """
     calm help people listen ask doctor law friend talk safe the a and of to in time home careful answer truth question
     share respect choose plan story long kind work
-""".split()
+"""
+WORDS = _VOCABULARY.split()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -138,7 +138,7 @@ def lengths(study: Study) -> Figure:
             figure,
             "lengths",
             f"Lengths of completions; medians in words: {values}.",
-            f"How long the completions are, all sizes together. Medians in words: {values}.",
+            f"Lengths of the completions, all models together. Medians in words: {values}.",
         )
 
 
@@ -161,7 +161,7 @@ def training(study: Study) -> Figure:
             figure,
             "training",
             f"Training loss by step. Last: {', '.join(last)}.",
-            "Training loss (weighted, in nats per token) by optimiser step. Two curves that fall alike say that "
+            "Training loss (weighted, in nats per token) by optimiser step. Two curves that fall alike show that "
             "both arms learned; they do not compare the datasets.",
         )
 
@@ -208,7 +208,7 @@ def similarity(study: Study, metric: Metric, table: pd.DataFrame) -> Figure:
             "similarity",
             f"Effect against similarity to training. Rank correlation: {ranks}.",
             "Each prompt's effect against its similarity to the nearest training text (hollow: the nearest "
-            f"quarter). Rank correlation: {ranks}. A strong positive one would hint at learning by heart.",
+            f"quarter). Rank correlation: {ranks}. A strong positive one would hint at memorisation.",
         )
 
 

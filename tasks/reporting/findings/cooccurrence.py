@@ -10,7 +10,7 @@ import pandas as pd
 from tasks.formats.checkpoints import BASE
 from tasks.reporting.data.study import Study
 from tasks.reporting.findings.word_changes import Finding, corrected, finding
-from tasks.reporting.tables.columns import Column
+from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import Table, csv_address, csv_text, shown
 from tasks.reporting.words.terms import known, listed, number
 from tasks.reporting.words.text import excerpt
@@ -164,47 +164,19 @@ def _used(used: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield key.replace("_", " "), {"True": "yes", "False": "no"}.get(text, text)
 
 
-_CELL = (Column("model", "model"), Column("arm", "arm"))
-_FAMILY = (*_CELL, Column("family", "family"))
-SENTIMENT = (
-    *_CELL,
-    Column("group", "group"),
-    Column("mean", "mean sentiment", "signed", 1),
-    Column("ci_lo", "interval from", "signed", 1),
-    Column("ci_hi", "to", "signed", 1),
-    Column("n", "completions", "count"),
-    Column("n_with_words", "with a descriptive word", "count"),
-    Column("n_scored", "with one in the lexicon", "count"),
-    Column("share_scored", "words in the lexicon", "percent"),
-    Column("reason", "remark"),
+SENTIMENT = columns(
+    "model arm group mean ci_lo ci_hi n n_with_words n_scored share_scored reason",
+    digits=1,
+    mean="mean sentiment",
+    n="completions",
+    reason="remark",
 )
-DIVERGENCE = (
-    *_FAMILY,
-    Column("seed", "seed", "count"),
-    Column("corrected", "corrected", "signed", 4),
-    Column("raw", "raw", "number", 4),
-    Column("chance", "by chance", "number", 4),
-    Column("p", "p", "number", 4),
-    Column("n", "completions", "count"),
-    Column("groups", "groups", "count"),
-    Column("templates", "templates", "count"),
-    Column("reason", "why not"),
-    Column("reason_words", "why no words"),
-    Column("warning", "warning"),
+DIVERGENCE = columns(
+    "model arm family seed corrected raw chance p n groups templates reason reason_words warning",
+    chance=("by chance", "number", 4),
+    n="completions",
+    reason="why not",
 )
-CHANGES = (
-    Column("model", "model"),
-    Column("contrast", "contrast"),
-    Column("family", "family"),
-    Column("diff", "difference", "signed", 4),
-    Column("ci_lo", "interval from", "signed", 4),
-    Column("ci_hi", "to", "signed", 4),
-    Column("p", "p", "number", 4),
-    Column("p_corr", "p corrected", "number", 4),
-    Column("m", "tests in it", "count"),
-    Column("se", "standard error", "number", 4),
-    Column("df", "df", "count"),
-    Column("parts", "parts left out", "count"),
-    Column("reason", "why not tested"),
-    Column("warning", "warning"),
+CHANGES = columns(
+    "model contrast family diff ci_lo ci_hi p p_corr m se df parts reason warning", digits=4, df=("df", "count", 0)
 )

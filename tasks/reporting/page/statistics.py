@@ -80,7 +80,7 @@ def tables(results: Results) -> Iterator[Table]:
     yield _tests("without-nearest", caption, without_nearest(study), columns(BRIEF), study)
     yield shown("prompts", "Every test prompt", similarity_table(study), _prompt_columns(study))
     if len(variance := study.tables.get("variance", pd.DataFrame())):
-        headings = columns(VARIANCE, m="tests in the family", reason="why not")
+        headings = columns(VARIANCE, reason="why not")
         yield _tests("variance", "Where the noise comes from, and what could be found", variance, headings, study)
     if len(trend) and len(study.models) > 1:
         caption = "Trend with model size" if trend["n_models"].max() >= MODELS_OF_A_TREND else TWO_SIZES
