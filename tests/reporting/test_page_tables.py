@@ -91,8 +91,8 @@ def test_a_prompt_without_a_score_is_not_counted_as_lost(study):
 
 
 def test_without_validation_scores_the_revision_list_says_so(study):
-    scores = study.scores
-    alone = dataclasses.replace(study, scores=scores[(scores["split"] == "test") | (scores["metric"] != "adherence")])
+    prompts = study.measured["prompts"]
+    alone = dataclasses.replace(study, measured={**study.measured, "prompts": prompts[prompts["split"] == "test"]})
     found = revision(alone)
     assert found.none.startswith("No validation prompt has scores of values and control in likelihood adherence")
     assert not found.prompts.rows

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tasks.formats.checkpoints import BASE, Checkpoint, Source, checkpoints
+from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints
+from tasks.formats.completions import read_completions
+from tasks.formats.scores import write_scores
 from tasks.harness.results import read_items
 from tasks.inputs.dataset import Prompt, load_categories, load_prompts
 from tasks.inputs.probes import Family
@@ -26,7 +28,15 @@ from tasks.runtime.command import Job
 from tasks.settings.capability import Capability
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
-from tasks.significance import adherence_scores, capability_tables, plan_of, test_tables, toxicity_scores
+from tasks.significance import (
+    capability_tables,
+    descriptive_tables,
+    nearest_texts,
+    plan_of,
+    read_ladder_scores,
+    test_tables,
+    with_sizes,
+)
 from tests.support.kept import once
 from tests.support.made_capability import TASKS, make_capability
 from tests.support.made_words import FAMILIES, make_words
@@ -86,7 +96,6 @@ class Made:
         paths |= {
             "capability": made / "capability",
             "cooccurrence": made / "cooccurrence",
-            "toxicity": made / "toxicity.parquet",
             "prompts": REPOSITORY / "data/prompts",
             "positions": REPOSITORY / "data/values",
         }
@@ -145,10 +154,11 @@ def make(
         _sources(made / "sources", names)
         _datasets(made / "datasets", params["arms"], prompts)
         completions = _completions(made / "samples", ladder, prompts, texts)
-        _toxicity(completions, attributes).to_parquet(made / "toxicity.parquet", index=False)
+        if attributes:
+            write_scores(made / "scores/toxicity.parquet", _toxicity(completions, attributes))
         for place, checkpoint in enumerate(ladder):
             effect = (shift or SHIFT)[checkpoint.dataset] * (1 + grows * names.index(checkpoint.model))
-            _adherence(made / "adherence", checkpoint, prompts, effect, seed=place)
+            _adherence(made / "scores/adherence", checkpoint, prompts, effect, seed=place)
             if checkpoint.dataset != BASE:
                 _log(made / "logs", checkpoint, place)
         score_tests(made, params, ladder)
@@ -163,24 +173,24 @@ def make(
 def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of the scores, by the stage's own functions."""
     sources = sources_of(ladder)
-    tables = [adherence_scores(made / "adherence", ladder, sources)]
-    if len(pd.read_parquet(made / "toxicity.parquet")):
-        tables.append(toxicity_scores(made / "toxicity.parquet", ladder, sources))
-    scores = pd.concat(tables, ignore_index=True)
+    scores = read_ladder_scores(made / "scores", ladder, sources)
     if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
         scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
     sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
-    _tables(folder, test_tables(scores, plan_of(Significance(**params["significance"]), sweep)))
+    plan = plan_of(Significance(**params["significance"]), sweep)
+    completions = with_sizes(read_completions(made / "samples", ladder), sources)
+    nearest = nearest_texts(made / "datasets", arms_of(ladder, plan.target)[0])
+    _tables(folder, test_tables(scores, plan) | descriptive_tables(scores, completions, plan, ladder, nearest))
 
 
 def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of other abilities, by the stage's own functions."""
     found = config.section(params, "capability", Capability)
     items = read_items(made / "capability", ladder, sources_of(ladder))
-    tables = capability_tables(items, found.run, found.judge, Significance(**params["significance"]))
+    tables = capability_tables(items, found.run, found.margins, Significance(**params["significance"]))
     _tables(made / "significance", tables)
 
 
@@ -252,7 +262,7 @@ def _completion(checkpoint: Checkpoint, prompt: Prompt, sample: int, texts: Sequ
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
     found = []
-    for row, attribute in itertools.product(rows, attributes or ["TOXICITY"]):
+    for row, attribute in itertools.product(rows, attributes):
         draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
         for variant in ("first_n", "whole", "max_chunk"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
@@ -261,16 +271,16 @@ def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> p
             found.append(
                 {
                     **keys,
+                    "metric": attribute if variant == "first_n" else f"{attribute} ({variant})",
                     "scorer": "offline",
                     "scorer_version": "toy 1",
                     "attribute": attribute,
                     "variant": variant,
                     "score": None if empty else score,
-                    "error": "EMPTY" if empty else None,
+                    "reason": "EMPTY" if empty else None,
                 }
             )
-    table = pd.DataFrame(found).astype({"score": "float64", "error": "string"})
-    return table if attributes else table.iloc[:0]
+    return pd.DataFrame(found).astype({"score": "float64", "reason": "string"})
 
 
 def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], effect: float, seed: int) -> None:
@@ -292,9 +302,9 @@ def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], 
             "margin_free": level / 2,
         }
     )
-    path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path, index=False)
+    parts = {"adherence": margin, "adherence_less_free": margin - level / 2}
+    scores = pd.concat([table.assign(sample=0, metric=name, score=values) for name, values in parts.items()])
+    write_scores(folder / checkpoint.model / f"{checkpoint.arm}.parquet", scores)
 
 
 def _log(folder: Path, checkpoint: Checkpoint, seed: int) -> None:

@@ -1,7 +1,6 @@
 """The figures for the statistician: prompts, ratings, lengths, training, matching, similarity, what can be found."""
 
 import re
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,9 +11,7 @@ from tasks.reporting.data.measures import test_completions
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import FAINT, INK, OTHERS, Figure, Look, canvas, finish
 from tasks.reporting.words.terms import counted, metric_of, number, percent
-from tasks.stats.power import detectable_curve
 
-PROMPTS_OF_THE_CURVE = (10, 20, 40, 60, 80, 120, 160)
 RUN = 0.16  # inches a prompt
 
 
@@ -255,10 +252,8 @@ def _rank(table: pd.DataFrame) -> float:
     return float(pair.corr("spearman").to_numpy()[0, 1])
 
 
-def detectable(tests: Sequence[int], categories: int, n: int, alpha: float) -> Figure:
+def detectable(curve: pd.DataFrame, n: int) -> Figure:
     """The smallest standardised effect found with 80% power, by number of prompts and size of the family."""
-    counts = sorted({*[count for count in PROMPTS_OF_THE_CURVE if count >= 2 * categories], n})
-    curve = detectable_curve(counts, categories=categories, tests=tests, alpha=alpha)
     with canvas(2.5) as (figure, axes):
         for (m, part), style in zip(groupby(curve.to_dict("records"), key=_tests), ("-", "--", ":"), strict=False):
             rows = list(part)

@@ -9,6 +9,7 @@ import pandas as pd
 from tasks.curation.matching import Matching, matching
 from tasks.reporting.data.measures import (
     arm_table,
+    detectable_effects,
     prompt_table,
     rated,
     similarity_table,
@@ -113,9 +114,7 @@ def draw(study: Study, found: Findings, arms: pd.DataFrame, prompts: pd.DataFram
         drawn.append(statistical_figures.training(study))
     drawn.append(statistical_figures.matched_lengths(study))
     drawn.append(statistical_figures.similarity(study, near))
-    tests = sorted({1, 2 * len(study.models)})
-    categories, n = prompts["category"].nunique(), prompts["prompt_id"].nunique()
-    drawn.append(statistical_figures.detectable(tests, categories, n, study.alpha))
+    drawn.append(statistical_figures.detectable(detectable_effects(study), prompts["prompt_id"].nunique()))
     return drawn
 
 
