@@ -1,9 +1,9 @@
 """report: one self-contained page with the answers, the figures and the limits of a sweep.
 
-`python -m tasks report --samples data/made/samples --toxicity data/made/toxicity/scores.parquet
---significance data/made/significance --cooccurrence data/made/cooccurrence --capability data/made/capability
---datasets data/made/datasets --sources data/made/sources --logs data/made/logs --prompts data/prompts
---positions data/values --report data/made/report --plots data/made/plots`
+`python -m tasks report --samples data/made/samples --significance data/made/significance
+--cooccurrence data/made/cooccurrence --capability data/made/capability --datasets data/made/datasets
+--sources data/made/sources --logs data/made/logs --prompts data/prompts --positions data/values
+--report data/made/report --plots data/made/plots`
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ COMMAND = Command(
     help="Writes the report of a sweep.",
     inputs={
         "samples": "folder of the completions",
-        "toxicity": "Parquet of the toxicity scores",
         "significance": "folder of the test tables",
         "cooccurrence": "folder of the tables of words that follow each group",
         "capability": "folder of the capability tasks' results",

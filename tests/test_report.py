@@ -109,9 +109,9 @@ def leave_a_dropped_model(made: Path) -> None:
     for folder in ("samples", "logs", "capability"):
         shutil.copytree(made / folder / "tiny-1m", made / folder / "gone-7b")
     shutil.copy(made / "sources/tiny-1m.json", made / "sources/gone-7b.json")
-    for path, column in ((made / "toxicity.parquet", "model"), (made / "significance/scores.parquet", "model")):
-        table = pd.read_parquet(path)
-        pd.concat([table, table.assign(**{column: "gone-7b"})]).to_parquet(path, index=False)
+    path = made / "significance/scores.parquet"
+    table = pd.read_parquet(path)
+    pd.concat([table, table.assign(model="gone-7b")]).to_parquet(path, index=False)
     for path in [*(made / "significance").glob("*.csv"), *(made / "cooccurrence").glob("*.csv")]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         if "model" in table:

@@ -110,8 +110,8 @@ def test_a_prompt_without_a_score_is_not_counted_as_lost(results, study):
 
 
 def test_without_validation_scores_the_revision_list_says_so(results, study):
-    scores = study.scores
-    alone = dataclasses.replace(study, scores=scores[(scores["split"] == "test") | (scores["metric"] != "adherence")])
+    prompts = study.measured["prompts"]
+    alone = dataclasses.replace(study, measured={**study.measured, "prompts": prompts[prompts["split"] == "test"]})
     section = revision.section(dataclasses.replace(results, study=alone))
     reason = "No validation prompt has scores of both values and control in likelihood adherence."
     assert section.content["none"] == reason

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.formats.verdicts import PASSED, overall
 from tasks.reporting.data.study import Study
 from tasks.reporting.findings.claims import Answer
 from tasks.reporting.tables.columns import Column
 from tasks.reporting.tables.tables import Table, shown
 from tasks.reporting.words.terms import counted, known, level, listed, number, p_value, signed
-from tasks.stats.capability import PASSED, overall
 
 Row = Mapping[Any, Any]
 NOT_GIVEN = "not given"

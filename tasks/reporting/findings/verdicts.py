@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.reporting.findings.capability import ABOUT, Row, brief, outcome
 from tasks.reporting.findings.claims import NOT_THE_DATASET, about, at_sizes, summary
 from tasks.reporting.findings.effects import Effect, Found
 from tasks.reporting.words.terms import known, listed, metric_of, p_value, signed
-from tasks.stats.contrasts import CLAIM_SEEDS
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
