@@ -85,7 +85,7 @@ def prompt_counts(texts: Texts) -> pd.DataFrame:
 def all_tables(analyses: Sequence[Analysis], target: str, confidence: float) -> dict[str, pd.DataFrame]:
     """Every table by name, checkpoints in the order of `analyses`; `target` is the dataset whose effect is claimed."""
     tables = {name: stacked([each.tables[name] for each in analyses]) for name in TABLES}
-    return tables | {"changes": tested(pd.DataFrame(changes(analyses, confidence)), target, 1 - confidence)}
+    return tables | {"changes": with_verdicts(pd.DataFrame(changes(analyses, confidence)), target, 1 - confidence)}
 
 
 def stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -126,7 +126,7 @@ def arm_change(tuned: Associations, base: Associations, confidence: float) -> Ch
     return Change(nan, nan, 0, nan, nan, nan, missing.divergence.reason or JACKKNIFE)
 
 
-def tested(changes: pd.DataFrame, target: str, alpha: float) -> pd.DataFrame:
+def with_verdicts(changes: pd.DataFrame, target: str, alpha: float) -> pd.DataFrame:
     """The changes with `p_corr` among the `m` tests of `test_family`, and the `verdict` at level `alpha`.
 
     The arms of the target are corrected over all families and models together (Benjamini and Hochberg 1995, JRSS B
