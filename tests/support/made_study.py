@@ -180,7 +180,7 @@ def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Che
     """The tables of tests of other abilities, by the stage's own functions."""
     found = config.section(params, "capability", Capability)
     items = read_items(made / "capability", ladder, sources_of(ladder))
-    tables = capability_tables(items, found.run, found.judge, Significance(**params["significance"]))
+    tables = capability_tables(items, found.run, found.margins, Significance(**params["significance"]))
     _tables(made / "significance", tables)
 
 
