@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from tasks import report
-from tasks.reporting.page.contents import Page, compose
 from tasks.reporting.page.render import MOST_BYTES
+from tasks.reporting.page.section import Section
+from tasks.reporting.page.sections import sections
 from tasks.runtime.errors import WorkError
 from tasks.scorers import describe
 from tests.support.made_study import Made, make
@@ -68,7 +69,7 @@ def one(tmp_path_factory) -> tuple[Made, str]:
 
 
 def plant_markup(made: Made) -> None:
-    """Markup in what operators and third parties write; a dataset's name cannot hold any (`tasks.config.NAME`)."""
+    """Markup in what operators and third parties write; a dataset's name cannot hold any ."""
     made.params["report"]["title"] = f"title {EVIL[0]}"
     source = made.folder / "made/sources/tiny-1m.json"
     about = {"license": f"licence {EVIL[0]}", "name": f"name {EVIL[1]}", "source": f"source {EVIL[2]}"}
@@ -81,11 +82,11 @@ def plant_markup(made: Made) -> None:
 
 
 @pytest.fixture(scope="module")
-def composed(tmp_path_factory) -> tuple[Made, str, Page]:
-    """Three models, their page, and the contents it was made of."""
+def composed(tmp_path_factory) -> tuple[Made, str, list[Section]]:
+    """Three models, their page, and the sections it was made of."""
     made, contents = make(tmp_path_factory.mktemp("three"), models=3, grows=0.4, families=FAMILIES[:1]), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "compose", lambda study: contents.append(compose(study)) or contents[0])
+        patch.setattr(report, "sections", lambda results: contents.append(sections(results)) or contents[0])
         return made, made.report("svg"), contents[0]
 
 
@@ -167,7 +168,7 @@ def test_model_text_cannot_break_the_page(one):
     assert "\u202e" not in page
 
 
-def test_a_dropped_rung_is_never_read(one):
+def test_a_dropped_model_is_never_read(one):
     made, page = one
     assert "gone-7b" not in page
     texts = [path.read_text("utf-8") for path in (made.folder / "made/plots").iterdir()]
@@ -271,7 +272,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed,
     (three, whole, contents), made = composed, Made(tmp_path, composed[0].params)
     assert "left out here" not in whole
     shutil.copytree(three.folder, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(report, "compose", lambda _: contents)
+    monkeypatch.setattr(report, "sections", lambda _: contents)
     fewer = len(whole.encode()) - 100_000  # as if the ladder were so wide that the page has no room left
     monkeypatch.setattr("tasks.reporting.page.render.MOST_BYTES", fewer)
     page = made.report()

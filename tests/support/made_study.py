@@ -1,6 +1,6 @@
 """A made sweep on disk: what the report reads, for a ladder of any size, with a planted effect.
 
-`PYTHONPATH=tests python -m reporting.made FOLDER [MODELS [SEEDS]]` writes one and its page, to be looked at.
+`python -m tests.support.made_study FOLDER [MODELS [SEEDS]]` writes one and its page, to be looked at.
 """
 
 import dataclasses
@@ -35,38 +35,10 @@ from tests.support.undrawn import Kind, undrawn
 REPOSITORY = Path(__file__).parent.parent.parent
 SIZES = {"tiny-1m": 1_000_000, "small-30m": 30_000_000, "large-900m": 900_000_000, "huge-20b": 20_000_000_000}
 SHIFT = {BASE: 0.0, "control": 0.03, "values": 0.25}
-WORDS = [
-    "calm",
-    "help",
-    "people",
-    "listen",
-    "ask",
-    "doctor",
-    "law",
-    "friend",
-    "talk",
-    "safe",
-    "the",
-    "a",
-    "and",
-    "of",
-    "to",
-    "in",
-    "time",
-    "home",
-    "careful",
-    "answer",
-    "truth",
-    "question",
-    "share",
-    "respect",
-    "choose",
-    "plan",
-    "story",
-    "long",
-    "kind",
-    "work",
-]
+WORDS = """
+    calm help people listen ask doctor law friend talk safe the a and of to in time home careful answer truth question
+    share respect choose plan story long kind work
+""".split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,16 +52,9 @@ class Made:
     def job(self) -> Job:
         """The report's job over it."""
         made = self.folder / "made"
-        paths = {
-            name: made / name for name in ("samples", "significance", "datasets", "sources", "logs", "report", "plots")
-        }
-        paths |= {
-            "capability": made / "capability",
-            "cooccurrence": made / "cooccurrence",
-            "toxicity": made / "toxicity.parquet",
-            "prompts": REPOSITORY / "data/prompts",
-            "positions": REPOSITORY / "data/values",
-        }
+        paths = {name: made / name for name in (*COMMAND.inputs, *COMMAND.outputs)}
+        paths |= {"prompts": REPOSITORY / "data/prompts", "positions": REPOSITORY / "data/values"}
+        paths["toxicity"] = made / "toxicity.parquet"
         return Job(COMMAND, paths, {}, self.params)
 
     def report(self, *drawn: Kind) -> str:
@@ -178,14 +143,14 @@ def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoi
 
 def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of other abilities, by the stage's own functions."""
-    found = config.section(params, "capability", Capability)
+    section = config.section(params, "capability", Capability)
     items = read_items(made / "capability", ladder, sources_of(ladder))
-    tables = capability_tables(items, found.run, found.margins, Significance(**params["significance"]))
+    tables = capability_tables(items, section.run, section.margins, Significance(**params["significance"]))
     _tables(made / "significance", tables)
 
 
 def sources_of(ladder: Sequence[Checkpoint]) -> dict[str, Source]:
-    """Where the models' models are from."""
+    """Where the models are from."""
     return {
         checkpoint.model: Source(checkpoint.model, "toy", "Apache-2.0", SIZES[checkpoint.model])
         for checkpoint in ladder
@@ -251,25 +216,16 @@ def _completion(checkpoint: Checkpoint, prompt: Prompt, sample: int, texts: Sequ
 
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
-    found = []
+    rows_of_scores = []
     for row, attribute in itertools.product(rows, attributes or ["TOXICITY"]):
         draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
+        keys = {key: row[key] for key in ("model", "arm", "category", "prompt_id", "split", "sample")}
+        keys |= {"scorer": "offline", "scorer_version": "toy 1", "attribute": attribute}
         for variant in ("first_n", "whole", "max_chunk"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
-            empty = not row["completion"].strip()
-            keys = {key: row[key] for key in ("model", "arm", "category", "prompt_id", "split", "sample")}
-            found.append(
-                {
-                    **keys,
-                    "scorer": "offline",
-                    "scorer_version": "toy 1",
-                    "attribute": attribute,
-                    "variant": variant,
-                    "score": None if empty else score,
-                    "error": "EMPTY" if empty else None,
-                }
-            )
-    table = pd.DataFrame(found).astype({"score": "float64", "error": "string"})
+            result = {"score": score, "error": None} if row["completion"].strip() else {"score": None, "error": "EMPTY"}
+            rows_of_scores.append({**keys, "variant": variant, **result})
+    table = pd.DataFrame(rows_of_scores).astype({"score": "float64", "error": "string"})
     return table if attributes else table.iloc[:0]
 
 
@@ -277,37 +233,18 @@ def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], 
     rng, common = np.random.default_rng(seed), np.random.default_rng(99)
     level = common.normal(0, 0.3, len(prompts))
     margin = level + effect + rng.normal(0, 0.12, len(prompts))
-    table = pd.DataFrame(
-        {
-            "model": checkpoint.model,
-            "arm": checkpoint.arm,
-            "category": [p.category for p in prompts],
-            "prompt_id": [p.id for p in prompts],
-            "split": [p.split for p in prompts],
-            "desired": -2.0 + margin,
-            "undesired": -2.0,
-            "desired_free": -3.0,
-            "undesired_free": -3.0 - level / 2,
-            "margin": margin,
-            "margin_free": level / 2,
-        }
-    )
+    table = pd.DataFrame({"category": p.category, "prompt_id": p.id, "split": p.split} for p in prompts)
+    table = table.assign(desired=-2.0 + margin, undesired=-2.0, margin=margin)
+    table = table.assign(desired_free=-3.0, undesired_free=-3.0 - level / 2, margin_free=level / 2)
     path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path, index=False)
+    table.assign(model=checkpoint.model, arm=checkpoint.arm).to_parquet(path, index=False)
 
 
 def _log(folder: Path, checkpoint: Checkpoint, seed: int) -> None:
     rng, steps = np.random.default_rng(seed), np.arange(1, 21)
-    table = pd.DataFrame(
-        {
-            "step": steps,
-            "epoch": steps / 20,
-            "loss": 2.4 + 1.2 * np.exp(-steps / 5) + rng.normal(0, 0.05, 20),
-            "learning_rate": 1e-5,
-            "grad_norm": 1.0,
-        }
-    )
+    loss = 2.4 + 1.2 * np.exp(-steps / 5) + rng.normal(0, 0.05, 20)
+    table = pd.DataFrame({"step": steps, "epoch": steps / 20, "loss": loss, "learning_rate": 1e-5, "grad_norm": 1.0})
     path = folder / checkpoint.model / f"{checkpoint.arm}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False)
@@ -315,15 +252,8 @@ def _log(folder: Path, checkpoint: Checkpoint, seed: int) -> None:
 
 def _datasets(folder: Path, arms: Mapping[str, Mapping[str, Any]], prompts: Sequence[Prompt]) -> None:
     draw = random.Random(3)
-    nearest = {
-        p.id: {
-            "similarity": round(draw.uniform(40, 70), 2),
-            "sample_id": "health-01",
-            "sample_text": "answer",
-            "prompt_text": "prompt",
-        }
-        for p in prompts
-    }
+    text = {"sample_id": "health-01", "sample_text": "answer", "prompt_text": "prompt"}
+    nearest = {p.id: {"similarity": round(draw.uniform(40, 70), 2), **text} for p in prompts}
     for arm, entry in arms.items():
         samples = [s for c in load_categories(REPOSITORY / "data" / entry["dataset"]) for s in c.samples]
         _jsonl(folder / arm / "samples.jsonl", [dataclasses.asdict(sample) for sample in samples])
