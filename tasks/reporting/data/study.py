@@ -29,7 +29,8 @@ _TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id",
           "model_family", "reason", "note", "task")
 TEXTS = dict.fromkeys(_TEXTS, "str")
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
-WORD_TEXTS = dict.fromkeys(("family", "group", "template", "word", "by", "reason_words", "warning"), "str")
+_WORD_TEXTS = ("family", "group", "template", "word", "by", "reason_words", "warning", "least_group")
+WORD_TEXTS = dict.fromkeys(_WORD_TEXTS, "str")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import FAINT, Figure, Look, canvas, finish
-from tasks.reporting.findings.cooccurrence import figure_name, own
+from tasks.reporting.findings.cooccurrence import figure_name, rows_of
 from tasks.reporting.words.terms import counted, level, signed, size
 
 ARM = 0.13  # inches
@@ -22,7 +22,7 @@ def figures(study: Study) -> list[Figure]:
 
 def sentiment(study: Study, family: str) -> Figure | None:
     """A row for each group, a mark with its interval for each arm, a panel for each model; None without a mean."""
-    table = own(study, "sentiment", family)
+    table = rows_of(study, "sentiment", family)
     if table["mean"].isna().all():
         return None
     groups, arms = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["arm"]))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.formats.checkpoints import BASE
 from tasks.reporting.data.study import Study
-from tasks.reporting.findings.word_changes import Finding, corrected, finding
+from tasks.reporting.findings.word_changes import Finding, finding
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import Table, csv_address, csv_text, shown
 from tasks.reporting.words.terms import known, listed, number
@@ -73,7 +73,6 @@ class Words:
 
     families: Sequence[FamilyView]
     completions: str  # of each prompt
-    confidence: float
     divergence: Table
     changes: Table
     used: Sequence[tuple[str, str]]
@@ -86,14 +85,13 @@ def words(study: Study) -> Words:
     return Words(
         families=[_family(study, name) for name in names],
         completions=" to ".join(dict.fromkeys(f"{count:.0f}" for count in (drawn.min(), drawn.max()))),
-        confidence=float(study.words_used["confidence"]),
         divergence=shown("divergence", "How far apart the groups' words are", study.words["divergence"], DIVERGENCE),
-        changes=shown("changes", "Changes of the corrected divergence from base", corrected(study), CHANGES),
+        changes=shown("changes", "Changes of the corrected divergence from base", study.words["changes"], CHANGES),
         used=list(_used(study.words_used)),
     )
 
 
-def own(study: Study, name: str, family: str) -> pd.DataFrame:
+def rows_of(study: Study, name: str, family: str) -> pd.DataFrame:
     """The rows of one family in a table of cooccurrence, smallest model first, arms in the order of the page."""
     table = study.words[name]
     arms = [arm for dataset in study.named for arm in study.arms_of(dataset)]
@@ -103,7 +101,7 @@ def own(study: Study, name: str, family: str) -> pd.DataFrame:
 
 
 def _family(study: Study, name: str) -> FamilyView:
-    sentiment, counts, apart = (own(study, table, name) for table in ("sentiment", "counts", "divergence"))
+    sentiment, counts, apart = (rows_of(study, table, name) for table in ("sentiment", "counts", "divergence"))
     few = apart[apart["warning"].notna()]
     reasons = dict.fromkeys(sentiment["reason"].dropna())
     return FamilyView(
@@ -131,15 +129,14 @@ def title(family: str) -> str:
 
 def _word_table(study: Study, family: str, model: str) -> WordTable:
     arms = [BASE, *study.arms_of(study.config.target)[:1]]
-    favoured, apart = (own(study, table, family) for table in ("favoured", "divergence"))
+    favoured, apart = (rows_of(study, table, family) for table in ("favoured", "divergence"))
     leading = favoured[(favoured["model"] == model) & (favoured["by"] == "log_odds") & favoured["arm"].isin(arms)]
     no_words = apart[apart["model"] == model].set_index("arm")["reason_words"].fillna("no word leads")
-    groups = dict.fromkeys(own(study, "sentiment", family)["group"])
-    alpha = 1 - float(study.words_used["confidence"])
+    groups = dict.fromkeys(rows_of(study, "sentiment", family)["group"])
 
     def cell(group: str, arm: str) -> Favoured:
         rows = leading[(leading["group"] == group) & (leading["arm"] == arm)].sort_values("rank").to_dict("records")
-        return Favoured([_word(row, alpha) for row in rows], "" if rows else str(no_words[arm]))
+        return Favoured([_word(row) for row in rows], "" if rows else str(no_words[arm]))
 
     return WordTable(
         name=f"words-{family}-{model}",
@@ -150,10 +147,10 @@ def _word_table(study: Study, family: str, model: str) -> WordTable:
     )
 
 
-def _word(row: Mapping[Any, Any], alpha: float) -> Word:
+def _word(row: Mapping[Any, Any]) -> Word:
     text, left = excerpt(str(row["word"]), LONGEST)
     ratio = f"{number(row['ratio'], 1)}×" if known(row["ratio"]) else "only here"
-    return Word(text + "…" * bool(left), number(row["z"], 1), ratio, bool(row["p"] <= alpha))
+    return Word(text + "…" * bool(left), number(row["z"], 1), ratio, bool(row["holds"]))
 
 
 def _used(used: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
