@@ -16,6 +16,7 @@ import psutil
 
 from tasks.reporting.page.section import Results, Section
 from tasks.runtime.durations import recorded
+from tasks.runtime.units import duration
 from tasks.settings.sweep import Sweep
 
 PACKAGES = (
@@ -65,15 +66,10 @@ def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
     in the order of their first runs; but for the report, which is not done yet."""
     of_ladder = {"", *sweep.models, *sweep.tuned, *(f"{model}-{arm}" for model in sweep.models for arm in sweep.arms)}
     return [
-        (stage, _took(last.seconds), f"{last.at} UTC")
+        (stage, duration(last.seconds), f"{last.at} UTC")
         for stage, last in recorded().items()
         if stage.partition("@")[2] in of_ladder and stage != "report"
     ]
-
-
-def _took(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def machine() -> list[tuple[str, str]]:
