@@ -23,11 +23,11 @@ class Column:
 
 
 def _dictionary() -> dict[str, Column]:
-    found = {}
+    named: dict[str, Column] = {}
     for group, headings in read_yaml(Path(__file__).with_suffix(".yaml")).items():
         kind, _, digits = group.partition(" ")
-        found |= {key: Column(key, heading, kind, int(digits or 0)) for key, heading in headings.items()}
-    return found
+        named |= {key: Column(key, heading, kind, int(digits or 0)) for key, heading in headings.items()}
+    return named
 
 
 COLUMNS = _dictionary()
