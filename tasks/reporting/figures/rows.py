@@ -23,7 +23,8 @@ from tasks.reporting.figures.drawing import (
     legend,
     rows,
 )
-from tasks.reporting.findings.capability import NOT_ABOVE, Row, task_label
+from tasks.reporting.findings.capability import NOT_ABOVE, task_label
+from tasks.reporting.findings.comparison import Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.terms import Metric, counted, known, level, number, signed, size
 
