@@ -24,12 +24,8 @@ def toxicity_by_length(study: Study, metric: Metric, arms: pd.DataFrame) -> Figu
         axes.set(xlabel="words in a completion (mean)", ylabel=f"{label} of the whole text\n(mean, 0-1)")
         for handle in legend(axes).legend_handles:
             handle.set_sizes([80])
-        values = listed(
-            [
-                f"{row['arm']} at {row['model']}: {row['words']:.0f} words, {row['toxicity_whole']:.3f}"
-                for row in arms.to_dict("records")
-            ]
-        )
+        means = "{arm} at {model}: {words:.0f} words, {toxicity_whole:.3f}"
+        values = listed([means.format_map(row) for row in arms.to_dict("records")])
         larger = "; a larger mark is a larger model" if len(study.models) > 1 else ""
         return finish(
             figure,

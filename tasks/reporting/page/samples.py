@@ -92,10 +92,8 @@ def _affordable(study: Study, texts: Texts) -> tuple[list[tuple[str, int]], str]
     sets = sorted(sizes, key=lambda each: (each[1], -study.models.index(each[0])))
     spent = itertools.accumulate(sizes[each] for each in sets)
     affordable = [each for each, bytes_ in zip(sets, spent, strict=True) if bytes_ <= BUDGET or each == sets[0]]
-    rest = len(sets) - len(affordable)
-    return affordable, f"{rest} of {len(sets)} sets of completions are left out here to keep the page small." * bool(
-        rest
-    )
+    left_out = f"{len(sets) - len(affordable)} of {len(sets)} sets of completions are left out here"
+    return affordable, f"{left_out} to keep the page small." if len(affordable) < len(sets) else ""
 
 
 def _view(study: Study, name: str, effect: object, texts: Texts, sets: Sequence[tuple[str, int]]) -> View:
