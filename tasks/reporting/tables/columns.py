@@ -3,7 +3,7 @@
 One dictionary for all of them, `columns.yaml`; a table names its columns by their keys, and says where it differs.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -33,14 +33,14 @@ def _dictionary() -> dict[str, Column]:
 COLUMNS = _dictionary()
 
 
-def columns(keys: str, digits: int | None = None, **changed: str | tuple[str, Kind, int]) -> tuple[Column, ...]:
-    """The columns of these keys, parted by spaces; their differences, numbers and p with so many `digits`; some of
-    them `changed`: under a heading of the table's own, or with another kind and its digits too."""
+def columns(keys: str, digits: int | None = None, **changed: str | tuple[str, Kind]) -> tuple[Column, ...]:
+    """The columns of these keys, parted by spaces; their numbers with so many `digits`; some of them `changed`, under
+    a heading of the table's own, or under another heading and of another kind."""
     return tuple(_column(key, digits, changed.get(key)) for key in keys.split())
 
 
-def _column(key: str, digits: int | None, changed: str | tuple[str, Kind, int] | None) -> Column:
-    if isinstance(changed, tuple):
-        return Column(key, *changed)
-    column = replace(COLUMNS[key], label=changed) if changed else COLUMNS[key]
-    return replace(column, digits=digits) if digits is not None and column.kind in ("number", "signed") else column
+def _column(key: str, digits: int | None, changed: str | tuple[str, Kind] | None) -> Column:
+    column = COLUMNS[key]
+    label, kind = changed if isinstance(changed, tuple) else (changed or column.label, column.kind)
+    places = digits if digits is not None and kind in ("number", "signed") else column.digits
+    return Column(key, label, kind, places)

@@ -1,9 +1,11 @@
 """The report's sentences: each is a macro of a template in this folder, and Python decides which one is said.
 
-`say("headline.better", …)` is the macro `better` of headline.j2. A line break in a template is a space.
+`say("headline.better", …)` is the macro `better` of headline.j2. In a template a line break is a space, and a space
+before a full stop or the like is none, so that lines may end anywhere.
 """
 
 import re
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,20 +27,29 @@ def environment(folder: Path, *, autoescape: bool) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     figures = (terms.number, terms.signed, terms.p_value, terms.percent, terms.level, terms.listed, terms.counted)
-    made.filters |= {write.__name__: write for write in figures}
+    made.filters |= {write.__name__: write for write in figures} | {"each": _each}
     return made
 
 
 def phrase(name: str, *facts: Any, **named: Any) -> str:
     """The words of a macro, to stand within a sentence. They are plain text: the page escapes them."""
     file, macro = name.split(".")
-    return re.sub(r"[ \n]+", " ", str(getattr(_macros(file), macro)(*facts, **named))).strip()
+    return _tidy(getattr(_macros(file), macro)(*facts, **named))
 
 
 def say(name: str, *facts: Any, **named: Any) -> str:
     """The words of a macro as a sentence: it begins with a capital."""
     text = phrase(name, *facts, **named)
     return text[:1].upper() + text[1:]
+
+
+def _each(items: Iterable[Any], macro: Callable[[Any], str]) -> list[str]:
+    """The filter `rows | each(macro)`: the words of the macro for each."""
+    return [_tidy(macro(item)) for item in items]
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r" (?=[.,;:)])|(?<=\() ", "", re.sub(r"[ \n]+", " ", text)).strip()
 
 
 @cache
