@@ -42,7 +42,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 def effects(*rows: dict[str, Any]) -> list[Effect]:
     """The rows as effects; the primary metric is adherence."""
-    return effects_of(pd.DataFrame(list(rows)), "adherence")
+    return effects_of(pd.DataFrame(list(rows)), "adherence", 0.95)
 
 
 GAIN: dict[str, Any] = {}
