@@ -14,7 +14,7 @@ from tasks.reporting.findings.capability import (
     outcome,
     text_sentence,
 )
-from tasks.reporting.tables.capability import _without_folders
+from tasks.reporting.page.capability import _without_folders
 from tests.support.contrast_rows import task
 
 

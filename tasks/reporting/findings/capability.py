@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tasks.formats.verdicts import PASSED, overall
 from tasks.reporting.findings.claims import Answer
-from tasks.reporting.findings.comparison import Comparison
-from tasks.reporting.findings.comparison import Row as Row
+from tasks.reporting.findings.comparison import Comparison, Row
 from tasks.reporting.words.sentences import phrase, say
 from tasks.reporting.words.terms import known
-from tasks.stats.capability import PASSED, overall
 
 INTERVAL = 0.90  # whose limits are the columns ci90_lo and ci90_hi: a one-sided test of 5% on either side
 MOST_NAMED = 3  # models that fared alike

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tasks.reporting.findings.comparison import Comparison, Row
-from tasks.reporting.findings.comparison import Found as Found
 from tasks.reporting.words.terms import Metric, known, metric_of
 
 ALL = "all"  # the category of a row over all prompts

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.reporting.findings import capability
 from tasks.reporting.findings.claims import about, summary
 from tasks.reporting.findings.comparison import Comparison, Found, Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.sentences import say
 from tasks.reporting.words.terms import Metric, known, metric_of
-from tasks.stats.contrasts import CLAIM_SEEDS
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
