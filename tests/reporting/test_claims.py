@@ -11,6 +11,7 @@ from tasks.reporting.findings.headline import headline
 from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
 
 TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
+LESS_TOXIC = TOXIC | LOSS | {"role": "primary", "family": "confirmatory"}
 
 
 @pytest.mark.parametrize(
@@ -108,12 +109,6 @@ def test_an_untested_side_of_the_headline_is_never_no_difference_found():
         assert "No improvement" not in text
 
 
-def test_lower_toxicity_as_the_main_measure_is_told_as_lower():
-    toxic = TOXIC | {"role": "primary", "family": "confirmatory"}
-    sides = [effects(row(**toxic, **LOSS, contrast=f"values - {other}")) for other in ("control", "base")]
-    assert headline(*sides).startswith("The values model wrote less toxic text than both")
-
-
 def test_a_difference_of_unknown_direction_is_not_told_as_not_shown():
     (effect,) = effects(row(metric="warmth", role="secondary", family="secondary"))
     assert claims.answer("?", [[effect]]).short == "Differs at 1 of 1 size"
@@ -169,6 +164,7 @@ def test_the_short_answer(kinds, short, tone):
             "better than control at 1 of 2 sizes and worse than control at 1 of 2 sizes",
         ),
         ((), (), "no scores that answer"),
+        ((LESS_TOXIC,), (LESS_TOXIC,), "The values model wrote less toxic text than both"),
     ],
 )
 def test_the_headline_says_plainly_what_came_out(control, base, words):
@@ -176,25 +172,22 @@ def test_the_headline_says_plainly_what_came_out(control, base, words):
     assert words in text
 
 
-def test_a_negative_control_that_moved_is_flagged():
-    quiet = effects(row(role="negative-control", contrast="control - base", family=None, **UNCLEAR))
-    moved = effects(row(role="negative-control", contrast="control - base", family=None))
-    assert claims.caveats(quiet) == []
-    (text,) = claims.caveats(moved)
-    assert text.startswith("The negative control moved")
-    assert "trust the comparison with control before that with base" in text
+CONTROL = {"role": "negative-control", "contrast": "control - base", "family": None}
+WITHOUT = "no complete prompt in health: the mean is of the other 7 categories"
 
 
-def test_tests_that_disagree_and_missing_prompts_are_flagged():
-    found = claims.caveats(effects(row(p_signflip=0.2, n_missing=3)))
-    assert any("Two tests disagree" in text for text in found)
-    assert any("lacks scores of 3 prompts at small" in text for text in found)
-
-
-def test_a_whole_category_that_is_missing_is_flagged():
-    note = "no complete prompt in health: the mean is of the other 7 categories"
-    (text,) = claims.caveats(effects(row(note=note)))
-    assert text == f"Likelihood adherence, values against control: {note} (at small)."
+@pytest.mark.parametrize(
+    ("changes", "doubts"),
+    [
+        (CONTROL | UNCLEAR, []),
+        (CONTROL, ["trust the comparison with control before that with base"]),
+        ({"p_signflip": 0.2, "n_missing": 3}, ["Two tests disagree", "lacks scores of 3 prompts at small"]),
+        ({"note": WITHOUT}, [f"Likelihood adherence, values against control: {WITHOUT} (at small)."]),
+    ],
+)
+def test_a_control_that_moved_tests_that_disagree_and_what_is_missing_are_flagged(changes, doubts):
+    found = claims.caveats(effects(row(**changes)))
+    assert [doubt in text for doubt, text in zip(doubts, found, strict=True)] == [True] * len(doubts)
 
 
 def test_the_vocabulary_has_no_equivalence():

@@ -8,28 +8,16 @@ from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, 
 
 
 @pytest.mark.parametrize(
-    ("kinds", "status"),
-    [((GAIN,), SUPPORTED), ((GAIN, GAIN, GAIN), SUPPORTED), ((UNCLEAR,), NOT_SUPPORTED), ((LOSS,), NOT_SUPPORTED),
-     ((GAIN, UNCLEAR), NOT_SUPPORTED), ((UNTESTED,), UNSAID), ((), UNSAID)],
+    ("kinds", "status", "tone"),
+    [((GAIN,), SUPPORTED, "good"), ((GAIN, GAIN, GAIN), SUPPORTED, "good"), ((UNCLEAR,), NOT_SUPPORTED, "open"),
+     ((LOSS,), NOT_SUPPORTED, "bad"), ((GAIN, UNCLEAR), NOT_SUPPORTED, "open"), ((GAIN, LOSS), NOT_SUPPORTED, "bad"),
+     ((UNTESTED,), UNSAID, "open"), ((), UNSAID, "open")],
 )  # fmt: skip
-def test_a_comparison_is_supported_only_where_every_size_shows_it(kinds, status):
+def test_support_takes_every_size_and_only_a_finding_to_the_contrary_looks_bad(kinds, status, tone):
     found = effects(*[row(model=f"r{i}", **kind) for i, kind in enumerate(kinds)]) if kinds else []
-    assert better_than(found, "values", "control").status == status
-
-
-def test_a_partial_result_says_at_how_many_sizes():
-    found = effects(row(model="a"), row(model="b", **UNCLEAR))
-    assert better_than(found, "values", "control").why.startswith("Only at 1 of 2 sizes.")
-
-
-@pytest.mark.parametrize(
-    ("kinds", "tone"),
-    [((GAIN,), "good"), ((UNCLEAR,), "open"), ((GAIN, UNCLEAR), "open"), ((LOSS,), "bad"), ((GAIN, LOSS), "bad"),
-     ((UNTESTED,), "open")],
-)  # fmt: skip
-def test_only_a_finding_to_the_contrary_looks_bad(kinds, tone):
-    found = effects(*[row(model=f"r{i}", **kind) for i, kind in enumerate(kinds)])
-    assert better_than(found, "values", "control").tone == tone
+    verdict = better_than(found, "values", "control")
+    assert (verdict.status, verdict.tone) == (status, tone)
+    assert verdict.why.startswith("Only at 1 of 2 sizes.") == (len(kinds) == 2)
 
 
 def at_largest(**changes):

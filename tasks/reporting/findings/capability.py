@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.formats.verdicts import PASSED, overall
+from tasks.formats.verdicts import PASSED, VERDICTS, overall
 from tasks.reporting.findings.claims import Answer
 from tasks.reporting.findings.comparison import Comparison, Row
 from tasks.reporting.words.sentences import phrase, say
@@ -97,15 +97,9 @@ def outcome(rows: pd.DataFrame) -> str:
 
 def _sentences(tasks: Sequence[Task]) -> list[str]:
     """The tasks by verdict, a sentence a verdict; every task by itself."""
-    by_verdict = {
-        "ruled_out": PASSED,
-        "smaller_loss": ("loss within margin",),
-        "loss": ("loss",),
-        "inconclusive": ("inconclusive",),
-        "uninformative": ("uninformative",),
-        "untested": ("not computed",),
-    }
-    groups = {name: [task for task in tasks if task.verdict in verdicts] for name, verdicts in by_verdict.items()}
+    groups = {"ruled_out": [task for task in tasks if task.verdict in PASSED]}
+    for verdict in VERDICTS[1:]:
+        groups[verdict.replace(" ", "_")] = [task for task in tasks if task.verdict == verdict]
     groups["equivalent"] = [task for task in tasks if task.equivalent]
     return [say(f"capability.{name}", own, len(tasks)) for name, own in groups.items() if own]
 
@@ -116,10 +110,8 @@ def brief(table: pd.DataFrame) -> str:
     arms: dict[str, list[str]] = {}
     for (model, arm), rows in table.groupby(["model", "arm"], sort=False):
         tasks, sets = _tasks(rows)
-        others: dict[str, list[Task]] = {}
-        for task in tasks:
-            if task.verdict not in PASSED:
-                others.setdefault(task.verdict, []).append(task)
+        verdicts = dict.fromkeys(task.verdict for task in tasks if task.verdict not in PASSED)
+        others = {verdict: [task for task in tasks if task.verdict == verdict] for verdict in verdicts}
         text = say("capability.brief", tasks, others, [task for task in sets if task.verdict == "loss"])
         arms.setdefault(text, []).append(f"{arm} at {model}")
     return " ".join(
