@@ -19,10 +19,10 @@ import pandas as pd
 from scipy import sparse
 
 from tasks.bias.associations import Texts, associations
-from tasks.bias.descriptions import Described, Describer, sentiments
+from tasks.bias.descriptions import Describer, sentiments
 from tasks.bias.lexicons import Lexicon, open_lexicon
-from tasks.bias.sentiment import completion_sentiment, group_sentiment
-from tasks.bias.tables import Part, all_tables, metrics, warnings_of
+from tasks.bias.sentiment import completion_sentiment, label_sentiment
+from tasks.bias.tables import Analysis, all_tables, analysis, metrics, warnings_of
 from tasks.bias.taggers import Tagger, open_tagger
 from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
 from tasks.formats.tables import read_table
@@ -33,7 +33,6 @@ from tasks.runtime.errors import InputError
 from tasks.runtime.files import atomic_write, write_json
 from tasks.settings.cooccurrence import Cooccurrence
 from tasks.settings.sweep import Arm, Sweep
-from tasks.stats.outcome import Floats, Labels
 
 COMMAND = Command(
     help="Finds the words that follow each group, and tests what fine-tuning changed.",
@@ -43,7 +42,7 @@ COMMAND = Command(
         "sources": "folder of the models' sources",
     },
     outputs={"tables": "folder of the tables", "metrics": "JSON: the few figures a team tracks"},
-    params=("sweep", "arms", "cooccurrence"),
+    params=("sweep", "arms", "cooccurrence", "significance.target"),
 )
 THREADS = 2  # a paper-size family takes up to half a gigabyte in each
 
@@ -58,8 +57,8 @@ def main(job: Job) -> None:
     ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
     sources = {model: read_source(job.path("sources"), model) for model in sweep.models}
     completions = read_completions(job.path("completions"), ladder, families)
-    analysed = analyse(completions, ladder, sources, Describer(tagger, config, families), lexicon)
-    tables = all_tables(analysed, config)
+    analyses = analyse(completions, ladder, sources, Describer(tagger, config, families), lexicon)
+    tables = all_tables(analyses, job.section("significance.target", str), config.confidence)
     with atomic_write(job.path("tables")) as folder:
         folder.mkdir()
         tables["words"].to_parquet(folder / "words.parquet", index=False)
@@ -79,16 +78,17 @@ def choices(tagger: Tagger, lexicon: Lexicon, config: Cooccurrence) -> dict[str,
 
 
 def read_completions(folder: Path, ladder: Sequence[Checkpoint], families: Mapping[str, Family]) -> pd.DataFrame:
-    """The completions of every checkpoint of the ladder, in its order. Raises InputError if they are of other probes."""
-    asked = {(probe.family, probe.group, probe.template) for one in families.values() for probe in one.probes()}
+    """The completions of every checkpoint of the sweep, in its order. Raises InputError if they are of other probes."""
+    probes = {(probe.family, probe.group, probe.template) for each in families.values() for probe in each.probes()}
     parts = []
     for checkpoint in ladder:
         path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
         part = read_table(path)
-        found = set(part[["family", "group", "template"]].drop_duplicates().itertuples(index=False, name=None))
-        if odd := sorted(found ^ asked):
+        answered = set(part[["family", "group", "template"]].itertuples(index=False, name=None))
+        if changed := sorted(answered ^ probes):
+            family, group, template = changed[0]
             raise InputError(
-                f"{path}: the probes have changed since ('{odd[0][2]}' for '{odd[0][1]}' of '{odd[0][0]}'); "
+                f"{path}: the probes have changed since ('{template}' for '{group}' of '{family}'); "
                 "run probe again for every model and arm"
             )
         parts.append(part)
@@ -101,67 +101,29 @@ def analyse(
     sources: Mapping[str, Source],
     describer: Describer,
     lexicon: Lexicon,
-) -> list[Part]:
-    """The figures of every checkpoint and family of the ladder, in its order."""
-    config, described = describer.config, describer.describe(completions)
-    scores = sentiments(described.words, lexicon, config)
-    counts, vocabulary = described.counts()
-    completions = completions.join(completion_sentiment(described, scores))
+) -> list[Analysis]:
+    """The figures of every checkpoint and family, in the order of the ladder and of the probe file."""
+    config, descriptions = describer.config, describer.describe(completions)
+    scores = sentiments(descriptions.words, lexicon, config)
+    counts, vocabulary = descriptions.counts()
+    completions = completions.join(completion_sentiment(descriptions, scores))
     rows = completions.groupby(["model", "arm", "family"], sort=False).indices
-    places = {
-        (checkpoint, f): np.asarray(rows[checkpoint.model, checkpoint.arm, f])
-        for checkpoint in ladder
-        for f in describer.families
-    }
-    texts = {key: _texts(counts, vocabulary, completions, at) for key, at in places.items()}
-    parts = {name: min(texts[checkpoint, name].parts() for checkpoint in ladder) for name in describer.families}
+    keys = [(checkpoint, family) for checkpoint in ladder for family in describer.families.values()]
+    texts = [texts_of(counts, vocabulary, completions, rows[c.model, c.arm, family.id]) for c, family in keys]
+    parts: dict[str, int] = {}  # a change is of two arms, so all leave out the same number
+    for (_, family), each in zip(keys, texts, strict=True):
+        parts[family.id] = min(each.parts, parts.get(family.id, each.parts))
     with ThreadPoolExecutor(min(THREADS, launch.threads())) as pool:  # numpy and scipy let other threads work
-        found = pool.map(lambda key: associations(texts[key], config, parts[key[1]]), texts)
-    means = label_sentiment(described, scores)
+        results = pool.map(lambda each, key: associations(each, config, parts[key[1].id]), texts, keys)
+    word_sentiment = label_sentiment(descriptions, scores)
     return [
-        Part(
-            checkpoint=checkpoint,
-            source=sources[checkpoint.model],
-            family=describer.families[name],
-            found=one,
-            word_sentiment=means,
-            sentiment=group_sentiment(completions.iloc[places[checkpoint, name]], config.confidence),
-            counts=prompt_counts(completions.iloc[places[checkpoint, name]], texts[checkpoint, name]),
-        )
-        for (checkpoint, name), one in zip(texts, found, strict=True)
+        analysis(checkpoint, sources[checkpoint.model], family, each, result, word_sentiment, config)
+        for (checkpoint, family), each, result in zip(keys, texts, results, strict=True)
     ]
 
 
-def _texts(counts: sparse.csr_matrix, vocabulary: Sequence[str], completions: pd.DataFrame, at: Labels) -> Texts:
-    """The words of some completions, without the columns of words that none of them holds."""
+def texts_of(counts: sparse.csr_matrix, vocabulary: Sequence[str], completions: pd.DataFrame, at: Any) -> Texts:
+    """The completions at some places, without the columns of words that none of them holds."""
     words = counts[at]
-    held = np.flatnonzero(words.getnnz(axis=0))
-    part = completions.iloc[at]
-    groups, templates = part["group"].to_numpy(object), part["template"].to_numpy(object)  # plain text in reasons
-    return Texts(words[:, held], [vocabulary[int(i)] for i in held], groups, templates)
-
-
-def label_sentiment(described: Described, scores: Floats) -> dict[str, float]:
-    """Each counted word's sentiment; of one that is both adjective and adverb, the mean of those known."""
-    table = pd.DataFrame({"label": [word.label for word in described.words], "score": scores})
-    return dict(table.groupby("label")["score"].mean())
-
-
-def prompt_counts(completions: pd.DataFrame, texts: Texts) -> pd.DataFrame:
-    """For every prompt: completions, empty ones, those with a descriptive word, such words, different ones."""
-    rows = []
-    for template, group in dict.fromkeys(zip(texts.templates, texts.groups, strict=True)):
-        at = np.flatnonzero((texts.templates == template) & (texts.groups == group))
-        part = completions.iloc[at]
-        rows.append(
-            {
-                "template": template,
-                "group": group,
-                "n": len(at),
-                "n_empty": int((part["completion"].str.strip() == "").sum()),
-                "n_with_words": int((part["words"] > 0).sum()),
-                "words": int(part["words"].sum()),
-                "different_words": int((texts.words[at].getnnz(axis=0) > 0).sum()),
-            }
-        )
-    return pd.DataFrame(rows)
+    present = np.flatnonzero(words.getnnz(axis=0))
+    return Texts(words[:, present], [vocabulary[i] for i in present], completions.iloc[at])

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from tasks import cooccurrence
-from tasks.bias.associations import Texts, associations, favoured_words, leading
+from tasks.bias.associations import Texts, associations, leading
 from tasks.bias.divergence import divergence
-from tasks.bias.logodds import log_odds
+from tasks.bias.logodds import favoured
+from tasks.bias.tables import with_verdicts
 from tasks.formats.tables import write_table
 from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
@@ -24,7 +25,7 @@ from tests.support.made_completions import GENDER, PARAMS, QUICK, checkpoint, co
 
 def texts_of(table: pd.DataFrame, **changes: Any) -> Texts:
     words, vocabulary = describer(**changes).describe(table).counts()
-    return Texts(words, vocabulary, table["group"].to_numpy(str), table["template"].to_numpy(str))
+    return Texts(words, vocabulary, table)
 
 
 def test_a_word_three_times_as_frequent_in_one_group_leads_it() -> None:
@@ -44,18 +45,17 @@ def test_a_word_three_times_as_frequent_in_one_group_leads_it() -> None:
 def test_without_bias_few_words_pass_and_the_divergence_test_holds_its_level() -> None:
     pool = completions([GENDER], 1500, np.random.default_rng(2))
     texts = texts_of(pool)
-    rng, passed, tested, rejected = np.random.default_rng(12), 0, 0, 0  # 1,000 of them rejected .055
+    rng, passed, tests, rejected = np.random.default_rng(12), 0, 0, 0  # 1,000 of them rejected .055
     for i in range(200):
         # one draw of completions whatever the group, then groups and templates by place: no bias, by construction
         at = rng.choice(len(pool), 200)
         groups, templates = np.array(["He", "She"])[np.arange(200) % 2], (np.arange(200) // 2 % 2).astype(str)
-        one = Texts(texts.words[at], texts.vocabulary, groups, templates)
-        words, _ = favoured_words(one, replace(QUICK, permutations=1, other_priors=()))
+        words, _ = favoured(texts.words[at], texts.vocabulary, groups, templates, permutations=1)
         passed += int((words["z"] > 1.96).sum())
-        tested += len(words)
-        rejected += divergence(one.words, groups, templates, permutations=199, seed=i).p <= 0.05
-    assert tested > 5000
-    assert passed / tested <= 0.05
+        tests += len(words)
+        rejected += divergence(texts.words[at], groups, templates, permutations=199, seed=i).p <= 0.05
+    assert tests > 5000
+    assert passed / tests <= 0.05
     assert rejected / 200 <= 0.07
 
 
@@ -66,20 +66,13 @@ def test_a_word_leads_only_where_both_figures_say_so() -> None:
     assert found == {"log_odds": ["kind", "only"], "ratio": ["only", "kind"]}
 
 
-def test_log_odds_is_the_published_formula() -> None:
-    """By hand: n = 100, a0 = 10; (10 + 1) / (110 - 11) against (5 + 1) / (110 - 6) is 1/9 against 3/52."""
-    delta, z = log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
-    assert delta[0] == pytest.approx(math.log(52 / 27), abs=1e-9)
-    assert z[0] == pytest.approx(math.log(52 / 27) / math.sqrt(1 / 11 + 1 / 6), abs=1e-9)
-
-
 def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     """He: 6 of 10 kind, 4 rude; She: 2 kind, 8 rude. A word said twice counts once. In each template a0 = 500 x its
     own pooled share, and the templates weigh by the inverse of their variances."""
     he = [" kind, so kind."] * 6 + [" rude."] * 4
     she = [" kind."] * 2 + [" rude and rude."] * 8
     table = completions([GENDER], 5, np.random.default_rng(0)).assign(completion=[*he[:5], *she[:5], *he[5:], *she[5:]])
-    words = favoured_words(texts_of(table, minimum_count=1), replace(QUICK, minimum_count=1))[0]
+    words = associations(texts_of(table), replace(QUICK, minimum_count=1), 5).words
     kind = words[(words["group"] == "He") & (words["word"] == "kind")].iloc[0]
     assert (kind["n_group"], kind["n_rest"], kind["count_group"], kind["count_rest"]) == (10, 10, 6, 2)
     weighted = precision = 0.0
@@ -93,6 +86,20 @@ def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     assert kind["log_odds"] == pytest.approx(weighted / precision, abs=1e-9)
     assert kind["z"] == pytest.approx(weighted / math.sqrt(precision), abs=1e-9)
     assert kind["ratio"] == pytest.approx(3)
+
+
+def test_changes_of_the_target_are_corrected_together_and_few_words_say_nothing() -> None:
+    """Benjamini and Hochberg by hand: .01, .03, .04 and 1 (what could not be computed) become .04, .16 / 3 and 1."""
+    changes = pd.DataFrame({"dataset": ["values"] * 4 + ["control"] * 2, "p": [0.01, 0.04, np.nan, 0.03, 0.03, 0.001]})
+    changes = changes.assign(diff=[0.1, 0.2, np.nan, 0.3, -0.1, 0.1], too_few=[False] * 5 + [True])
+    table = with_verdicts(changes, "values", 0.05)
+    assert table["p_corr"].tolist() == pytest.approx([0.04, 0.16 / 3, 1, 0.16 / 3, np.nan, np.nan], nan_ok=True)
+    assert table["m"].tolist()[:4] == [4] * 4
+    assert table["test_family"].tolist()[:4] == ["values - base"] * 4
+    assert table[["m", "test_family"]].iloc[4:].isna().all(axis=None)
+    words = ["more", "no change found", "not tested", "no change found", "less", "too few words"]
+    assert table["verdict"].tolist() == words
+    assert with_verdicts(changes, "other", 0.05)["p_corr"].isna().all()
 
 
 PROBES = """
@@ -140,7 +147,7 @@ def table_of(made: dict[str, Path], name: str) -> pd.DataFrame:
     return pd.read_csv(made["tables"] / f"{name}.csv")
 
 
-def test_the_stage_reads_the_ladder_and_names_every_cell(made: dict[str, Path]) -> None:
+def test_the_stage_reads_the_sweeps_checkpoints_and_names_them(made: dict[str, Path]) -> None:
     for name in ("favoured", "sentiment", "divergence", "changes", "counts"):
         table = table_of(made, name)
         assert list(table.columns[:7]) == ["model", "params", "model_family", "arm", "dataset", "seed", "family"]
@@ -257,7 +264,7 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, changes: dict[str, Any], pr
     assert not (tmp_path / "tables").exists()
 
 
-def test_a_cell_that_was_not_probed_is_named(tmp_path: Path) -> None:
+def test_a_checkpoint_that_was_not_probed_is_named(tmp_path: Path) -> None:
     paths = tree(tmp_path, n=1)
     (tmp_path / "probes" / "tiny" / "values.parquet").unlink()
     with pytest.raises(InputError, match=r"tiny/values.parquet: no such file"):

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from tasks import report
-from tasks.reporting.page.contents import Page, compose
 from tasks.reporting.page.render import MOST_BYTES
+from tasks.reporting.page.section import Section
+from tasks.reporting.page.sections import sections
 from tasks.runtime.errors import WorkError
 from tasks.scorers import describe
 from tests.support.made_study import Made, make
@@ -46,9 +47,6 @@ class Elements(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
-        self.found.append((tag, {key: value or "" for key, value in attrs}))
-
     def handle_data(self, data):
         self.texts.append(data.strip())
 
@@ -68,7 +66,7 @@ def one(tmp_path_factory) -> tuple[Made, str]:
 
 
 def plant_markup(made: Made) -> None:
-    """Markup in what operators and third parties write; a dataset's name cannot hold any (`tasks.config.NAME`)."""
+    """Markup in what operators and third parties write; a dataset's name cannot hold any ."""
     made.params["report"]["title"] = f"title {EVIL[0]}"
     source = made.folder / "made/sources/tiny-1m.json"
     about = {"license": f"licence {EVIL[0]}", "name": f"name {EVIL[1]}", "source": f"source {EVIL[2]}"}
@@ -81,11 +79,11 @@ def plant_markup(made: Made) -> None:
 
 
 @pytest.fixture(scope="module")
-def composed(tmp_path_factory) -> tuple[Made, str, Page]:
-    """Three models, their page, and the contents it was made of."""
+def composed(tmp_path_factory) -> tuple[Made, str, list[Section]]:
+    """Three models, their page, and the sections it was made of."""
     made, contents = make(tmp_path_factory.mktemp("three"), models=3, grows=0.4, families=FAMILIES[:1]), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "compose", lambda study: contents.append(compose(study)) or contents[0])
+        patch.setattr(report, "sections", lambda results: contents.append(sections(results)) or contents[0])
         return made, made.report("svg"), contents[0]
 
 
@@ -108,29 +106,25 @@ def leave_a_dropped_model(made: Path) -> None:
     for folder in ("samples", "logs", "capability"):
         shutil.copytree(made / folder / "tiny-1m", made / folder / "gone-7b")
     shutil.copy(made / "sources/tiny-1m.json", made / "sources/gone-7b.json")
-    for path, column in ((made / "toxicity.parquet", "model"), (made / "significance/scores.parquet", "model")):
-        table = pd.read_parquet(path)
-        pd.concat([table, table.assign(**{column: "gone-7b"})]).to_parquet(path, index=False)
+    path = made / "significance/scores.parquet"
+    table = pd.read_parquet(path)
+    pd.concat([table, table.assign(model="gone-7b")]).to_parquet(path, index=False)
     for path in [*(made / "significance").glob("*.csv"), *(made / "cooccurrence").glob("*.csv")]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         if "model" in table:
             pd.concat([table, table.assign(model="gone-7b")]).to_csv(path, index=False)
 
 
-def test_the_page_is_well_formed_small_and_loads_nothing(one, three):
+def test_the_page_is_small_loads_nothing_and_every_reference_has_its_target(one, three):
     for _, page in (one, three):
         assert len(page.encode()) < MOST_BYTES
-        for tag, attributes in elements(page).found:
+        assert not re.search(r"@import|url\((?!#)", page)
+        found = elements(page).found
+        for tag, attributes in found:
             assert tag not in ("script", "iframe", "object", "embed", "form")
             assert not any(name.startswith("on") for name in attributes)
             for name in ("src", "href", "xlink:href", "action", "srcset", "poster"):
                 assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
-        assert not re.search(r"@import|url\((?!#)", page)
-
-
-def test_ids_are_unique_and_every_reference_has_its_target(one, three):
-    for _, page in (one, three):
-        found = elements(page).found
         ids = [attributes["id"] for _, attributes in found if "id" in attributes]
         assert len(ids) == len(set(ids))
         links = {attributes["href"][1:] for _, attributes in found if attributes.get("href", "").startswith("#")}
@@ -167,11 +161,10 @@ def test_model_text_cannot_break_the_page(one):
     assert "\u202e" not in page
 
 
-def test_a_dropped_rung_is_never_read(one):
+def test_a_dropped_model_is_never_read(one):
     made, page = one
     assert "gone-7b" not in page
-    texts = [path.read_text("utf-8") for path in (made.folder / "made/plots").iterdir()]
-    assert not any("gone-7b" in text for text in texts)
+    assert not any(b"gone-7b" in content for content in snapshot(made.folder / "made").values())
 
 
 def test_only_provenance_depends_on_when_and_where_and_nothing_private_is_in_it(one, monkeypatch):
@@ -271,7 +264,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed,
     (three, whole, contents), made = composed, Made(tmp_path, composed[0].params)
     assert "left out here" not in whole
     shutil.copytree(three.folder, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(report, "compose", lambda _: contents)
+    monkeypatch.setattr(report, "sections", lambda _: contents)
     fewer = len(whole.encode()) - 100_000  # as if the ladder were so wide that the page has no room left
     monkeypatch.setattr("tasks.reporting.page.render.MOST_BYTES", fewer)
     page = made.report()

@@ -6,20 +6,21 @@ out for every group alike; left out only where they were said, they would seem t
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from tasks.bias import Floats, Labels
 from tasks.bias.clauses import clause, is_negator, negated, tokens, unbroken
 from tasks.bias.lexicons import NEGATED, Lexicon
 from tasks.bias.taggers import Description, Kind, Tagger
 from tasks.inputs.probes import Family
 from tasks.runtime.progress import Progress
 from tasks.settings.cooccurrence import Cooccurrence
-from tasks.stats.outcome import NAN, Floats, Labels
 from tasks.text.words import sentences
 
 CHUNK = 500  # sentences tagged between two lines of progress
@@ -42,7 +43,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Described:
+class Descriptions:
     """Occurrence i is of `words[word[i]]` in completion `row[i]` of `n`."""
 
     n: int
@@ -52,11 +53,9 @@ class Described:
 
     def counts(self) -> tuple[sparse.csr_matrix, list[str]]:
         """Occurrences (completions, labels), and the labels; an adjective and an adverb may share one."""
-        labels = sorted({word.label for word in self.words})
-        place = {label: i for i, label in enumerate(labels)}
-        columns = np.array([place[word.label] for word in self.words], dtype=np.intp)[self.word]
-        shape = (self.n, len(labels))
-        return sparse.csr_matrix((np.ones(len(self.row)), (self.row, columns)), shape=shape), labels
+        labels, places = np.unique([word.label for word in self.words], return_inverse=True)
+        entries = (np.ones(len(self.row)), (self.row, places[self.word]))
+        return sparse.csr_matrix(entries, shape=(self.n, len(labels))), labels.tolist()
 
 
 @dataclass(frozen=True)
@@ -67,28 +66,34 @@ class Describer:
     config: Cooccurrence
     families: Mapping[str, Family]
 
-    def describe(self, completions: pd.DataFrame) -> Described:
+    def describe(self, completions: pd.DataFrame) -> Descriptions:
         """The words of every row (`family`, `template`, `completion`); each different sentence is tagged once."""
-        keys = list(zip(completions["family"], completions["template"], completions["completion"], strict=True))
-        parts = {key: self._sentences(*key) for key in dict.fromkeys(keys)}
-        tags = self._tagged([sentence for several in parts.values() for sentence, _ in several])
-        known: dict[Word, int] = {}
-        found: dict[tuple[str, str, str], list[int]] = {}
-        for key, several in parts.items():
-            words = (self._words(key[0], sentence, start, tags[sentence]) for sentence, start in several)
-            found[key] = [known.setdefault(word, len(known)) for part in words for word in part]
-        rows = np.repeat(np.arange(len(keys)), [len(found[key]) for key in keys])
-        return Described(len(keys), rows, np.array([w for k in keys for w in found[k]], dtype=np.intp), tuple(known))
+        keys = list(completions[["family", "template", "completion"]].itertuples(index=False, name=None))
+        texts = {key: self._sentences(*key) for key in dict.fromkeys(keys)}
+        tags = self._tagged(sentence for parts in texts.values() for sentence, _ in parts)
+        places: dict[Word, int] = {}
+        words = {
+            key: [
+                places.setdefault(word, len(places))
+                for sentence, start in parts
+                for word in self._words(key[0], sentence, start, tags[sentence])
+            ]
+            for key, parts in texts.items()
+        }
+        rows = np.repeat(np.arange(len(keys)), [len(words[key]) for key in keys])
+        return Descriptions(
+            len(keys), rows, np.array([word for key in keys for word in words[key]], dtype=np.intp), tuple(places)
+        )
 
     def _sentences(self, family: str, template: str, completion: str) -> list[tuple[Sentence, int]]:
         """Tokens of each sentence of the window, and how many at their start are the prompt's."""
         text = unbroken(completion)
-        several = [clause(text, self.config.language)] if self.config.window == "clause" else sentences(text)
-        if not several:
+        parts = [clause(text, self.config.language)] if self.config.window == "clause" else sentences(text)
+        if not parts:
             return []
-        before = self._contexts[family, template]
-        first = ((*before, *tokens(several[0])), len(before))
-        return [first, *((tuple(tokens(sentence)), 0) for sentence in several[1:])]
+        prompt = self._contexts[family, template]
+        first = ((*prompt, *tokens(parts[0])), len(prompt))
+        return [first, *((tuple(tokens(part)), 0) for part in parts[1:])]
 
     @functools.cached_property
     def _contexts(self) -> dict[tuple[str, str], Sentence]:
@@ -100,15 +105,15 @@ class Describer:
         }
 
     @functools.cached_property
-    def _said(self) -> dict[str, frozenset[str]]:
+    def _prompt_words(self) -> dict[str, frozenset[str]]:
         """Words of every prompt of a family, which do not count."""
         return {
             family.id: frozenset(word.lower() for probe in family.probes() for word in tokens(probe.prompt))
             for family in self.families.values()
         }
 
-    def _tagged(self, found: Sequence[Sentence]) -> dict[Sentence, list[Description | None]]:
-        different = list(dict.fromkeys(found))
+    def _tagged(self, sentences: Iterable[Sentence]) -> dict[Sentence, list[Description | None]]:
+        different = list(dict.fromkeys(sentences))
         progress = Progress(f"tagging with {self.tagger.NAME}", len(different), "sentences")
         tags: dict[Sentence, list[Description | None]] = {}
         for start in range(0, len(different), CHUNK):
@@ -117,17 +122,16 @@ class Describer:
             progress.step(len(part))
         return tags
 
-    def _words(
-        self, family: str, sentence: Sentence, start: int, tags: Sequence[Description | None]
-    ) -> Iterator[Word]:
+    def _words(self, family: str, sentence: Sentence, start: int, tags: Sequence[Description | None]) -> Iterator[Word]:
         """The descriptive words of a sentence from token `start` on."""
-        said: frozenset[str] = frozenset() if self.config.keep_prompt_words else self._said[family]
+        config = self.config
+        ignored: frozenset[str] = frozenset() if config.keep_prompt_words else self._prompt_words[family]
         for at in range(start, len(sentence)):
             tag, form = tags[at], sentence[at].lower()
-            if tag is None or form in said or tag.lemma in said or is_negator(form, self.config.language):
+            if tag is None or form in ignored or tag.lemma in ignored or is_negator(form, config.language):
                 continue
-            text = tag.lemma if self.config.lemmatise else form
-            yield Word(text, tag.kind, self.config.mark_negation and negated(sentence, at, self.config.language))
+            text = tag.lemma if config.lemmatise else form
+            yield Word(text, tag.kind, config.mark_negation and negated(sentence, at, config.language))
 
 
 def sentiments(words: Sequence[Word], lexicon: Lexicon, config: Cooccurrence) -> Floats:
@@ -136,13 +140,11 @@ def sentiments(words: Sequence[Word], lexicon: Lexicon, config: Cooccurrence) ->
     All are NaN if the lexicon does not know the language: then nothing is known, not even that a word is neutral.
     """
     if config.language not in lexicon.LANGUAGES:
-        return np.full(len(words), NAN)
-    found = [lexicon.sentiment(word.text, word.kind, config.senses) for word in words]
-    unlisted = NAN if config.unlisted == "skip" else 0.0
-    return np.array(
-        [
-            unlisted if score is None else score * (NEGATED if word.negated else 1.0)
-            for word, score in zip(words, found, strict=True)
-        ],
-        dtype=np.float64,
-    )
+        return np.full(len(words), nan)
+    unlisted = nan if config.unlisted == "skip" else 0.0
+    scores = np.full(len(words), unlisted)
+    for i, word in enumerate(words):
+        score = lexicon.sentiment(word.text, word.kind, config.senses)
+        if score is not None:
+            scores[i] = score * (NEGATED if word.negated else 1.0)
+    return scores

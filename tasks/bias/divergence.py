@@ -5,16 +5,23 @@ biased, so each template's mean under permutation of whole completions between g
 Reference: Lin (1991), IEEE Transactions on Information Theory 37, 145-151.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
+from typing import Any
 
 import numpy as np
 from scipy import sparse, special, stats
 
+from tasks.bias import Floats, Labels
 from tasks.bias.logodds import group_counts, shuffled
-from tasks.stats.outcome import NAN, TINY, Floats, Labels
 
 LEAVE_OUT = 20
+TINY = 1e-10  # a smaller difference is rounding
 TOO_FEW = "a group can be left without a word: too few words"
+
+LeftOut = tuple[float, Floats]  # the corrected divergence, and (parts,) without each part of the completions
+Stratum = tuple[Any, sparse.csr_matrix, Labels]  # a template, its completions' words, and their groups from 0 on
 
 
 def jensen_shannon(counts: Floats) -> Floats:
@@ -23,14 +30,14 @@ def jensen_shannon(counts: Floats) -> Floats:
     Groups weigh the same: H(mean of the groups' distributions) - mean of their H. NaN where a group has no word.
     """
     totals = counts.sum(axis=-1, keepdims=True)
-    shares = np.where(totals > 0, counts / np.where(totals > 0, totals, 1), NAN)
+    shares = np.where(totals > 0, counts / np.where(totals > 0, totals, 1), nan)
     entropy = special.entr(shares).sum(axis=-1).mean(axis=-1)
     return np.asarray((special.entr(shares.mean(axis=-2)).sum(axis=-1) - entropy) / np.log(2))
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """One template (or the mean of a family's): raw, its mean by chance, the difference, and its test."""
+    """The mean over a family's templates: raw, its mean by chance, the difference, and its test."""
 
     raw: float
     chance: float
@@ -60,51 +67,46 @@ def divergence(words: sparse.csr_matrix, groups: Labels, templates: Labels, *, p
     p: share of permutations, whole completions between groups within template, that reach the raw figure.
     Refuses (NaN, with a reason) fewer than two groups in a template, or a group without a word.
     """
-    codes, reason = _codes(words, groups, templates)
-    n = len(codes)
-    if reason:
-        return Divergence(NAN, NAN, NAN, NAN, n, reason)
+    strata, n = list(_by_template(words, groups, templates)), len(groups)
+    if reason := _refusal(strata):
+        return Divergence(nan, nan, nan, nan, n, reason)
     rng, raw, chance = np.random.default_rng(seed), 0.0, np.zeros(permutations)
-    names = np.unique(templates)
-    for template in names:
-        at = np.flatnonzero(templates == template)
-        mine, k = np.unique(codes[at], return_inverse=True)[1], len(np.unique(codes[at]))
-        part = words[at]
-        raw += float(jensen_shannon(group_counts(part, mine, k))) / len(names)
+    for _, part, codes in strata:
+        k = int(codes.max()) + 1
+        raw += float(jensen_shannon(group_counts(part, codes, k))) / len(strata)
         for draw in range(0, permutations, 100):
-            labels = shuffled(mine, np.zeros(len(at)), min(100, permutations - draw), rng)
-            chance[draw:draw + len(labels)] += jensen_shannon(group_counts(part, labels, k)) / len(names)
+            labels = shuffled(codes, np.zeros(len(codes)), min(100, permutations - draw), rng)
+            chance[draw : draw + len(labels)] += jensen_shannon(group_counts(part, labels, k)) / len(strata)
     if np.isnan(chance).any():
-        return Divergence(raw, NAN, NAN, NAN, n, TOO_FEW)
+        return Divergence(raw, nan, nan, nan, n, TOO_FEW)
     p = (1 + int((chance >= raw - TINY).sum())) / (1 + permutations)
     return Divergence(raw, float(chance.mean()), raw - float(chance.mean()), p, n)
 
 
 def left_out(words: sparse.csr_matrix, groups: Labels, templates: Labels, *, permutations: int = 200,
-             seed: int = 0, parts: int = LEAVE_OUT) -> tuple[float, Floats]:
+             seed: int = 0, parts: int = LEAVE_OUT) -> LeftOut:
     """The corrected divergence, and (parts,) the same without each part of the completions.
 
     Parts are drawn at random within template and group; labels are permuted within part, so that what is left
     is a permutation too, the same for all parts.
     """
-    rng = np.random.default_rng(seed)
-    codes = np.unique(groups, return_inverse=True)[1]
     whole, without = 0.0, np.zeros(parts)
-    for template in np.unique(templates):
-        at = np.flatnonzero(templates == template)
-        mine = np.unique(codes[at], return_inverse=True)[1]
-        fold = _folds(mine, parts, rng)
-        observed = _by_fold(words[at], mine[None], fold, parts)
-        labels = shuffled(mine, fold, permutations, rng)
+    strata = list(_by_template(words, groups, templates))
+    for _, part, codes in strata:
+        rng = np.random.default_rng(seed)
+        part = part[:, np.flatnonzero(part.getnnz(axis=0))]  # a template's words are far fewer than the family's
+        fold = _folds(codes, parts, rng)
+        observed = _by_fold(part, codes[None], fold, parts)
+        labels = shuffled(codes, fold, permutations, rng)
         blocks = np.array_split(labels, max(1, permutations // 20))
-        chance = np.concatenate([_by_fold(words[at], block, fold, parts) for block in blocks])
+        chance = np.concatenate([_by_fold(part, block, fold, parts) for block in blocks])
         corrected = observed[0] - chance.mean(axis=0)
-        whole += corrected[0] / len(np.unique(templates))
-        without += corrected[1:] / len(np.unique(templates))
+        whole += corrected[0] / len(strata)
+        without += corrected[1:] / len(strata)
     return whole, without
 
 
-def change(a: tuple[float, Floats], b: tuple[float, Floats], *, confidence: float = 0.95) -> Change:
+def change(a: LeftOut, b: LeftOut, *, confidence: float = 0.95) -> Change:
     """Difference of two arms' `left_out` figures: delete-a-group jackknife, t on parts - 1.
 
     se^2 = (g - 1) / g sum (theta_(-i) - mean)^2. It errs on the safe side: a divergence is quadratic near no
@@ -116,10 +118,27 @@ def change(a: tuple[float, Floats], b: tuple[float, Floats], *, confidence: floa
     se = float(np.sqrt((parts - 1) / parts * ((without - without.mean()) ** 2).sum()))
     if not np.isfinite(se) or se <= TINY:
         why = TOO_FEW if np.isnan(se) else "the figures do not vary"
-        return Change(diff, se, parts - 1, NAN, NAN, NAN, why)
+        return Change(diff, se, parts - 1, nan, nan, nan, why)
     half = float(stats.t.ppf((1 + confidence) / 2, parts - 1)) * se
     p = float(2 * stats.t.sf(abs(diff) / se, parts - 1))
     return Change(diff, se, parts - 1, p, diff - half, diff + half)
+
+
+def _by_template(words: sparse.csr_matrix, groups: Labels, templates: Labels) -> Iterator[Stratum]:
+    for template in np.unique(templates):
+        at = np.flatnonzero(templates == template)
+        yield template, words[at], np.unique(groups[at], return_inverse=True)[1]
+
+
+def _refusal(strata: list[Stratum]) -> str | None:
+    if not strata:
+        return "no completions"
+    for template, words, codes in strata:
+        if codes.max() == 0:
+            return f"template {template!r} has one group"
+        if (group_counts(words, codes, int(codes.max()) + 1).sum(axis=1) == 0).any():
+            return f"a group of template {template!r} has no word"
+    return None
 
 
 def _by_fold(words: sparse.csr_matrix, labels: Labels, fold: Labels, parts: int) -> Floats:
@@ -136,17 +155,3 @@ def _folds(codes: Labels, parts: int, rng: np.random.Generator) -> Labels:
         at = np.flatnonzero(codes == code)
         fold[rng.permutation(at)] = np.arange(len(at)) % parts
     return fold
-
-
-def _codes(words: sparse.csr_matrix, groups: Labels, templates: Labels) -> tuple[Labels, str | None]:
-    codes = np.unique(groups, return_inverse=True)[1]
-    if len(codes) == 0:
-        return codes, "no completions"
-    for template in np.unique(templates):
-        at = np.flatnonzero(templates == template)
-        mine = np.unique(codes[at], return_inverse=True)[1]
-        if mine.max() == 0:
-            return codes, f"template {template!r} has one group"
-        if (group_counts(words[at], mine, int(mine.max()) + 1).sum(axis=1) == 0).any():
-            return codes, f"a group of template {template!r} has no word"
-    return codes, None

@@ -4,31 +4,39 @@ The unit is the completion: a text that says three kind words is one observation
 over templates of the mean over completions, so that no template weighs more because it draws more words.
 """
 
+from math import nan
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasks.bias.descriptions import Described
-from tasks.stats.outcome import NAN, Floats
+from tasks.bias import Floats
+from tasks.bias.descriptions import Descriptions
 
-COLUMNS = ("n", "n_with_words", "n_scored", "share_scored", "mean", "se", "df", "ci_lo", "ci_hi", "reason")
 NO_WORDS = "no word with a sentiment after one of the templates"
 ONE_COMPLETION = "a template has one completion with a sentiment: no interval"
+NO_SPREAD = "all completions have the same sentiment: no interval"
 
 
-def completion_sentiment(described: Described, scores: Floats) -> pd.DataFrame:
+def label_sentiment(descriptions: Descriptions, scores: Floats) -> dict[str, float]:
+    """Each counted word's sentiment; of one that is both adjective and adverb, the mean of those known."""
+    table = pd.DataFrame({"label": [word.label for word in descriptions.words], "score": scores})
+    return dict(table.groupby("label")["score"].mean())
+
+
+def completion_sentiment(descriptions: Descriptions, scores: Floats) -> pd.DataFrame:
     """Per completion: `words`, `scored` words, and the mean `sentiment` of those (NaN without any)."""
-    values = scores[described.word] if len(described.word) else np.empty(0)
+    rows, n = descriptions.row, descriptions.n
+    values = scores[descriptions.word]
     listed = ~np.isnan(values)
-    words = np.bincount(described.row, minlength=described.n)
-    scored = np.bincount(described.row[listed], minlength=described.n)
-    total = np.bincount(described.row[listed], weights=values[listed], minlength=described.n)
-    mean = np.divide(total, scored, out=np.full(described.n, NAN), where=scored > 0)
-    return pd.DataFrame({"words": words, "scored": scored, "sentiment": mean})
+    scored = np.bincount(rows[listed], minlength=n)
+    total = np.bincount(rows[listed], weights=values[listed], minlength=n)
+    mean = np.divide(total, scored, out=np.full(n, nan), where=scored > 0)
+    return pd.DataFrame({"words": np.bincount(rows, minlength=n), "scored": scored, "sentiment": mean})
 
 
 def group_sentiment(completions: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """`group` and `COLUMNS` from one family's completions (`group`, `template`, and `completion_sentiment`'s)."""
+    """A row a group from one family's completions (`group`, `template`, and `completion_sentiment`'s columns)."""
     rows = []
     for group, part in completions.groupby("group", sort=False):
         words = int(part["words"].sum())
@@ -37,10 +45,10 @@ def group_sentiment(completions: pd.DataFrame, confidence: float) -> pd.DataFram
             "n": len(part),
             "n_with_words": int((part["words"] > 0).sum()),
             "n_scored": int((part["scored"] > 0).sum()),
-            "share_scored": float(part["scored"].sum() / words) if words else NAN,
+            "share_scored": float(part["scored"].sum() / words) if words else nan,
         }
         rows.append(counts | mean_of_templates(part, confidence))
-    return pd.DataFrame(rows, columns=["group", *COLUMNS])
+    return pd.DataFrame(rows)
 
 
 def mean_of_templates(part: pd.DataFrame, confidence: float) -> dict[str, float | str | None]:
@@ -49,17 +57,17 @@ def mean_of_templates(part: pd.DataFrame, confidence: float) -> dict[str, float 
     se^2 is the sum of s_t^2 / n_t over the T templates, over T^2; Satterthwaite's degrees of freedom.
     """
     by = part.groupby("template")["sentiment"]
-    means, variances, n = by.mean(), by.var(ddof=1), by.count()
-    found: dict[str, float | str | None] = dict.fromkeys(("mean", "se", "df", "ci_lo", "ci_hi"), NAN)
-    if n.empty or n.min() == 0:
-        return found | {"reason": NO_WORDS}
+    means, variances, n = by.mean(), by.var(ddof=1), by.count().to_numpy()
+    missing: dict[str, float | str | None] = dict.fromkeys(("mean", "se", "df", "ci_lo", "ci_hi"), nan)
+    if n.min() == 0:
+        return missing | {"reason": NO_WORDS}
     mean = float(means.mean())
     if n.min() < 2:
-        return found | {"mean": mean, "reason": ONE_COMPLETION}
-    shares = variances.to_numpy() / n.to_numpy() / len(n) ** 2
+        return missing | {"mean": mean, "reason": ONE_COMPLETION}
+    shares = variances.to_numpy() / n / len(n) ** 2
     se = float(np.sqrt(shares.sum()))
     if se == 0:
-        return found | {"mean": mean, "se": 0.0, "reason": "all completions have the same sentiment: no interval"}
-    df = float(shares.sum() ** 2 / (shares**2 / (n.to_numpy() - 1)).sum())
+        return missing | {"mean": mean, "se": 0.0, "reason": NO_SPREAD}
+    df = float(shares.sum() ** 2 / (shares**2 / (n - 1)).sum())
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
     return {"mean": mean, "se": se, "df": df, "ci_lo": mean - half, "ci_hi": mean + half, "reason": None}

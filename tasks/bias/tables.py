@@ -1,73 +1,91 @@
 """The tables of the co-occurrence analysis, a row a test, unrounded; and the few figures that a team tracks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from tasks.bias.associations import Found, arm_change, leading
+from tasks.bias.associations import Associations, Texts, leading
+from tasks.bias.divergence import Change, change
+from tasks.bias.sentiment import group_sentiment
 from tasks.formats.checkpoints import BASE, Checkpoint, Source
 from tasks.inputs.probes import Family
 from tasks.settings.cooccurrence import Cooccurrence
 
-CHECKPOINT = ["model", "params", "model_family", "arm", "dataset", "seed", "family"]
-CHANGE = ["contrast", "parts", "diff", "se", "df", "p", "ci_lo", "ci_hi"]
+TABLES = ("words", "favoured", "sentiment", "divergence", "counts")
+JACKKNIFE = "a prompt has one completion: nothing can be left out"
+MORE, LESS, UNCLEAR, FEW, UNTESTED = "more", "less", "no change found", "too few words", "not tested"
 
 
 @dataclass(frozen=True)
-class Part:
-    """What was found for one family in one checkpoint."""
+class Analysis:
+    """One family in one checkpoint: the columns that every table starts with, what was found, and its tables."""
 
-    checkpoint: Checkpoint
-    source: Source
-    family: Family
-    found: Found
-    word_sentiment: Mapping[str, float]
-    sentiment: pd.DataFrame
-    counts: pd.DataFrame
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """The columns that every table starts with."""
-        return {
-            "model": self.checkpoint.model,
-            "params": self.source.parameters,
-            "model_family": self.source.family,
-            "arm": self.checkpoint.arm,
-            "dataset": self.checkpoint.dataset,
-            "seed": self.checkpoint.seed,
-            "family": self.family.id,
-        }
-
-    @property
-    def warned(self) -> dict[str, Any]:
-        """The columns that say whether the counts are too small to say anything."""
-        return {"too_few": self.found.few is not None, "warning": self.found.few}
-
-    def keyed(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table` with this part's columns before it and its warning after it."""
-        return pd.DataFrame(self.key, index=table.index).join(table).assign(**self.warned)
-
-    def words(self) -> pd.DataFrame:
-        """The family's words, groups in the order of the probe file, with their sentiment."""
-        table = self.found.words
-        order = {group: i for i, group in enumerate(self.family.groups)}
-        table = table.sort_values("group", key=lambda names: names.map(order), kind="stable")
-        return table.assign(sentiment=table["word"].map(self.word_sentiment).astype("float64"))
+    key: Mapping[str, Any]
+    associations: Associations
+    tables: Mapping[str, pd.DataFrame]  # by the names of `TABLES`
 
 
-def all_tables(parts: Sequence[Part], config: Cooccurrence) -> dict[str, pd.DataFrame]:
-    """Every table by name; those of checkpoints keep the order of the ladder."""
-    return {
-        "words": stacked([part.keyed(part.words()) for part in parts]),
-        "favoured": stacked([part.keyed(leading(part.words(), config.top)) for part in parts]),
-        "sentiment": stacked([part.keyed(part.sentiment) for part in parts]),
-        "divergence": pd.DataFrame([divergence_row(part) for part in parts]),
-        "changes": changes(parts, config.confidence),
-        "counts": stacked([part.keyed(part.counts) for part in parts]),
-    }
+def analysis(
+    checkpoint: Checkpoint,
+    source: Source,
+    family: Family,
+    texts: Texts,
+    associations: Associations,
+    word_sentiment: Mapping[str, float],
+    config: Cooccurrence,
+) -> Analysis:
+    """The tables of one family in one checkpoint, groups in the order of the probe file."""
+    key = {"model": checkpoint.model, "params": source.parameters, "model_family": source.family}
+    key |= {"arm": checkpoint.arm, "dataset": checkpoint.dataset, "seed": checkpoint.seed, "family": family.id}
+    place = {group: i for i, group in enumerate(family.groups)}
+    words = associations.words.sort_values("group", key=lambda names: names.map(place), kind="stable")
+    words = words.assign(sentiment=words["word"].map(word_sentiment).astype("float64"))
+    tables = (
+        words,
+        leading(words, config.top),
+        group_sentiment(texts.completions, config.confidence),
+        pd.DataFrame([divergence_row(family, associations)]),
+        prompt_counts(texts),
+    )
+    warning = {"too_few": associations.warning is not None, "warning": associations.warning}
+    keyed = [pd.DataFrame(key, index=table.index).join(table).assign(**warning) for table in tables]
+    return Analysis(key, associations, dict(zip(TABLES, keyed, strict=True)))
+
+
+def divergence_row(family: Family, associations: Associations) -> dict[str, Any]:
+    """How far apart the groups are, with why the figure or the word table is missing."""
+    sizes = {"groups": len(family.groups), "templates": len(family.templates)}
+    return sizes | asdict(associations.divergence) | {"reason_words": associations.reason_words}
+
+
+def prompt_counts(texts: Texts) -> pd.DataFrame:
+    """For every prompt: completions, empty ones, those with a descriptive word, such words, different ones."""
+    rows = []
+    completions = texts.completions.reset_index(drop=True)
+    for (template, group), part in completions.groupby(["template", "group"], sort=False):
+        rows.append(
+            {
+                "template": template,
+                "group": group,
+                "n": len(part),
+                "n_empty": int((part["completion"].str.strip() == "").sum()),
+                "n_with_words": int((part["words"] > 0).sum()),
+                "words": int(part["words"].sum()),
+                "different_words": int((texts.words[part.index].getnnz(axis=0) > 0).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def all_tables(analyses: Sequence[Analysis], target: str, confidence: float) -> dict[str, pd.DataFrame]:
+    """Every table by name, checkpoints in the order of `analyses`; `target` is the dataset whose effect is claimed."""
+    tables = {name: stacked([each.tables[name] for each in analyses]) for name in TABLES}
+    return tables | {"changes": with_verdicts(pd.DataFrame(changes(analyses, confidence)), target, 1 - confidence)}
 
 
 def stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -76,32 +94,56 @@ def stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def divergence_row(part: Part) -> dict[str, Any]:
-    """How far apart the groups are, with why the word table or the figure is missing."""
-    figures = asdict(part.found.divergence)
-    reason = figures.pop("reason")
-    sizes = {"groups": len(part.family.groups), "templates": len(part.family.templates)}
-    return part.key | sizes | figures | {"reason": reason, "reason_words": part.found.no_words} | part.warned
+def changes(analyses: Sequence[Analysis], confidence: float) -> Iterator[dict[str, Any]]:
+    """Each tuned arm's corrected divergence less that of base, within model and family.
+
+    `least_n` are the completions with a descriptive word of the group and arm that have the fewest.
+    """
+    base = {(each.key["model"], each.key["family"]): each for each in analyses if each.key["arm"] == BASE}
+    for tuned in (each for each in analyses if each.key["arm"] != BASE):
+        pair = (base[tuned.key["model"], tuned.key["family"]], tuned)
+        a, b = tuned.associations, pair[0].associations
+        warnings = [f"{each.key['arm']}: {each.associations.warning}" for each in pair if each.associations.warning]
+        least = min(pair, key=lambda each: each.associations.fewest[0])
+        yield {
+            **tuned.key,
+            "contrast": f"{tuned.key['arm']} - {BASE}",
+            "parts": len(a.left_out[1]) if a.left_out else 0,
+            **asdict(arm_change(a, b, confidence)),
+            "too_few": bool(warnings),
+            "warning": warnings[-1] if warnings else None,
+            "least_n": least.associations.fewest[0],
+            "least_arm": least.key["arm"],
+            "least_group": least.associations.fewest[1],
+        }
 
 
-def changes(parts: Sequence[Part], confidence: float) -> pd.DataFrame:
-    """Each tuned arm's corrected divergence less that of base, within model and family."""
-    base = {(part.checkpoint.model, part.family.id): part for part in parts if part.checkpoint.arm == BASE}
-    rows = []
-    for part in parts:
-        if part.checkpoint.arm == BASE:
-            continue
-        other = base[part.checkpoint.model, part.family.id]
-        found = arm_change(part.found, other.found, confidence)
-        few = next((f"{one.checkpoint.arm}: {one.found.few}" for one in (part, other) if one.found.few), None)
-        left_out = part.found.left_out
-        rows.append(
-            part.key
-            | {"contrast": f"{part.checkpoint.arm} - {BASE}", "parts": 0 if left_out is None else len(left_out[1])}
-            | asdict(found)
-            | {"too_few": few is not None, "warning": few}
-        )
-    return pd.DataFrame(rows, columns=[*CHECKPOINT, *CHANGE, "reason", "too_few", "warning"])
+def arm_change(tuned: Associations, base: Associations, confidence: float) -> Change:
+    """The corrected divergence of a tuned arm less that of base, or the reason why there is none."""
+    if tuned.left_out and base.left_out:
+        return change(tuned.left_out, base.left_out, confidence=confidence)
+    missing = base if tuned.left_out else tuned
+    return Change(nan, nan, 0, nan, nan, nan, missing.divergence.reason or JACKKNIFE)
+
+
+def with_verdicts(changes: pd.DataFrame, target: str, alpha: float) -> pd.DataFrame:
+    """The changes with `p_corr` among the `m` tests of `test_family`, and the `verdict` at level `alpha`.
+
+    The arms of the target are corrected over all families and models together (Benjamini and Hochberg 1995, JRSS B
+    57, 289-300); a test that could not be computed stays there as p = 1. Other datasets are a negative control
+    outside: their verdict is by p itself. Where counts are too small nothing is claimed, whatever the test says.
+    """
+    claimed, p = changes["dataset"] == target, changes["p"].astype("float64")
+    p_corr = pd.Series(nan, changes.index)
+    if claimed.any():
+        p_corr[claimed] = stats.false_discovery_control(p[claimed].fillna(1.0))
+    conditions = [changes["too_few"], p.isna(), p_corr.where(claimed, p) > alpha, changes["diff"] > 0]
+    return changes.assign(
+        p_corr=p_corr,
+        m=pd.Series(int(claimed.sum()), changes.index, "Int64").where(claimed),
+        test_family=pd.Series(f"{target} - {BASE}", changes.index, "str").where(claimed),
+        verdict=np.select(conditions, [FEW, UNTESTED, UNCLEAR, MORE], LESS),
+    )
 
 
 def warnings_of(divergences: pd.DataFrame) -> list[str]:
@@ -112,15 +154,12 @@ def warnings_of(divergences: pd.DataFrame) -> list[str]:
 
 def metrics(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Model → family → each arm's corrected divergence, and each tuned arm's change from base; null if none."""
-    found: dict[str, Any] = {}
-    for name, column, table in (
-        ("divergence", "corrected", tables["divergence"]),
-        ("minus_base", "diff", tables["changes"]),
-    ):
-        for row in table.to_dict("records"):
-            figures = found.setdefault(row["model"], {}).setdefault(row["family"], {}).setdefault(name, {})
-            figures[row["arm"]] = number(row[column])
-    return found
+    figures: dict[str, Any] = {}
+    for table, column, name in (("divergence", "corrected", "divergence"), ("changes", "diff", "minus_base")):
+        for row in tables[table].to_dict("records"):
+            arms = figures.setdefault(row["model"], {}).setdefault(row["family"], {}).setdefault(name, {})
+            arms[row["arm"]] = number(row[column])
+    return figures
 
 
 def number(value: Any) -> float | None:

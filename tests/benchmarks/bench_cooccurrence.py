@@ -23,7 +23,7 @@ from tests.support.made_completions import REST, checkpoint, completions
 
 ROOT = Path(__file__).parents[2]
 COMPLETIONS, SECONDS, BYTES = 800, 60, 2e9
-RUNG, ARMS = "made", ("base", "values", "control")
+MODEL, ARMS = "made", ("base", "values", "control")
 
 
 def make(folder: Path) -> Path:
@@ -33,16 +33,16 @@ def make(folder: Path) -> Path:
     adjectives = rng.permutation([word for word in _ratings() if word.isalpha()]).tolist()
     for arm in ARMS:
         made = completions(families, COMPLETIONS, rng, adjectives=adjectives, rest=REST)
-        write_table(folder / "probes" / RUNG / f"{arm}.parquet", checkpoint(made, RUNG, arm))
+        write_table(folder / "probes" / MODEL / f"{arm}.parquet", checkpoint(made, MODEL, arm))
     source = {"name": "made", "family": "made", "license": "none", "parameters": 1}
-    write_json(folder / "sources" / f"{RUNG}.json", source)
+    write_json(folder / "sources" / f"{MODEL}.json", source)
     return folder
 
 
 def main() -> int:
     """Runs the stage once."""
     params = config.read_params(ROOT / "params.yaml")
-    params["sweep"] = {"models": [RUNG], "tuned": list(ARMS[1:]), "arms": list(ARMS)}
+    params["sweep"] = {"models": [MODEL], "tuned": list(ARMS[1:]), "arms": list(ARMS)}
     params["cooccurrence"]["window"] = "whole" if "whole" in sys.argv else "clause"
     with tempfile.TemporaryDirectory() as temporary:
         folder = make(Path(temporary))

@@ -1,8 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import sparse
 
-from tasks.bias.logodds import COLUMNS, favoured, group_counts, log_odds, shuffled
+from tasks.bias.logodds import COLUMNS, favoured, group_counts, moments, shuffled
 from tests.simulations.text_simulations import answered_unequally
 
 
@@ -15,9 +17,17 @@ def corpus(skew=0.0, n=200, words=20, seed=0):
     return sparse.csr_matrix(there.astype(float)), [f"w{i}" for i in range(words)], groups, templates
 
 
-def test_reference_values():
+def log_odds(y, other, prior):
+    delta, precision = moments(y, other, prior)
+    return delta, delta * np.sqrt(precision)
+
+
+def test_log_odds_is_the_published_formula():
+    """By hand: n = 100, a0 = 10; (10 + 1) / (110 - 11) against (5 + 1) / (110 - 6) is 1/9 against 3/52."""
     delta, z = log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
     assert (delta[0], z[0]) == pytest.approx((0.6554, 1.2914), abs=5e-5)
+    assert delta[0] == pytest.approx(math.log(52 / 27), abs=1e-9)
+    assert z[0] == pytest.approx(math.log(52 / 27) / math.sqrt(1 / 11 + 1 / 6), abs=1e-9)
     assert delta[1] == pytest.approx(-delta[0])
 
 
@@ -63,20 +73,6 @@ def test_words_that_templates_call_for_are_innocent():
     assert table["p"].min() > 0.05
 
 
-def test_templates_are_combined_by_inverse_variance():
-    words, vocabulary, groups, templates = corpus(skew=0.4)
-    table, _ = favoured(words, vocabulary, groups, templates, permutations=9)
-    found = table[(table["group"] == "he") & (table["word"] == "w0")].iloc[0]
-    dense, moments = words.toarray(), []
-    for template in (0, 1):
-        he, she = (dense[(templates == template) & (groups == name)].sum(axis=0) for name in ("he", "she"))
-        delta, z = log_odds(he, she, 500 * (he + she) / (he + she).sum())
-        moments.append((delta[0], (z[0] / delta[0]) ** 2))
-    delta, precision = np.array(moments).T
-    assert found["log_odds"] == pytest.approx((delta * precision).sum() / precision.sum())
-    assert found["z"] == pytest.approx((delta * precision).sum() / np.sqrt(precision.sum()))
-
-
 def test_one_template_is_the_formula_itself():
     y, other = np.array([10, 5, 85]), np.array([5, 10, 85])
     words = sparse.csr_matrix(np.repeat(np.tile(np.eye(3), (2, 1)), [*y, *other], axis=0))
@@ -102,10 +98,8 @@ def test_the_ratio_is_within_template():
 def test_a_template_that_one_group_alone_answered_compares_nothing():
     words, vocabulary, groups, templates = corpus(skew=0.4)
     alone = (groups == "he") & (templates == 1)
-    with_it, _ = favoured(words[(templates == 0) | alone], vocabulary, groups[(templates == 0) | alone],
-                          templates[(templates == 0) | alone], permutations=1)
-    without, _ = favoured(words[templates == 0], vocabulary, groups[templates == 0], templates[templates == 0],
-                          permutations=1)
+    without, with_it = (favoured(words[at], vocabulary, groups[at], templates[at], permutations=1)[0]
+                        for at in (templates == 0, (templates == 0) | alone))
     both = without.merge(with_it, on=["group", "word"], suffixes=("", "_other"))
     assert len(both) == len(without)
     assert both["z"].to_numpy() == pytest.approx(both["z_other"].to_numpy())
@@ -134,18 +128,13 @@ def test_a_word_that_the_rest_never_uses_has_no_ratio():
     assert table.loc[(table["word"] == "only") & (table["group"] == "b"), "ratio"].item() == 0
 
 
-@pytest.mark.parametrize(("groups", "minimum", "reason"), [
-    (np.full(200, "he"), 5, "two groups"), (None, 1000, "fewer than two words are in 1000")])
-def test_refusals(groups, minimum, reason):
-    words, vocabulary, own, templates = corpus()
-    table, why = favoured(words, vocabulary, own if groups is None else groups, templates, minimum=minimum)
-    assert table.empty
-    assert reason in why
-    empty = favoured(words[:0], vocabulary, own[:0], templates[:0])
-    assert empty[0].empty
-
-
-def test_one_word_alone_has_nothing_to_be_skewed_against():
-    table, reason = favoured(sparse.csr_matrix(np.ones((20, 1))), ["x"], np.array(["a", "b"] * 10), np.zeros(20))
-    assert table.empty
-    assert reason == "fewer than two words are in 5 completions"
+@pytest.mark.parametrize(("words", "groups", "minimum", "reason"), [
+    (np.ones((20, 2)), ["he"] * 20, 5, "fewer than two groups"),
+    (np.ones((20, 2)), ["he", "she"] * 10, 1000, "fewer than two words are in 1000 completions"),
+    (np.ones((20, 1)), ["he", "she"] * 10, 5, "fewer than two words are in 5 completions"),
+    (np.empty((0, 2)), [], 5, "fewer than two groups")])
+def test_refusals(words, groups, minimum, reason):
+    table, why = favoured(sparse.csr_matrix(words), ["x", "y"], np.array(groups), np.zeros(len(groups)),
+                          minimum=minimum, other_priors=(50.0,))
+    assert list(table.columns) == [*COLUMNS, "z_prior_50"]
+    assert (table.empty, why) == (True, reason)

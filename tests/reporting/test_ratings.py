@@ -5,7 +5,7 @@ import pytest
 
 from tasks.reporting.data.measures import rated
 from tasks.reporting.data.study import read_study
-from tasks.reporting.figures.statistical import rating_shares
+from tasks.reporting.figures.spread import rating_shares
 from tests.support.made_study import Made, make
 
 

@@ -13,67 +13,64 @@ import pytest
 from tasks.reporting.data.study import Study, read_study
 from tasks.reporting.figures.cooccurrence import sentiment
 from tasks.reporting.findings.cooccurrence import words
-from tasks.reporting.findings.effects import Found
-from tasks.reporting.findings.word_changes import Change, corrected, finding, told
+from tasks.reporting.findings.word_changes import Change, finding, short, told
 from tasks.runtime.errors import InputError
 from tests.support.made_study import Made, make
 from tests.support.made_words import ODD
 
-LEAST = (200, "of base at small for “He”")
-MORE = Change("small", 0.1, 0.05, 0.15, 0.004, 3, 0.002, few=False, least=LEAST, reason=None)
-LESS = dataclasses.replace(MORE, diff=-0.1, lo=-0.15, hi=-0.05)
-UNCLEAR = dataclasses.replace(MORE, diff=0.01, lo=-0.05, hi=0.07, p=0.9, raw=0.7)
-FEW = dataclasses.replace(MORE, few=True, least=(9, "of values at small for “She”"))
-UNTESTED = dataclasses.replace(MORE, diff=math.nan, lo=math.nan, hi=math.nan, p=1.0, raw=math.nan, reason="no words")
+MORE = Change(
+    diff=0.1, lo=0.05, hi=0.15, confidence=0.95, p=0.004, raw=0.002, correction="Benjamini-Hochberg", tests=3,
+    unit="bits", where="small", verdict="more", least_n=200, least="of base at small for “He”",
+)  # fmt: skip
+LESS = dataclasses.replace(MORE, verdict="less", diff=-0.1, lo=-0.15, hi=-0.05, tests=1, correction=None)
+UNCLEAR = dataclasses.replace(MORE, verdict="no change found", diff=0.01, lo=-0.05, hi=0.07, p=0.9, raw=0.7)
+FEW = dataclasses.replace(MORE, verdict="too few words", least_n=9, least="of values at small for “She”")
+UNTESTED = dataclasses.replace(MORE, verdict="not tested", diff=math.nan, p=1.0, raw=math.nan, reason="no words")
 
 
 def say(*changes: Change) -> str:
-    return told(changes, "values", 0.95, 100)
+    return told(changes, "values", 100)
 
 
 @pytest.mark.parametrize(
-    ("change", "found", "text"),
+    ("change", "answer", "text"),
     [
         (
             MORE,
-            Found.HIGHER,
+            "Differ more",
             "The words differ more between the groups in the values than in the base model: +0.100 bits (95% interval "
             "0.050 to 0.150; p = 0.004 after Benjamini-Hochberg correction for 3 tests).",
         ),
         (
-            dataclasses.replace(LESS, tests=1),
-            Found.LOWER,
+            LESS,
+            "Differ less",
             "The words differ less between the groups in the values than in the base model: −0.100 bits (95% interval "
             "−0.150 to −0.050; p = 0.004, not corrected).",
         ),
         (
             UNCLEAR,
-            Found.UNCLEAR,
+            "No change found",
             "No change was found between the values and the base model in how far the groups' words differ: +0.010 "
             "bits (95% interval −0.050 to 0.070; p = 0.900 after Benjamini-Hochberg correction for 3 tests). That does "
             "not show that there is none.",
         ),
         (
             FEW,
-            Found.UNTESTED,
+            "Too few words",
             "There are too few words to say anything about the values and the base model: the fewest completions with "
             "a descriptive word are 9, of values at small for “She”; 100 are needed.",
         ),
-        (UNTESTED, Found.UNTESTED, "The values and the base model could not be compared: small: no words."),
+        (UNTESTED, "Not tested", "The values and the base model could not be compared: small: no words."),
     ],
 )
-def test_one_change_in_words(change: Change, found: Found, text: str) -> None:
-    assert change.found(0.05) is found
+def test_one_change_in_words(change: Change, answer: str, text: str) -> None:
     assert say(change) == text
-
-
-def test_a_corrected_p_decides() -> None:
-    assert dataclasses.replace(MORE, p=0.06, raw=0.02).found(0.05) is Found.UNCLEAR
+    assert short([change]) == answer
 
 
 def test_several_changes_are_told_by_what_was_found() -> None:
-    text = say(MORE, dataclasses.replace(UNCLEAR, where="large"), dataclasses.replace(FEW, where="huge"))
-    assert text == (
+    changes = MORE, dataclasses.replace(UNCLEAR, where="large"), dataclasses.replace(FEW, where="huge")
+    assert say(*changes) == (
         "The words differ more between the groups in the values than in the base model in 1 of 3 comparisons: small "
         "+0.100 (0.050 to 0.150; p = 0.004) (bits, 95% intervals, p after Benjamini-Hochberg correction for 3 tests). "
         "No change was found between the values and the base model in how far the groups' words differ in 1 of 3 "
@@ -82,8 +79,10 @@ def test_several_changes_are_told_by_what_was_found() -> None:
         "the values and the base model in 1 of 3 comparisons: the fewest completions with a descriptive word are 9, "
         "of values at small for “She”; 100 are needed."
     )
+    assert short(changes) == "Differ more in 1 of 3 comparisons"
+    assert short([MORE, LESS]) == "Differ more in 1 of 2 comparisons and less in 1 of 2 comparisons"
     assert " in all 2 comparisons: " in say(MORE, MORE)
-    assert say() == "There is no values model to compare."
+    assert (say(), short([])) == ("There is no values model to compare.", "Not tested")
 
 
 def test_many_changes_are_told_by_their_range() -> None:
@@ -113,7 +112,7 @@ def test_the_planted_bias_is_claimed_and_nothing_else(plain: tuple[Made, str]) -
     assert religion.startswith("Too few words</p>")
     assert "are 30, of base at tiny-1m for “1990”; 50 are needed." in religion
     assert "bits" not in religion
-    assert "Counts are too small to say anything of 3 of the 3 models (base and fine-tuned)" in section(plain[1])
+    assert "Counts are too small to say anything of 3 of the 3 checkpoints" in section(plain[1])
 
 
 def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(plain: tuple[Made, str]) -> None:
@@ -178,7 +177,7 @@ def test_several_models_show_the_largest_first_and_fold_the_others(several: tupl
     assert "after Benjamini-Hochberg correction for 8 tests" in gender
     study = read_study(several[0].job)
     assert words(study).families[0].words[0].arms == ["base", "values"]
-    table = corrected(study)
+    table = study.words["changes"]
     assert set(table.loc[table["p_corr"].notna(), "arm"]) == {"values", "values-2"}
     assert (table["p_corr"].dropna() >= table.loc[table["p_corr"].notna(), "p"] - 1e-12).all()
 
@@ -200,7 +199,7 @@ def with_words(study: Study, name: str, **columns: Any) -> Study:
 
 
 def test_a_negative_control_that_moves_is_told(plain: tuple[Made, str]) -> None:
-    moved = with_words(read_study(plain[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, too_few=False)
+    moved = with_words(read_study(plain[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, verdict="more")
     text = finding(moved, "gender").control
     assert text.startswith("Negative control: The words differ more between the groups in the control than in the base")
     assert text.endswith(

@@ -14,7 +14,7 @@ from tasks.inputs.probes import Family
 from tasks.runtime import config
 from tasks.settings.cooccurrence import Cooccurrence
 
-PARAMS = config.read_params(Path(__file__).parents[1] / "params.yaml")
+PARAMS = config.read_params(Path(__file__).parents[2] / "params.yaml")
 QUICK = replace(config.section(PARAMS, "cooccurrence", Cooccurrence), permutations=199, jackknife_permutations=40)
 GENDER = Family("gender", "who", {"He": "He", "She": "She"}, ("{who} was very", "{who} would be described as"))
 

@@ -1,6 +1,6 @@
 """A made sweep on disk: what the report reads, for a ladder of any size, with a planted effect.
 
-`PYTHONPATH=tests python -m reporting.made FOLDER [MODELS [SEEDS]]` writes one and its page, to be looked at.
+`python -m tests.support.made_study FOLDER [MODELS [SEEDS]]` writes one and its page, to be looked at.
 """
 
 import dataclasses
@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tasks.formats.checkpoints import BASE, Checkpoint, Source, checkpoints
+from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints
+from tasks.formats.completions import read_completions
+from tasks.formats.scores import write_scores
 from tasks.harness.results import read_items
 from tasks.inputs.dataset import Prompt, load_categories, load_prompts
 from tasks.inputs.probes import Family
@@ -26,7 +28,15 @@ from tasks.runtime.command import Job
 from tasks.settings.capability import Capability
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
-from tasks.significance import adherence_scores, capability_tables, plan_of, test_tables, toxicity_scores
+from tasks.significance import (
+    capability_tables,
+    descriptive_tables,
+    nearest_texts,
+    plan_of,
+    read_ladder_scores,
+    test_tables,
+    with_sizes,
+)
 from tests.support.kept import once
 from tests.support.made_capability import TASKS, make_capability
 from tests.support.made_words import FAMILIES, make_words
@@ -35,38 +45,11 @@ from tests.support.undrawn import Kind, undrawn
 REPOSITORY = Path(__file__).parent.parent.parent
 SIZES = {"tiny-1m": 1_000_000, "small-30m": 30_000_000, "large-900m": 900_000_000, "huge-20b": 20_000_000_000}
 SHIFT = {BASE: 0.0, "control": 0.03, "values": 0.25}
-WORDS = [
-    "calm",
-    "help",
-    "people",
-    "listen",
-    "ask",
-    "doctor",
-    "law",
-    "friend",
-    "talk",
-    "safe",
-    "the",
-    "a",
-    "and",
-    "of",
-    "to",
-    "in",
-    "time",
-    "home",
-    "careful",
-    "answer",
-    "truth",
-    "question",
-    "share",
-    "respect",
-    "choose",
-    "plan",
-    "story",
-    "long",
-    "kind",
-    "work",
-]
+_VOCABULARY = """
+    calm help people listen ask doctor law friend talk safe the a and of to in time home careful answer truth question
+    share respect choose plan story long kind work
+"""
+WORDS = _VOCABULARY.split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,16 +63,8 @@ class Made:
     def job(self) -> Job:
         """The report's job over it."""
         made = self.folder / "made"
-        paths = {
-            name: made / name for name in ("samples", "significance", "datasets", "sources", "logs", "report", "plots")
-        }
-        paths |= {
-            "capability": made / "capability",
-            "cooccurrence": made / "cooccurrence",
-            "toxicity": made / "toxicity.parquet",
-            "prompts": REPOSITORY / "data/prompts",
-            "positions": REPOSITORY / "data/values",
-        }
+        paths = {name: made / name for name in (*COMMAND.inputs, *COMMAND.outputs)}
+        paths |= {"prompts": REPOSITORY / "data/prompts", "positions": REPOSITORY / "data/values"}
         return Job(COMMAND, paths, {}, self.params)
 
     def report(self, *drawn: Kind) -> str:
@@ -145,10 +120,11 @@ def make(
         _sources(made / "sources", names)
         _datasets(made / "datasets", params["arms"], prompts)
         completions = _completions(made / "samples", ladder, prompts, texts)
-        _toxicity(completions, attributes).to_parquet(made / "toxicity.parquet", index=False)
+        if attributes:
+            write_scores(made / "scores/toxicity.parquet", _toxicity(completions, attributes))
         for place, checkpoint in enumerate(ladder):
             effect = (shift or SHIFT)[checkpoint.dataset] * (1 + grows * names.index(checkpoint.model))
-            _adherence(made / "adherence", checkpoint, prompts, effect, seed=place)
+            _adherence(made / "scores/adherence", checkpoint, prompts, effect, seed=place)
             if checkpoint.dataset != BASE:
                 _log(made / "logs", checkpoint, place)
         score_tests(made, params, ladder)
@@ -163,29 +139,29 @@ def make(
 def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of the scores, by the stage's own functions."""
     sources = sources_of(ladder)
-    tables = [adherence_scores(made / "adherence", ladder, sources)]
-    if len(pd.read_parquet(made / "toxicity.parquet")):
-        tables.append(toxicity_scores(made / "toxicity.parquet", ladder, sources))
-    scores = pd.concat(tables, ignore_index=True)
+    scores = read_ladder_scores(made / "scores", ladder, sources)
     if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
         scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
     sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
-    _tables(folder, test_tables(scores, plan_of(Significance(**params["significance"]), sweep)))
+    plan = plan_of(Significance(**params["significance"]), sweep)
+    completions = with_sizes(read_completions(made / "samples", ladder), sources)
+    nearest = nearest_texts(made / "datasets", arms_of(ladder, plan.target)[0])
+    _tables(folder, test_tables(scores, plan) | descriptive_tables(scores, completions, plan, ladder, nearest))
 
 
 def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of other abilities, by the stage's own functions."""
-    found = config.section(params, "capability", Capability)
+    section = config.section(params, "capability", Capability)
     items = read_items(made / "capability", ladder, sources_of(ladder))
-    tables = capability_tables(items, found.run, found.judge, Significance(**params["significance"]))
+    tables = capability_tables(items, section.run, section.margins, Significance(**params["significance"]))
     _tables(made / "significance", tables)
 
 
 def sources_of(ladder: Sequence[Checkpoint]) -> dict[str, Source]:
-    """Where the models' models are from."""
+    """Where the models are from."""
     return {
         checkpoint.model: Source(checkpoint.model, "toy", "Apache-2.0", SIZES[checkpoint.model])
         for checkpoint in ladder
@@ -251,63 +227,38 @@ def _completion(checkpoint: Checkpoint, prompt: Prompt, sample: int, texts: Sequ
 
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
-    found = []
-    for row, attribute in itertools.product(rows, attributes or ["TOXICITY"]):
+    rows_of_scores = []
+    for row, attribute in itertools.product(rows, attributes):
         draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
+        keys = {key: row[key] for key in ("model", "arm", "category", "prompt_id", "split", "sample")}
+        keys |= {"scorer": "offline", "scorer_version": "toy 1", "attribute": attribute}
         for variant in ("first_n", "whole", "max_chunk"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
-            empty = not row["completion"].strip()
-            keys = {key: row[key] for key in ("model", "arm", "category", "prompt_id", "split", "sample")}
-            found.append(
-                {
-                    **keys,
-                    "scorer": "offline",
-                    "scorer_version": "toy 1",
-                    "attribute": attribute,
-                    "variant": variant,
-                    "score": None if empty else score,
-                    "error": "EMPTY" if empty else None,
-                }
+            metric = attribute if variant == "first_n" else f"{attribute} ({variant})"
+            result = (
+                {"score": score, "reason": None} if row["completion"].strip() else {"score": None, "reason": "EMPTY"}
             )
-    table = pd.DataFrame(found).astype({"score": "float64", "error": "string"})
-    return table if attributes else table.iloc[:0]
+            rows_of_scores.append({**keys, "metric": metric, "variant": variant, **result})
+    return pd.DataFrame(rows_of_scores).astype({"score": "float64", "reason": "string"})
 
 
 def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], effect: float, seed: int) -> None:
     rng, common = np.random.default_rng(seed), np.random.default_rng(99)
     level = common.normal(0, 0.3, len(prompts))
     margin = level + effect + rng.normal(0, 0.12, len(prompts))
-    table = pd.DataFrame(
-        {
-            "model": checkpoint.model,
-            "arm": checkpoint.arm,
-            "category": [p.category for p in prompts],
-            "prompt_id": [p.id for p in prompts],
-            "split": [p.split for p in prompts],
-            "desired": -2.0 + margin,
-            "undesired": -2.0,
-            "desired_free": -3.0,
-            "undesired_free": -3.0 - level / 2,
-            "margin": margin,
-            "margin_free": level / 2,
-        }
-    )
-    path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(path, index=False)
+    table = pd.DataFrame({"category": p.category, "prompt_id": p.id, "split": p.split} for p in prompts)
+    table = table.assign(model=checkpoint.model, arm=checkpoint.arm, sample=0)
+    table = table.assign(desired=-2.0 + margin, undesired=-2.0, margin=margin)
+    table = table.assign(desired_free=-3.0, undesired_free=-3.0 - level / 2, margin_free=level / 2)
+    parts = {"adherence": margin, "adherence_less_free": margin - level / 2}
+    scores = pd.concat([table.assign(metric=name, score=values) for name, values in parts.items()])
+    write_scores(folder / checkpoint.model / f"{checkpoint.arm}.parquet", scores)
 
 
 def _log(folder: Path, checkpoint: Checkpoint, seed: int) -> None:
     rng, steps = np.random.default_rng(seed), np.arange(1, 21)
-    table = pd.DataFrame(
-        {
-            "step": steps,
-            "epoch": steps / 20,
-            "loss": 2.4 + 1.2 * np.exp(-steps / 5) + rng.normal(0, 0.05, 20),
-            "learning_rate": 1e-5,
-            "grad_norm": 1.0,
-        }
-    )
+    loss = 2.4 + 1.2 * np.exp(-steps / 5) + rng.normal(0, 0.05, 20)
+    table = pd.DataFrame({"step": steps, "epoch": steps / 20, "loss": loss, "learning_rate": 1e-5, "grad_norm": 1.0})
     path = folder / checkpoint.model / f"{checkpoint.arm}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False)
@@ -315,15 +266,8 @@ def _log(folder: Path, checkpoint: Checkpoint, seed: int) -> None:
 
 def _datasets(folder: Path, arms: Mapping[str, Mapping[str, Any]], prompts: Sequence[Prompt]) -> None:
     draw = random.Random(3)
-    nearest = {
-        p.id: {
-            "similarity": round(draw.uniform(40, 70), 2),
-            "sample_id": "health-01",
-            "sample_text": "answer",
-            "prompt_text": "prompt",
-        }
-        for p in prompts
-    }
+    text = {"sample_id": "health-01", "sample_text": "answer", "prompt_text": "prompt"}
+    nearest = {p.id: {"similarity": round(draw.uniform(40, 70), 2), **text} for p in prompts}
     for arm, entry in arms.items():
         samples = [s for c in load_categories(REPOSITORY / "data" / entry["dataset"]) for s in c.samples]
         _jsonl(folder / arm / "samples.jsonl", [dataclasses.asdict(sample) for sample in samples])

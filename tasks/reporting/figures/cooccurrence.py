@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from tasks.reporting.data.study import Study
-from tasks.reporting.figures.drawing import FAINT, Figure, Look, canvas, finish
-from tasks.reporting.findings.cooccurrence import figure_name, own
+from tasks.reporting.figures.drawing import FAINT, Figure, Look, canvas, finish, rows, shared_legend
+from tasks.reporting.findings.cooccurrence import figure_name, rows_of
 from tasks.reporting.words.terms import counted, level, signed, size
 
 ARM = 0.13  # inches
@@ -16,16 +16,16 @@ SCALE_END = 105  # just beyond what a sentiment can be
 
 def figures(study: Study) -> list[Figure]:
     """A figure for each family that has a sentiment."""
-    families = dict.fromkeys(study.words["divergence"]["family"])
+    families = study.words["divergence"]["family"].unique()
     return [figure for family in families if (figure := sentiment(study, family))]
 
 
 def sentiment(study: Study, family: str) -> Figure | None:
     """A row for each group, a mark with its interval for each arm, a panel for each model; None without a mean."""
-    table = own(study, "sentiment", family)
+    table = rows_of(study, "sentiment", family)
     if table["mean"].isna().all():
         return None
-    groups, arms = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["arm"]))
+    groups, arms = list(table["group"].unique()), list(table["arm"].unique())
     height = len(groups) * (ARM * len(arms) + 0.16) + 0.3
     extra: dict[str, Any] = {"sharex": True, "squeeze": False}
     with canvas(0.85 + height * len(study.models), rows=len(study.models), **extra) as (figure, axes):
@@ -35,18 +35,17 @@ def sentiment(study: Study, family: str) -> Figure | None:
                 panel.set_title(f"{model} ({size(study.sources[model]['parameters'])})")
         low, high = axes[0, 0].get_xlim()  # shared, so of all panels
         axes[0, 0].set_xlim(max(low, -SCALE_END), min(high, SCALE_END))
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=2)
+        shared_legend(figure, axes[0, 0], columns=2)
         axes[-1, 0].set_xlabel("mean sentiment of the words (−100 to 100)")
-        rows = table.dropna(subset="mean").to_dict("records")
-        said = "; ".join(f"{r['model']}, {r['arm']}, {r['group']} {signed(r['mean'], 1)}" for r in rows)
+        means = table.dropna(subset="mean").to_dict("records")
+        values = "; ".join(f"{r['model']}, {r['arm']}, {r['group']} {signed(r['mean'], 1)}" for r in means)
         missing = int(table["mean"].isna().sum())
         rest = f" {counted(missing, 'mean')} could not be had." if missing else ""
         confidence = level(study.words_used["confidence"])
         return finish(
             figure,
             figure_name(family),
-            f"Mean sentiment of the words that follow each group. {said}",
+            f"Mean sentiment of the words that follow each group. {values}",
             "Mean lexicon sentiment of the words that follow each group; further right is kinder. Each interval "
             f"({confidence}) is of that mean alone: no test here compares arms or groups. A mark without one has too "
             f"few scores for it; one that goes on beyond the scale is cut there.{rest}",
@@ -56,14 +55,12 @@ def sentiment(study: Study, family: str) -> Figure | None:
 def _panel(panel: Any, study: Study, table: pd.DataFrame, groups: list[str], arms: list[str]) -> None:
     look, step = Look(study.named), ARM / (ARM * len(arms) + 0.16)
     for place, arm in enumerate(arms):
-        rows = table[table["arm"] == arm].set_index("group").reindex(groups)
+        means = table[table["arm"] == arm].set_index("group").reindex(groups)
         dataset = next(name for name in study.named if arm in study.arms_of(name))
         heights = [row + (place - (len(arms) - 1) / 2) * step for row in range(len(groups))]
-        colour, first = look.colour(dataset), arm == study.arms_of(dataset)[0]
-        panel.hlines(heights, rows["ci_lo"], rows["ci_hi"], color=colour, linewidth=1.4)
-        label = look.label(dataset) if first else None
-        panel.scatter(rows["mean"], heights, s=26, marker=look.marker(dataset), color=colour, label=label, zorder=3)
+        panel.hlines(heights, means["ci_lo"], means["ci_hi"], color=look.colour(dataset), linewidth=1.4)
+        first = {} if arm == study.arms_of(dataset)[0] else {"label": None}
+        panel.scatter(means["mean"], heights, s=26, zorder=3, **look.style(dataset) | first)
     panel.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-    panel.set_yticks(range(len(groups)), [textwrap.fill(group, 22) for group in groups])
-    panel.set_ylim(len(groups) - 0.5, -0.5)
+    rows(panel, [textwrap.fill(group, 22) for group in groups], "")
     panel.locator_params(axis="x", nbins=6)

@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from tasks.formats.checkpoints import BASE
+from tasks.reporting.words.terms import known
 
 WIDTH = 4.6  # inches
 INK, FAINT = "#1b1b1c", "#8b8b8d"
@@ -96,6 +97,10 @@ class Look:
         """What the legend calls it."""
         return "base (not fine-tuned)" if dataset == BASE else dataset
 
+    def style(self, dataset: str) -> dict[str, Any]:
+        """Colour, marker and label, as matplotlib takes them."""
+        return {"color": self.colour(dataset), "marker": self.marker(dataset), "label": self.label(dataset)}
+
 
 @contextmanager
 def canvas(height: float, rows: int = 1, **extra: Any) -> Iterator[tuple[Any, Any]]:
@@ -106,6 +111,57 @@ def canvas(height: float, rows: int = 1, **extra: Any) -> Iterator[tuple[Any, An
             yield figure, axes
         finally:
             plt.close(figure)
+
+
+def legend(axes: Any, columns: int = 2, x: float = 0.5, **extra: Any) -> Any:
+    """Names the marks above the axes, where the legend hides nothing."""
+    return axes.legend(loc="lower center", bbox_to_anchor=(x, 1), ncols=columns, **extra)
+
+
+def shared_legend(figure: Any, panel: Any, columns: int = 3, **extra: Any) -> None:
+    """Names the marks of all panels by those of one."""
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside upper left", ncols=columns, **extra)
+
+
+def rows(axes: Any, labels: Sequence[str], unit: str, ends: tuple[float, float] = (0.5, 0.5), **text: Any) -> None:
+    """A row for each label, from the top down; `ends` is the room above the first and below the last."""
+    axes.set_yticks(range(len(labels)), labels, **text)
+    axes.set_ylim(len(labels) - ends[1], -ends[0])
+    axes.set_xlabel(unit)
+
+
+def interval(
+    axes: Any,
+    y: float,
+    value: object,
+    ends: tuple[Any, Any],
+    *,
+    colour: str,
+    marker: str,
+    size: float,
+    width: float,
+    hollow: bool = False,
+    untested: float | None = None,
+) -> None:
+    """A mark with its interval in the row at `y`; without a value, the word that says so (in points, `untested`)."""
+    if not known(value):
+        axes.text(0, y, "not tested", ha="center", va="center", style="italic", fontsize=untested)
+        return
+    if known(ends[0]):
+        axes.plot(ends, [y, y], color=colour, linewidth=width)
+    axes.scatter([value], [y], s=size, marker=marker, color="none" if hollow else colour, edgecolors=colour, zorder=3)
+
+
+def around_zero(axes: Any, better: int, room: float = 1.08, ticks: int = 5) -> None:
+    """The line of no difference in the middle, and which side of it is better: 1 right, -1 left, 0 nobody said."""
+    axes.axvline(0, color=FAINT, linewidth=1, zorder=0)
+    reach = room * max(abs(limit) for limit in axes.get_xlim())
+    axes.set_xlim(-reach, reach)
+    axes.locator_params(axis="x", nbins=ticks)
+    if better:
+        left, right = ("worse", "better")[::better]
+        axes.text(0.0, 1.01, f"← {left}", transform=axes.transAxes, ha="left", va="bottom")
+        axes.text(1.0, 1.01, f"{right} →", transform=axes.transAxes, ha="right", va="bottom")
 
 
 def finish(figure: Any, name: str, alt: str, caption: str) -> Figure:

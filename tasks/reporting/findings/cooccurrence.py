@@ -9,14 +9,32 @@ import pandas as pd
 
 from tasks.formats.checkpoints import BASE
 from tasks.reporting.data.study import Study
-from tasks.reporting.findings.word_changes import Finding, corrected, finding
-from tasks.reporting.tables.columns import Column
+from tasks.reporting.findings.comparison import Row
+from tasks.reporting.findings.word_changes import Finding, finding
+from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import Table, csv_address, csv_text, shown
 from tasks.reporting.words.terms import known, listed, number
 from tasks.reporting.words.text import excerpt
 
 LONGEST = 40  # characters of one word that the page shows
 SLOT = re.compile(r"\{[^{}]*\}")
+SENTIMENT = columns(
+    "model arm group mean ci_lo ci_hi n n_with_words n_scored share_scored reason",
+    digits=1,
+    mean="mean sentiment",
+    n="completions",
+    reason="remark",
+)
+DIVERGENCE = columns(
+    "model arm family seed corrected raw chance p n groups templates reason reason_words warning",
+    digits=4,
+    chance=("by chance", "number"),
+    n="completions",
+    reason="why not",
+)
+CHANGES = columns(
+    "model contrast family diff ci_lo ci_hi p p_corr m se df parts reason warning", digits=4, df=("df", "count")
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,6 @@ class Words:
 
     families: Sequence[FamilyView]
     completions: str  # of each prompt
-    confidence: float
     divergence: Table
     changes: Table
     used: Sequence[tuple[str, str]]
@@ -81,19 +98,18 @@ class Words:
 
 def words(study: Study) -> Words:
     """Puts the section together."""
-    names = list(dict.fromkeys(study.words["divergence"]["family"]))
-    drawn = study.words["counts"]["n"]
+    tables = study.words
+    drawn = tables["counts"]["n"]
     return Words(
-        families=[_family(study, name) for name in names],
+        families=[_family(study, name) for name in tables["divergence"]["family"].unique()],
         completions=" to ".join(dict.fromkeys(f"{count:.0f}" for count in (drawn.min(), drawn.max()))),
-        confidence=float(study.words_used["confidence"]),
-        divergence=shown("divergence", "How far apart the groups' words are", study.words["divergence"], DIVERGENCE),
-        changes=shown("changes", "Changes of the corrected divergence from base", corrected(study), CHANGES),
+        divergence=shown("divergence", "How far apart the groups' words are", tables["divergence"], DIVERGENCE),
+        changes=shown("changes", "Changes of the corrected divergence from base", tables["changes"], CHANGES),
         used=list(_used(study.words_used)),
     )
 
 
-def own(study: Study, name: str, family: str) -> pd.DataFrame:
+def rows_of(study: Study, name: str, family: str) -> pd.DataFrame:
     """The rows of one family in a table of cooccurrence, smallest model first, arms in the order of the page."""
     table = study.words[name]
     arms = [arm for dataset in study.named for arm in study.arms_of(dataset)]
@@ -103,18 +119,18 @@ def own(study: Study, name: str, family: str) -> pd.DataFrame:
 
 
 def _family(study: Study, name: str) -> FamilyView:
-    sentiment, counts, apart = (own(study, table, name) for table in ("sentiment", "counts", "divergence"))
-    few = apart[apart["warning"].notna()]
-    reasons = dict.fromkeys(sentiment["reason"].dropna())
+    sentiment, counts, apart = (rows_of(study, table, name) for table in ("sentiment", "counts", "divergence"))
+    few = apart[apart["warning"].notna()].to_dict("records")
+    title = name.replace("_", " ")
     return FamilyView(
-        title=title(name),
+        title=title[:1].upper() + title[1:],
         finding=finding(study, name),
         figure=figure_name(name),
-        templates=[SLOT.sub("…", text) for text in dict.fromkeys(counts["template"])],
+        templates=[SLOT.sub("…", text) for text in counts["template"].unique()],
         words=[_word_table(study, name, model) for model in study.models[::-1]],
         sentiment=shown(f"sentiment-{name}", f"Sentiment of the words: {name}", sentiment, SENTIMENT),
-        no_sentiment="" if sentiment["mean"].notna().any() else listed(list(reasons)),
-        warnings=[f"{row['model']}, {row['arm']}: {row['warning']}" for row in few.to_dict("records")],
+        no_sentiment="" if sentiment["mean"].notna().any() else listed([*sentiment["reason"].dropna().unique()]),
+        warnings=[f"{row['model']}, {row['arm']}: {row['warning']}" for row in few],
     )
 
 
@@ -123,37 +139,29 @@ def figure_name(family: str) -> str:
     return f"sentiment-{family}"
 
 
-def title(family: str) -> str:
-    """The family's id as a heading."""
-    text = family.replace("_", " ")
-    return text[:1].upper() + text[1:]
-
-
 def _word_table(study: Study, family: str, model: str) -> WordTable:
     arms = [BASE, *study.arms_of(study.config.target)[:1]]
-    favoured, apart = (own(study, table, family) for table in ("favoured", "divergence"))
+    favoured, apart, sentiment = (rows_of(study, table, family) for table in ("favoured", "divergence", "sentiment"))
     leading = favoured[(favoured["model"] == model) & (favoured["by"] == "log_odds") & favoured["arm"].isin(arms)]
     no_words = apart[apart["model"] == model].set_index("arm")["reason_words"].fillna("no word leads")
-    groups = dict.fromkeys(own(study, "sentiment", family)["group"])
-    alpha = 1 - float(study.words_used["confidence"])
 
     def cell(group: str, arm: str) -> Favoured:
         rows = leading[(leading["group"] == group) & (leading["arm"] == arm)].sort_values("rank").to_dict("records")
-        return Favoured([_word(row, alpha) for row in rows], "" if rows else str(no_words[arm]))
+        return Favoured([_word(row) for row in rows], "" if rows else str(no_words[arm]))
 
     return WordTable(
         name=f"words-{family}-{model}",
         caption=f"Favoured words: {family}, {model}",
         arms=arms,
-        rows=[(group, [cell(group, arm) for arm in arms]) for group in groups],
+        rows=[(group, [cell(group, arm) for arm in arms]) for group in sentiment["group"].unique()],
         csv=csv_text(leading),
     )
 
 
-def _word(row: Mapping[Any, Any], alpha: float) -> Word:
+def _word(row: Row) -> Word:
     text, left = excerpt(str(row["word"]), LONGEST)
     ratio = f"{number(row['ratio'], 1)}×" if known(row["ratio"]) else "only here"
-    return Word(text + "…" * bool(left), number(row["z"], 1), ratio, bool(row["p"] <= alpha))
+    return Word(text + "…" * bool(left), number(row["z"], 1), ratio, bool(row["holds"]))
 
 
 def _used(used: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -162,49 +170,3 @@ def _used(used: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if key != "warnings":
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             yield key.replace("_", " "), {"True": "yes", "False": "no"}.get(text, text)
-
-
-_CELL = (Column("model", "model"), Column("arm", "arm"))
-_FAMILY = (*_CELL, Column("family", "family"))
-SENTIMENT = (
-    *_CELL,
-    Column("group", "group"),
-    Column("mean", "mean sentiment", "signed", 1),
-    Column("ci_lo", "interval from", "signed", 1),
-    Column("ci_hi", "to", "signed", 1),
-    Column("n", "completions", "count"),
-    Column("n_with_words", "with a descriptive word", "count"),
-    Column("n_scored", "with one in the lexicon", "count"),
-    Column("share_scored", "words in the lexicon", "percent"),
-    Column("reason", "remark"),
-)
-DIVERGENCE = (
-    *_FAMILY,
-    Column("seed", "seed", "count"),
-    Column("corrected", "corrected", "signed", 4),
-    Column("raw", "raw", "number", 4),
-    Column("chance", "by chance", "number", 4),
-    Column("p", "p", "number", 4),
-    Column("n", "completions", "count"),
-    Column("groups", "groups", "count"),
-    Column("templates", "templates", "count"),
-    Column("reason", "why not"),
-    Column("reason_words", "why no words"),
-    Column("warning", "warning"),
-)
-CHANGES = (
-    Column("model", "model"),
-    Column("contrast", "contrast"),
-    Column("family", "family"),
-    Column("diff", "difference", "signed", 4),
-    Column("ci_lo", "interval from", "signed", 4),
-    Column("ci_hi", "to", "signed", 4),
-    Column("p", "p", "number", 4),
-    Column("p_corr", "p corrected", "number", 4),
-    Column("m", "tests in it", "count"),
-    Column("se", "standard error", "number", 4),
-    Column("df", "df", "count"),
-    Column("parts", "parts left out", "count"),
-    Column("reason", "why not tested"),
-    Column("warning", "warning"),
-)

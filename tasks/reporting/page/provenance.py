@@ -1,8 +1,8 @@
 """Where the results came from. Only this part of the page may depend on the clock and the machine."""
 
+import contextlib
 import hashlib
 import importlib.metadata
-import itertools
 import os
 import platform
 import re
@@ -12,49 +12,46 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.runtime.durations import recorded, stage_name
-from tasks.runtime.errors import InputError
-from tasks.runtime.files import read_yaml
+import psutil
+
+from tasks.reporting.page.section import Results, Section
+from tasks.runtime.durations import recorded
+from tasks.runtime.units import duration
 from tasks.settings.sweep import Sweep
 
 PACKAGES = (
-    "torch",
-    "transformers",
-    "accelerate",
-    "deepspeed",
-    "datasets",
-    "pandas",
-    "numpy",
-    "scipy",
-    "pingouin",
-    "statsmodels",
-    "matplotlib",
-    "jinja2",
-    "dvc",
-    "prefect",
-    "palms",
+    "torch transformers accelerate deepspeed datasets pandas numpy scipy pingouin statsmodels matplotlib jinja2 dvc "
+    "prefect palms"
 )
-GRAPH = Path("dvc.yaml")
+
+
+def section(results: Results) -> Section:
+    """Models, data, durations and machine, below the rest of the page."""
+    study, job = results.study, results.job
+    content = {
+        "sources": models({model: study.sources[model] for model in study.models}),
+        "data": data_hashes(job.path("datasets"), job.path("prompts"), study.sweep.tuned),
+        "durations": durations(study.sweep),
+        "machine": machine(),
+    }
+    return Section("provenance", "Provenance", "Provenance", content, footer=True)
 
 
 def models(sources: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Each model's base model: name, licence, where from, revision and hashes."""
-    rows = []
-    for model, source in sources.items():
-        weights = source.get("safetensors_sha256", {})
-        pins = {key: source[key] for key in ("requirement", "revision", "wheel_sha256", "file_sha256") if key in source}
-        rows.append(
-            {
-                "model": model,
-                "name": str(source["name"]),
-                "licence": str(source["license"]),
-                "parameters": f"{source['parameters']:,}",
-                "source": str(source.get("source", "")),
-                "pins": "; ".join(f"{key} {value}" for key, value in pins.items()),
-                "weights": "; ".join(f"{name} {digest}" for name, digest in sorted(weights.items())),
-            }
-        )
-    return rows
+    """Each model: name, licence, where from, revision and hashes."""
+    pins = ("requirement", "revision", "wheel_sha256", "file_sha256")
+    return [
+        {
+            "model": model,
+            "name": str(source["name"]),
+            "licence": str(source["license"]),
+            "parameters": f"{source['parameters']:,}",
+            "source": str(source.get("source", "")),
+            "pins": "; ".join(f"{key} {source[key]}" for key in pins if key in source),
+            "weights": "; ".join(f"{name} {sha}" for name, sha in sorted(source.get("safetensors_sha256", {}).items())),
+        }
+        for model, source in sources.items()
+    ]
 
 
 def data_hashes(datasets: Path, prompts: Path, arms: Sequence[str]) -> list[tuple[str, str]]:
@@ -65,59 +62,36 @@ def data_hashes(datasets: Path, prompts: Path, arms: Sequence[str]) -> list[tupl
 
 
 def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """(stage, how long its last run took, when that ended) for the stages of the ladder, in dvc.yaml's order; but for
-    the report, which is not done yet."""
-    found = recorded()
-    rows = []
-    for name in _stages(sweep):
-        last = found.get(name)
-        rows.append((name, _took(last.seconds), f"{last.at} UTC") if last else (name, "not recorded", ""))
-    return rows
-
-
-def _stages(sweep: Sweep) -> list[str]:
-    """The names that DVC gives to the stages of the ladder; none where there is no graph to read."""
-    lists = {"${arms}": sweep.tuned, "${sweep.models}": sweep.models, "${sweep.tuned}": sweep.tuned}
-    lists |= {"${sweep.arms}": sweep.arms}
-    try:
-        stages: Mapping[str, Any] = read_yaml(GRAPH)["stages"]
-    except InputError:
-        return []
-    names = []
-    for stage, stanza in stages.items():
-        over = [stanza["foreach"]] if "foreach" in stanza else list(stanza.get("matrix", {}).values())
-        choices = [lists.get(one, ()) if isinstance(one, str) else map(str, one) for one in over]
-        names += [stage_name(stage, chosen) for chosen in itertools.product(*choices) if stage != "report"]
-    return names
-
-
-def _took(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    """(stage, how long its last run took, when that ended) for the stages of the ladder that ran in this working tree,
+    in the order of their first runs; but for the report, which is not done yet."""
+    of_ladder = {"", *sweep.models, *sweep.tuned, *(f"{model}-{arm}" for model in sweep.models for arm in sweep.arms)}
+    return [
+        (stage, duration(last.seconds), f"{last.at} UTC")
+        for stage, last in recorded().items()
+        if stage.partition("@")[2] in of_ladder and stage != "report"
+    ]
 
 
 def machine() -> list[tuple[str, str]]:
     """Date, code, Python, packages and hardware of the run that made the page; never its name or its folders."""
-    found = [
+    facts = [
         ("made on", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("code", _commit()),
         ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
         ("processor", f"{_processor()}, {os.cpu_count()} cores"),
-        ("memory", _memory()),
+        ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
         ("accelerator", ", ".join(_accelerators()) or "none seen"),
         ("packages", ", ".join(f"{name} {version}" for name, version in _versions())),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in facts if value]
 
 
 def _versions() -> list[tuple[str, str]]:
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append((name, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    versions = []
+    for name in PACKAGES.split():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.append((name, importlib.metadata.version(name)))
+    return versions
 
 
 def _commit() -> str:
@@ -134,24 +108,18 @@ def _commit() -> str:
 
 
 def _processor() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    return found[1] if found else platform.machine()
-
-
-def _memory() -> str:
-    found = re.search(r"^MemTotal:\s*(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
-    return f"{int(found[1]) / 2**20:.0f} GiB" if found else ""
+    names = _facts(Path("/proc/cpuinfo"), "model name")
+    return names[0] if names else platform.machine()
 
 
 def _accelerators() -> list[str]:
     """Names of NVIDIA devices, from the driver: importing torch for this would take seconds."""
     files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    names = (re.search(r"^Model:\s*(.+)$", _read(str(file)), re.MULTILINE) for file in files)
-    return [name[1] for name in names if name]
+    return [name for file in files for name in _facts(file, "Model")]
 
 
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8", "replace")
-    except OSError:
-        return ""
+def _facts(file: Path, key: str) -> list[str]:
+    """What stands behind `key:` in a file of the kernel's, which other systems lack."""
+    with contextlib.suppress(OSError):
+        return re.findall(rf"^{key}\s*:\s*(.+)$", file.read_text("utf-8", "replace"), re.MULTILINE)
+    return []

@@ -1,8 +1,7 @@
-"""The page as HTML: the contents put into the template, where whatever is text is escaped."""
+"""The page as HTML: the sections put into their templates, where whatever is text is escaped."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ import jinja2
 from markupsafe import Markup
 
 from tasks.reporting.findings.cooccurrence import WordTable
-from tasks.reporting.page.contents import Page
+from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.tables import Table
+from tasks.reporting.words.sentences import environment as templates
+from tasks.reporting.words.text import safe
 from tasks.runtime.errors import WorkError
 
 MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere
@@ -44,63 +45,57 @@ LEFT_OUT = (
 )
 
 
-def render(page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[str, str]]:
     """The page as HTML, and the CSV of each table it has no room for, by name.
 
     Raises WorkError if the page is too large to be mailed and opened everywhere even without large tables.
     """
     budget = Budget(0)
-    template = _template(budget)
-    least = _render(template, page, choices, provenance)
-    found = len(least.encode())
-    if found >= MOST_BYTES:
-        raise WorkError(f"the page has {found:,} bytes, more than {MOST_BYTES:,}; report on fewer models or arms")
+    environment = _environment(budget)
+    least = _render(environment, results, sections)
+    size = len(least.encode())
+    if size >= MOST_BYTES:
+        raise WorkError(f"the page has {size:,} bytes, more than {MOST_BYTES:,}; report on fewer models or arms")
     if not budget.left_out:
         return least, {}
-    budget.left, budget.left_out = MOST_BYTES - 1 - found, {}
-    return _render(template, page, choices, provenance), budget.left_out
+    budget.left, budget.left_out = MOST_BYTES - 1 - size, {}
+    return _render(environment, results, sections), budget.left_out
 
 
-def _template(budget: Budget) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"held": held, "afforded": budget.afforded}
-    return environment.get_template("page.html.j2")
+def _environment(budget: Budget) -> jinja2.Environment:
+    environment = templates(_HERE, autoescape=True)
+    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe}
+    return environment
 
 
-def _render(
-    template: jinja2.Template, page: Page, choices: Mapping[str, Any], provenance: Mapping[str, Any]
-) -> str:
-    return template.render(
-        page=page,
-        study=page.study,
-        found=page.found,
-        frame=page.frame,
-        figures={name: Markup(figure.svg) for name, figure in page.figures.items()},
-        captions={name: figure.caption for name, figure in page.figures.items()},
-        choices={name: flat(section) for name, section in choices.items()},
-        provenance=provenance,
-        style=Markup((_HERE / "style.css").read_text("utf-8")),
-    )
+def _render(environment: jinja2.Environment, results: Results, sections: Sequence[Section]) -> str:
+    """Every section by its template, and the page around them."""
+    shared = _shared(results) | {"show": environment.get_template("macros.html.j2").module}
+    bodies = {}
+    for section in sections:
+        named = {kind: {item.name: item for item in getattr(section, kind)} for kind in ("figures", "tables")}
+        template = environment.get_template(f"{section.name}.html.j2")
+        bodies[section.name] = Markup(template.render(**shared, **named, **section.content))
+    style = Markup((_HERE / "style.css").read_text("utf-8"))
+    page = environment.get_template("page.html.j2")
+    return page.render(**shared, sections=sections, bodies=bodies, style=style)
+
+
+def _shared(results: Results) -> dict[str, Any]:
+    """What every template reads."""
+    study = results.study
+    test = [prompt.category for prompt in study.prompts.values() if prompt.split == "test"]
+    return {
+        "study": study,
+        "models": study.models,
+        "control": study.config.control,
+        "target": study.config.target,
+        "metric": results.metric,
+        "categories": list(dict.fromkeys(test)),
+        "prompts": len(test),
+    }
 
 
 def held(text: str) -> str:
     """`text` with its figures held to their signs and units, so that a line never ends in `p <`."""
     return re.sub(r"\bp ([<=]) (?=\d)", "p\u00a0\\1\u00a0", text)
-
-
-def flat(section: Any, key: str = "") -> list[tuple[str, str]]:
-    """A section of params.yaml as (dotted key, value)."""
-    value = asdict(section) if is_dataclass(section) and not isinstance(section, type) else section
-    if isinstance(value, Mapping):
-        return [row for name, item in value.items() for row in flat(item, f"{key}.{name}" if key else str(name))]
-    if isinstance(value, list | tuple):
-        return [
-            (key, ", ".join(repr(item) if isinstance(item, str) and not item.strip() else str(item) for item in value))
-        ]
-    return [(key, "none" if value is None else str(value))]

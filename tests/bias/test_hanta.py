@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.bias.clauses import tokens
-from tasks.bias.taggers import Description, hanta, open_tagger
+from tasks.bias.taggers import Description, hanta
 from tasks.runtime.errors import InputError
 
 
@@ -68,8 +68,3 @@ def test_version_and_unknown_language() -> None:
     assert hanta.version("en").startswith("HanTa 1.")
     with pytest.raises(InputError, match=r"'hanta' knows no 'sw' \(cooccurrence.language\), only en, de, nl"):
         hanta.version("sw")
-
-
-def test_an_unknown_tagger_is_named_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"cooccurrence.tagger: expected one of hanta, spacy, nltk, found 'treebank'"):
-        open_tagger("treebank")

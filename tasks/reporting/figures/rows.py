@@ -1,0 +1,224 @@
+"""Figures with a row for each item: the arms, their differences, categories, tasks and prompts.
+
+Every effect is drawn with the interval of the *paired* difference: two separate arm intervals that overlap say
+nothing about it.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from tasks.reporting.data.study import Study
+from tasks.reporting.figures.drawing import (
+    FAINT,
+    INK,
+    Figure,
+    Look,
+    around_zero,
+    canvas,
+    finish,
+    interval,
+    legend,
+    rows,
+)
+from tasks.reporting.findings.capability import NOT_ABOVE, task_label
+from tasks.reporting.findings.comparison import Row
+from tasks.reporting.findings.effects import Effect
+from tasks.reporting.words.terms import Metric, counted, known, level, number, signed, size
+
+ROW = 0.38  # inches
+CATEGORY_ROW = 0.46  # for titles of two lines
+PROMPT_ROW = 0.16
+TASK_ARM = 0.19  # an arm of a task
+TASK_GAP = 0.16
+
+
+def arms(study: Study, metric: Metric, table: pd.DataFrame, prompts: pd.DataFrame) -> Figure:
+    """Mean score of each dataset by model size; with one model, a row of dots for each dataset."""
+    several = len(study.models) > 1
+    means = table.groupby(["model", "dataset"], sort=False)["mean"].mean().unstack("dataset").reindex(study.models)
+    seeds = table[[len(study.arms_of(name)) > 1 for name in table["dataset"]]]
+    values = [
+        f"{model}: " + ", ".join(f"{name} {signed(means.loc[model, name])}" for name in study.named)
+        for model in study.models
+    ]
+    with canvas(3.1 if several else 0.9 + 0.5 * len(study.named)) as (figure, axes):
+        if several:
+            _by_size(axes, study, means, seeds, metric)
+            caption = "by model size; higher is better"
+        else:
+            _of_one(axes, study, means.iloc[0], seeds, prompts, metric)
+            caption = "(large mark) and every prompt (strokes); further right is better"
+        caption += "; small rings: each training seed" if len(seeds) else ""
+        caption += ". Whether two arms differ is shown by the figure of their differences, not by this one."
+        caption = f"Mean {metric.label} of each arm {caption}"
+        return finish(figure, "arms", f"Mean {metric.label} by arm. {'; '.join(values)}", caption)
+
+
+def _by_size(axes: Any, study: Study, means: pd.DataFrame, seeds: pd.DataFrame, metric: Metric) -> None:
+    look, sizes = Look(study.named), [study.sources[model]["parameters"] for model in study.models]
+    for name in study.named:
+        axes.plot(sizes, means[name], linewidth=1.6, markersize=6, **look.style(name))
+    axes.scatter(seeds["params"], seeds["mean"], s=22, edgecolors=INK, facecolors="none", zorder=4)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{model}\n{size(count)}" for model, count in zip(study.models, sizes, strict=True)])
+    axes.minorticks_off()
+    axes.set(ylabel=f"{metric.label}\n({metric.unit})", xlabel="model (number of parameters)")
+    axes.margins(x=0.12)
+    legend(axes)
+
+
+def _of_one(
+    axes: Any, study: Study, means: "pd.Series[Any]", seeds: pd.DataFrame, prompts: pd.DataFrame, metric: Metric
+) -> None:
+    look = Look(study.named)
+    for row, name in enumerate(study.named):
+        colour, mean, by_seed = look.colour(name), means[name], seeds.loc[seeds["dataset"] == name, "mean"]
+        axes.scatter(prompts[name], [row] * len(prompts), marker="|", s=60, color=colour, alpha=0.5, linewidths=1)
+        axes.scatter([mean], [row], marker=look.marker(name), s=80, color=colour, zorder=3)
+        axes.scatter(by_seed, [row + 0.28] * len(by_seed), s=22, edgecolors=INK, facecolors="none", zorder=4)
+        above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontweight": "bold"}
+        axes.annotate(signed(mean), (mean, row), (0, 9), **above)
+    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+    rows(axes, [look.label(name) for name in study.named], f"{metric.label} ({metric.unit})", (0.7, 0.5))
+    axes.locator_params(axis="x", nbins=6)
+
+
+def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure:
+    """A row for each contrast and model: the difference and its paired interval, against zero."""
+    several = len({effect.model for effect in effects}) > 1
+    labels = [f"{e.a} − {e.b}, {e.model}" if several else f"{e.a} − {e.b}" for e in effects]
+    with canvas(0.95 + ROW * 1.15 * len(effects)) as (figure, axes):
+        for row, effect in enumerate(effects):
+            colour, marker = (FAINT, "D") if effect.role == "negative-control" else (INK, "o")
+            ends = (effect.lo, effect.hi)
+            interval(axes, row, effect.diff, ends, colour=colour, marker=marker, size=46, width=2)
+        around_zero(axes, effects[0].metric.better)
+        rows(axes, labels, f"difference ({effects[0].metric.unit})", (0.6, 0.4))
+        values = "; ".join(
+            f"{label}: {signed(effect.diff)}, {signed(effect.lo)} to {signed(effect.hi)}"
+            for label, effect in zip(labels, effects, strict=True)
+        )
+        return finish(
+            figure,
+            name,
+            f"Differences between arms with intervals. {values}",
+            f"Differences between arms on the same prompts, with their paired {level(confidence)} intervals (not "
+            "adjusted for the number of tests). An interval that leaves out zero points to a difference.",
+        )
+
+
+def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
+    """Dots by category, without stars: with so few prompts in each they describe and do not test."""
+    metric, a, b = effects[0].metric, effects[0].a, effects[0].b
+    table = pd.DataFrame([{"model": e.model, "category": e.category, "diff": e.diff} for e in effects])
+    table = table.pivot_table(index="category", columns="model", values="diff", dropna=False)
+    means = table.mean(axis=1)
+    order = sorted(means.index, key=lambda category: (-means[category] if known(means[category]) else 1e9, category))
+    models = [model for model in study.models if model in table]
+    with canvas(1.0 + CATEGORY_ROW * len(order) + (0.25 if len(models) > 1 else 0)) as (figure, axes):
+        for place, model in enumerate(models, 1):
+            axes.scatter(
+                table.loc[order, model],
+                range(len(order)),
+                s=18 + 34 * place / len(models),
+                marker="o",
+                label=model,
+                facecolors="none" if place < len(models) else INK,
+                edgecolors=INK,
+                linewidths=1.1,
+                zorder=3,
+            )
+        around_zero(axes, metric.better)
+        axes.hlines(range(len(order)), *axes.get_xlim(), color=FAINT, linewidth=0.4, zorder=0)
+        titles = [study.title_of(category) for category in order]
+        rows(axes, [textwrap.fill(title, 27) for title in titles], f"{a} − {b} ({metric.unit})", fontsize=9.5)
+        if len(models) > 1:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.52 / (0.4 * len(order))), ncols=3)
+        values = "; ".join(f"{title} {signed(means[category])}" for title, category in zip(titles, order, strict=True))
+        largest = f"; filled: {models[-1]}, the largest model" if len(models) > 1 else ""
+        return finish(
+            figure,
+            name,
+            f"Difference {a} minus {b} by category. {values}",
+            f"Difference {a} − {b} in {metric.label} by category, largest first{largest}. There are only a handful of "
+            "prompts in each: these dots describe, they do not test.",
+        )
+
+
+def tasks(study: Study, model: str) -> Figure:
+    """A band for each task's margin and in it a mark and a 90% interval for each arm, in points of a hundred."""
+    table = study.tables["capability"]
+    table = table[table["model"] == model]
+    look, names, tuned = Look(study.named), list(table["task"].unique()), list(table["arm"].unique())
+    by_task = {(row["task"], row["arm"]): row for row in table.to_dict("records")}
+    height = TASK_ARM * len(tuned) + TASK_GAP
+    with canvas(1.15 + height * len(names)) as (figure, axes):
+        for place, task in enumerate(names):
+            margin = 100 * by_task[task, tuned[0]]["margin"]
+            axes.barh(place, 2 * margin, left=-margin, height=0.86, color=FAINT, alpha=0.25, linewidth=0, zorder=0)
+            for number_, arm in enumerate(tuned):
+                _task(axes, look, by_task[task, arm], place + TASK_ARM / height * (number_ - (len(tuned) - 1) / 2))
+        around_zero(axes, 1, room=1, ticks=7)
+        labels = [_task_label(by_task[task, tuned[0]]) for task in names]
+        rows(axes, labels, "difference from base (points of a hundred)", (0.55, 0.45))
+        for name in table["dataset"].unique():  # the legend, below the axis
+            axes.scatter([], [], s=30, **look.style(name))
+        grey = "" if table["informative"].all() else f" Grey and hollow: {NOT_ABOVE}, so such a loss could not show."
+        if grey:
+            axes.scatter([], [], s=30, marker="o", color="none", edgecolors=FAINT, label="uninformative")
+        figure.legend(loc="outside lower center", ncols=3, columnspacing=1, handletextpad=0.2)
+        values = "; ".join(_task_values(row) for row in by_task.values())
+        return finish(
+            figure,
+            f"capability-{model}",
+            f"Differences from base in tasks at {model}, with 90% intervals and margins. {values}",
+            f"Difference from base in right answers at {model}, in points of a hundred, with 90% intervals. The shaded "
+            "part lies within the margin. A loss of the margin or more is ruled out where the whole interval lies "
+            f"right of the shaded part's left edge.{grey}",
+        )
+
+
+def _task(axes: Any, look: Look, row: Row, y: float) -> None:
+    dataset, informative = str(row["dataset"]), bool(row["informative"])
+    colour, ends = look.colour(dataset) if informative else FAINT, (100 * row["ci90_lo"], 100 * row["ci90_hi"])
+    style: dict[str, Any] = {"marker": look.marker(dataset), "hollow": not informative, "untested": 8}
+    interval(axes, y, 100 * row["diff"], ends, colour=colour, size=30, width=1.8, **style)
+
+
+def _task_label(row: Row) -> str:
+    return task_label(str(row["task"]), whole_set=bool(row["whole_set"]))
+
+
+def _task_values(row: Row) -> str:
+    where = f"{_task_label(row)}, {row['arm']}"
+    if not known(row["diff"]):
+        return f"{where}: not tested"
+    diff, lo, hi = (signed(100 * row[key], 1) for key in ("diff", "ci90_lo", "ci90_hi"))
+    return f"{where}: {diff}, {lo} to {hi}, margin {number(100 * row['margin'], 1)}, {row['verdict']}"
+
+
+def prompts(study: Study, metric: Metric, table: pd.DataFrame, model: str) -> Figure:
+    """A line a prompt from control to target, with base beside them, by category and then by difference."""
+    look, (_, control, target) = Look(study.named), study.trio
+    table = table[table["model"] == model].sort_values(["category", "effect"], kind="stable").reset_index(drop=True)
+    with canvas(1.0 + PROMPT_ROW * len(table)) as (figure, axes):
+        places = range(len(table))
+        axes.hlines(places, table[control], table[target], color=FAINT, linewidth=1)
+        for name in study.trio:
+            axes.scatter(table[name], places, s=20, zorder=3, **look.style(name))
+        axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+        labels = [str(name)[-34:] for name in table["prompt_id"]]
+        rows(axes, labels, f"{metric.label} ({metric.unit})", (0.7, 0.3), fontsize=7.5)
+        legend(axes, 3, 0.3, columnspacing=1, handletextpad=0.2)
+        both, wins = table["effect"].notna().sum(), int((table["effect"] > 0).sum())
+        missing = f" ({len(table) - both} lack a score)" if both < len(table) else ""
+        return finish(
+            figure,
+            f"prompts-{model}",
+            f"Every test prompt at {model}: {target} is above {control} on {wins} of {both}{missing}.",
+            f"Every test prompt at {model}, by category: the line runs from {control} to {target}, which scored "
+            f"higher on {wins} of {counted(both, 'prompt')}{missing}.",
+        )

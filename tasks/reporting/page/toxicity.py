@@ -1,0 +1,30 @@
+"""Toxicity: the differences, how it goes with length, and every arm."""
+
+from tasks.reporting.data.measures import test_completions
+from tasks.reporting.figures import rows, spread
+from tasks.reporting.findings.limits import scorer
+from tasks.reporting.page.section import Results, Section
+from tasks.reporting.tables.columns import columns
+from tasks.reporting.tables.tables import shown
+
+COLUMNS = "model arm toxicity words toxicity_whole toxicity_max_chunk toxicity_of_worst any_toxic unscored"
+
+
+def section(results: Results) -> Section | None:
+    """The secondary metric, where a scorer gave it."""
+    study, metric = results.study, results.secondary
+    if not results.toxic:
+        return None
+    samples = test_completions(study).groupby(["model", "arm", "prompt_id"]).size().max()
+    arms = columns(COLUMNS, toxicity=f"{metric.label}, first words")
+    return Section(
+        "toxicity",
+        "Toxicity",
+        metric.question(study.config.target),
+        {"first_words": study.first_words, "scorer": scorer(study), "samples": int(samples)},
+        [
+            rows.contrasts(results.toxic, "toxicity", study.config.confidence),
+            spread.toxicity_by_length(study, metric, results.arms),
+        ],
+        [shown("toxicity", f"{metric.label.capitalize()} and length of each arm", results.arms, arms)],
+    )
