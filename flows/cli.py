@@ -242,7 +242,8 @@ def _models(_arguments: argparse.Namespace) -> int:
 def _source(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
-    known = [str(entry[key]) for key in ("source", "id", "path", "revision") if entry.get(key)]
+    source = entry.get("source", entry)
+    known = [str(source[key]) for key in ("kind", "requirement", "id", "path", "revision") if source.get(key)]
     return "  ".join(known) or ", ".join(f"{key}: {value}" for key, value in entry.items())
 
 

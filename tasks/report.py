@@ -25,6 +25,7 @@ from tasks.settings.cooccurrence import Cooccurrence
 from tasks.settings.curate import Curate
 from tasks.settings.finetune import Finetune
 from tasks.settings.generate import Generate
+from tasks.settings.models import Model
 from tasks.settings.probe import Probe
 from tasks.settings.prompting import Prompting
 from tasks.settings.report import Report
@@ -50,6 +51,7 @@ COMMAND = Command(
     params=(
         "sweep",
         "arms",
+        "models",
         "significance",
         "report",
         "prompting",
@@ -105,8 +107,8 @@ def choices(job: Job) -> dict[str, Any]:
     found["toxicity"] = {
         key: value for key, value in toxicity.items() if not isinstance(value, Mapping) or key == toxicity["scorer"]
     }
-    finetune: Finetune = found["finetune"]
-    found["finetune"] = {"common": finetune.common, **{model: finetune.models[model] for model in sweep.models}}
+    models = job.mapping("models", Model)
+    found["models"] = {model: {"finetune": models[model].finetune} for model in sweep.models}
     return found
 
 
