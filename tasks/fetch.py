@@ -29,7 +29,6 @@ COMMAND = Command(
     params=("models.{model}.source",),
     names={"model": "a model of the catalogue"},
 )
-HASH_BLOCK = 1 << 20
 BYTES_PER_PARAMETER = 4
 TRANSIENT = (429, 500, 502, 503, 504)  # HTTP statuses after which the stage is tried again
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never .bin, .pt or .py
@@ -74,17 +73,16 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    extra: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
-    how: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, **extra}
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
+    if gguf:
+        options["gguf_file"] = gguf
+        # without this transformers keeps the packed weights, which can be neither trained nor saved
+        weights = {"dtype": torch.float32, "quantization_config": GgufConfig(dequantize=True)}
     try:
-        with _asked_once():
-            tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-            if gguf:
-                # without this transformers keeps the packed weights, which can be neither trained nor saved
-                how["quantization_config"] = GgufConfig(dequantize=True)
-            else:
-                how["use_safetensors"] = True
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **how)
+        with _header_read_once():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+            model = AutoModelForCausalLM.from_pretrained(folder, **options, **weights)
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
         place = folder / gguf if gguf else folder
         raise InputError(
@@ -95,17 +93,17 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _asked_once() -> Iterator[None]:
+def _header_read_once() -> Iterator[None]:
     """transformers reads a GGUF file's header three times, and has the map of tensor names made for each tensor."""
     import gguf
 
-    asked = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    originals = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
     try:
-        for name, function in asked.items():
+        for name, function in originals.items():
             setattr(gguf, name, functools.cache(function))
         yield
     finally:
-        for name, function in asked.items():
+        for name, function in originals.items():
             setattr(gguf, name, function)
 
 
@@ -117,13 +115,13 @@ def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:
         raise InputError(f"{source.path}: expected a folder or a .gguf file")
     if path.is_dir() and not list(path.glob("*.safetensors")):
         raise InputError(f"{source.path}: no .safetensors in this folder; other weight formats are not loaded")
-    if (found := fingerprint(path)) != source.sha256:
+    if (actual := fingerprint(path)) != source.sha256:
         expected = f"params.yaml says {source.sha256}" if source.sha256 else "params.yaml has null"
         raise InputError(
-            f"{source.path}: the sha256 of this model is {found}, but {expected}; if this is the model that is "
+            f"{source.path}: the sha256 of this model is {actual}, but {expected}; if this is the model that is "
             "meant, put that into its entry in params.yaml: so DVC notices when it changes"
         )
-    facts: dict[str, Any] = {"source": "path", "name": path.name, "sha256": found}
+    facts: dict[str, Any] = {"source": "path", "name": path.name, "sha256": actual}
     return (path.parent, path.name, facts) if path.is_file() else (path, None, facts)
 
 
@@ -195,17 +193,14 @@ def _download(requirement: str, folder: Path) -> Path:
 
 
 def _expect_hash(path: Path, expected: str, key: str) -> None:
-    if (found := sha256(path)) != expected:
+    if (actual := sha256(path)) != expected:
         raise InputError(
-            f"{path.name}: its sha256 is {found}, but {key} in params.yaml is {expected}; it is not used: get it "
+            f"{path.name}: its sha256 is {actual}, but {key} in params.yaml is {expected}; it is not used: get it "
             "again, or correct params.yaml if this is the file that is meant"
         )
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file as hex digits."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

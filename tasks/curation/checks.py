@@ -1,4 +1,4 @@
-"""What a dataset and its prompts must satisfy before anything is trained on them (METHOD section 2).
+"""What a dataset and its prompts must satisfy before anything is trained on them.
 
 Well-formedness is the readers' (tasks.inputs.dataset); here are the rules that need numbers or other entries. Every
 refusal names the file, the entry and the rule, and all of them are found in one pass.
@@ -119,8 +119,8 @@ def _too_large(file: str, texts: Iterable[Text], rules: Curate) -> Iterator[Prob
 
 def _out_of(file: str, entry: str, field: str, text: str, bounds: tuple[int, int]) -> Iterator[Problem]:
     least, most = bounds
-    if not least <= (found := count(text)) <= most:
-        yield Problem(file, entry, "length", f"{field} has {found} words; expected {least} to {most}")
+    if not least <= (words := count(text)) <= most:
+        yield Problem(file, entry, "length", f"{field} has {words} words; expected {least} to {most}")
 
 
 def _pair_length(file: str, prompt: Prompt, tolerance: float) -> Iterator[Problem]:
@@ -181,9 +181,9 @@ def _balance(
 ) -> Iterator[Problem]:
     """Every category counts alike, so each has the same number of samples, and of prompts in each split."""
     for category in categories:
-        file, found = folders.category(category.category), len(category.samples)
-        if file not in damaged and found != rules.samples_per_category:
-            message = f"{found} samples; curate.samples_per_category is {rules.samples_per_category}"
+        file, size = folders.category(category.category), len(category.samples)
+        if file not in damaged and size != rules.samples_per_category:
+            message = f"{size} samples; curate.samples_per_category is {rules.samples_per_category}"
             yield Problem(file, NO_ENTRY, "balance", message)
     positioned = any(category.position is not None for category in categories)
     names = {category.category for category in categories} if positioned else {p.category for p in prompts}
@@ -196,10 +196,10 @@ def _balance(
                 yield Problem(folders.split(split), NO_ENTRY, "balance", message)
 
 
-def limit_problems(name: str, arm: Arm, found: Examined) -> list[Problem]:
+def limit_problems(name: str, arm: Arm, dataset: Examined) -> list[Problem]:
     """What is wrong with an arm's limit; its upper end is known only of a dataset without problems."""
-    available = len(all_samples(found.categories))
-    if arm.limit is None or (arm.limit >= 1 and (arm.limit <= available or found.problems)):
+    available = len(all_samples(dataset.categories))
+    if arm.limit is None or (arm.limit >= 1 and (arm.limit <= available or dataset.problems)):
         return []
     message = f"limit is {arm.limit}; expected 1 to {available}, which is what data/{arm.dataset} has, or null"
     return [Problem(str(PARAMS_FILE), f"arms.{name}", "limit", message)]

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import yaml
-
 from tasks.runtime import sections
 from tasks.runtime.errors import InputError
+from tasks.runtime.files import read_yaml
 from tasks.runtime.validation import parse
 
 T = TypeVar("T")
@@ -20,12 +19,9 @@ PARAMS_FILE = Path("params.yaml")
 
 def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """The whole params file as plain values. Raises InputError if it cannot be read."""
-    try:
-        loaded = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run this in the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not path.exists():
+        raise InputError(f"{path}: not found; run this in the project's folder")
+    loaded = read_yaml(path)
     if not isinstance(loaded, dict):
         raise InputError(f"{path}: expected sections, found {'nothing' if loaded is None else repr(loaded)[:80]}")
     return loaded
