@@ -20,7 +20,7 @@ from pydantic import ValidationInfo
 
 from tasks.formats.samples import Sample
 from tasks.inputs import records, strict_yaml
-from tasks.inputs.records import NAME, NAME_RULE, Fault, Id, Note, Text, record
+from tasks.inputs.records import NAME, NAME_RULE, TEXT, Fault, Id, Note, Text, record
 from tasks.inputs.strict_yaml import NO_ENTRY, Block, path_name, refuse, shown
 from tasks.inputs.strict_yaml import Problem as Problem
 
@@ -44,7 +44,7 @@ class _CategoryFile:
     category: Text
     title: Text
     samples: Entries
-    position: Text | None = None
+    position: Annotated[str | None, TEXT] = None  # which may be left out, but not empty
 
 
 @record

@@ -92,7 +92,8 @@ def _id_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
         yield "name", f"{info.field_name}: {NAME_RULE}, found {found(value)}"
 
 
-Text = Annotated[str, checked(_text_faults, str.strip)]  # without the space around it
+TEXT = checked(_text_faults, str.strip)  # without the space around it
+Text = Annotated[str, TEXT]
 Note = Annotated[Any, checked(_note_faults)]
 Id = Annotated[str, checked(_id_faults, str.strip)]
 

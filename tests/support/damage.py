@@ -139,6 +139,7 @@ SAMPLES = [
            "similar-prompt", "4-gram overlap 1.00 (limit 0.4)"),
     Damage("another category", top(category="other"), "-", "category", "'other' but the file's name says '{name}'"),
     Damage("no position", top(position=None), "-", "missing-key", "'position' is missing; other categories"),
+    Damage("an empty position", lambda n: trees.category(n) | {"position": None}, "-", "empty", "position is empty"),
     Damage("no title", top(title=None), "-", "missing-key", "'title' is missing"),
     Damage("no samples", top(samples=None), "-", "missing-key", "'samples' is missing"),
     Damage("an empty list", top(samples=[]), "-", "empty", "the list has no entries"),
