@@ -8,7 +8,7 @@ import functools
 import unicodedata
 from collections.abc import Iterator
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from tasks.inputs.strict_yaml import STAND_INS, shown
 

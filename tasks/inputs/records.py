@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import pydantic.dataclasses
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
@@ -29,10 +29,11 @@ class FaultsError(ValueError):
 @dataclass_transform(frozen_default=True, kw_only_default=False)
 def record(cls: type[T]) -> type[T]:
     """A frozen class that `parse` makes of an entry; a key that it does not know is a fault."""
-    return pydantic.dataclasses.dataclass(cls, frozen=True, config=ConfigDict(extra="forbid"))
+    made: Any = pydantic.dataclasses.dataclass(cls, frozen=True, config=ConfigDict(extra="forbid"))
+    return cast(type[T], made)
 
 
-_adapter = functools.cache(TypeAdapter)
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 
 
 def parse(kind: type[T], value: Any) -> tuple[T | None, list[Fault]]:
