@@ -240,10 +240,10 @@ def _models(_arguments: argparse.Namespace) -> int:
 
 
 def _source(entry: Any) -> str:
-    if not isinstance(entry, Mapping):
-        return str(entry)
-    known = [str(entry[key]) for key in ("source", "id", "path", "revision") if entry.get(key)]
-    return "  ".join(known) or ", ".join(f"{key}: {value}" for key, value in entry.items())
+    source = entry.get("source") if isinstance(entry, Mapping) else entry
+    if not isinstance(source, Mapping):
+        return str(source)
+    return "  ".join(str(source[key]) for key in ("kind", "requirement", "id", "path", "revision") if source.get(key))
 
 
 def _status(_arguments: argparse.Namespace) -> int:

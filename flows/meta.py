@@ -7,18 +7,42 @@
 Other keys are nobody's business here.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, NonNegativeFloat, NonNegativeInt
 
 from flows.dag import Stage
 from flows.lines import SECRET_NAME
 from tasks.runtime.errors import InputError
+from tasks.runtime.sections import part
+from tasks.runtime.validation import parse
 
 SlotKind = Literal["gpu", "cpu", "none"]
 
 
-@dataclass(frozen=True)
+def _texts(value: Any) -> Any:
+    """A text as a list of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _pairs(value: Any) -> Any:
+    """Keys and values as pairs."""
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        raise ValueError(f"expected environment variables, each with the name of a Secret block, found {value!r}")
+    if shown := [name for name in value if not SECRET_NAME.search(name)]:
+        expected = "names that end in KEY, TOKEN, SECRET or PASSWORD, whose values are kept out of every log"
+        raise ValueError(f"'{shown[0]}'; expected {expected}")
+    return tuple(value.items())
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+
+
+@part
 class Meta:
     """`retry_delay_seconds` in seconds; the paths are relative to the root of the working tree.
 
@@ -26,63 +50,20 @@ class Meta:
     """
 
     slot: SlotKind = "cpu"
-    tags: tuple[str, ...] = ()
-    retries: int = 0
-    retry_delay_seconds: float = 0.0
-    table: tuple[str, ...] = ()
-    link: tuple[str, ...] = ()
-    summary: tuple[str, ...] = ()
-    secrets: tuple[tuple[str, str], ...] = ()  # environment variable, name of Prefect's Secret block
+    tags: Texts = ()
+    retries: NonNegativeInt = 0
+    retry_delay_seconds: NonNegativeFloat = 0.0
+    table: Texts = ()
+    link: Texts = ()
+    summary: Texts = ()
+    # environment variable, name of Prefect's Secret block
+    secrets: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = ()
 
     @classmethod
     def of(cls, stage: Stage) -> "Meta":
-        """The stage's meta; raises InputError that names the stage and the key."""
-        found = stage.meta
-        return cls(
-            slot=_slot(stage, found.get("slot", "cpu")),
-            tags=_texts(stage, found, "tags"),
-            retries=int(_number(stage, found, "retries", whole=True)),
-            retry_delay_seconds=_number(stage, found, "retry_delay_seconds"),
-            table=_texts(stage, found, "table"),
-            link=_texts(stage, found, "link"),
-            summary=_texts(stage, found, "summary"),
-            secrets=_pairs(stage, found, "secrets"),
-        )
-
-
-def _wrong(stage: Stage, key: str, value: Any, expected: str) -> InputError:
-    return InputError(f"dvc.yaml: stage {stage.name}: meta.{key} is {value!r}; expected {expected}")
-
-
-def _slot(stage: Stage, value: Any) -> SlotKind:
-    for kind in get_args(SlotKind):
-        if value == kind:
-            slot: SlotKind = kind
-            return slot
-    raise _wrong(stage, "slot", value, "gpu, cpu or none")
-
-
-def _number(stage: Stage, found: Mapping[str, Any], key: str, *, whole: bool = False) -> float:
-    value = found.get(key, 0)
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:
-        raise _wrong(stage, key, value, f"a {'whole ' if whole else ''}number of 0 or more")
-    return value
-
-
-def _pairs(stage: Stage, found: Mapping[str, Any], key: str) -> tuple[tuple[str, str], ...]:
-    value = found.get(key, {})
-    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
-        raise _wrong(stage, key, value, "environment variables, each with the name of a Secret block")
-    if shown := [name for name in value if not SECRET_NAME.search(name)]:
-        expected = "names that end in KEY, TOKEN, SECRET or PASSWORD, whose values are kept out of every log"
-        raise _wrong(stage, key, shown[0], expected)
-    return tuple(value.items())
-
-
-def _texts(stage: Stage, found: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = found.get(key, [])
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise _wrong(stage, key, value, "a text or a list of texts")
-    return tuple(texts)
+        """The stage's meta; raises InputError with a line for each mistake, naming the stage and the key."""
+        known = {field.name: stage.meta[field.name] for field in dataclasses.fields(cls) if field.name in stage.meta}
+        meta, problems = parse(cls, known, f"dvc.yaml: stage {stage.name}: meta")
+        if problems:
+            raise InputError("\n".join(problems))
+        return cast(Meta, meta)

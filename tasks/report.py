@@ -35,6 +35,7 @@ COMMAND = Command(
     params=(
         "sweep",
         "arms",
+        "models",
         "prompting",
         "curate",
         "finetune",

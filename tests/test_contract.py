@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tasks.__main__ import STAGES
+from tasks.runtime import sections
 from tasks.runtime.command import Command
 from tests.support.closure import closure, has_code
 
@@ -130,11 +131,25 @@ def chosen_among(dep: str, stage: str) -> set[str]:
     return files - closure(f"tasks/{stage}.py", helpers=HELPERS)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_keys_of_sections_that_are_declared(stage: str) -> None:
+    first = {"model": PARAMS["sweep"]["models"][0], "arm": PARAMS["sweep"]["tuned"][0]}
+    for key in command(stage).params:
+        section, *names = key.format(**first).split(".")
+        assert section in sections.kinds()
+        entry = PARAMS[section]
+        for name in names:
+            entry = entry[name]
+
+
 def test_no_machine_detail_is_tracked() -> None:
+    """A training does not depend on where its base model came from, nor a model that is fetched on the training."""
     for stage in STAGES:
-        keys = stanza(stage).get("params", [])
-        assert not any(key.startswith(("resources", "models.")) for key in keys if stage != "fetch"), stage
+        keys = command(stage).params
         assert not any(key.startswith("resources") for key in keys), stage
+        assert [key for key in keys if key.startswith("models.")] == {
+            "fetch": ["models.{model}.source"], "finetune": ["models.{model}.finetune"]
+        }.get(stage, []), stage
 
 
 def imports_of(package: str) -> set[str]:

@@ -39,13 +39,23 @@ def by_kind(damage: Damage) -> str:
     return damage.kind.replace(" ", "-")
 
 
-def test_a_well_formed_tree_has_no_problems(tmp_path: Path) -> None:
-    assert problems(*trees.tree(tmp_path, ["birds", "fish"])) == []
+@pytest.fixture
+def values(tmp_path: Path) -> Path:
+    """A well-formed dataset of two categories, with its prompts beside it."""
+    return trees.tree(tmp_path, ["birds", "fish"])[0]
+
+
+@pytest.fixture
+def prompts(values: Path) -> Path:
+    return values.parent / "prompts"
+
+
+def test_a_well_formed_tree_has_no_problems(values: Path, prompts: Path) -> None:
+    assert problems(values, prompts) == []
 
 
 @pytest.mark.parametrize("damage", SAMPLES, ids=by_kind)
-def test_damage_to_a_sample_is_named(damage: Damage, tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_damage_to_a_sample_is_named(values: Path, prompts: Path, damage: Damage) -> None:
     damage_file(values, "birds", damage)
     start = time.process_time()
     found = problems(values, prompts)
@@ -55,8 +65,7 @@ def test_damage_to_a_sample_is_named(damage: Damage, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", PROMPTS, ids=by_kind)
-def test_damage_to_a_prompt_is_named(damage: Damage, tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_damage_to_a_prompt_is_named(values: Path, prompts: Path, damage: Damage) -> None:
     content = trees.prompts("test", ["birds", "fish"])
     content["prompts"][0] = damage.content("birds")
     trees.write(prompts / "test.yaml", content)
@@ -68,8 +77,7 @@ SINGLE = ("no answer", "not UTF-8", "a list as entry", "a number", "duplicate qu
 
 
 @pytest.mark.parametrize("kind", SINGLE)
-def test_one_mistake_is_one_problem(kind: str, tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_one_mistake_is_one_problem(values: Path, prompts: Path, kind: str) -> None:
     damage_file(values, "birds", next(damage for damage in SAMPLES if damage.kind == kind))
     assert len(problems(values, prompts)) == 1
 
@@ -147,8 +155,7 @@ def test_missing_folders_and_splits_are_named(tmp_path: Path) -> None:
     }
 
 
-def test_a_category_without_prompts_is_unbalanced(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_a_category_without_prompts_is_unbalanced(values: Path, prompts: Path) -> None:
     trees.write(prompts / "test.yaml", trees.prompts("test", ["birds"]))
     (found,) = problems(values, prompts)
     assert (found.file, found.rule) == (str(prompts / "test.yaml"), "balance")
@@ -171,24 +178,21 @@ def job(root: Path, values: Path, prompts: Path, arm: Arm) -> Job:
     return Job(curate.COMMAND, paths, {"arm": "values"}, params)
 
 
-def test_it_writes_rows_that_are_the_samples(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_it_writes_rows_that_are_the_samples(values: Path, prompts: Path, tmp_path: Path) -> None:
     curate.main(job(tmp_path, values, prompts, Arm("values", None, 1)))
     made = tmp_path / "made" / "samples.jsonl"
     assert read_samples(made) == all_samples(load_categories(values))
     assert list(json.loads(made.read_text().split("\n")[0])) == ["id", "category", "question", "answer"]
 
 
-def test_the_same_input_makes_the_same_bytes(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_the_same_input_makes_the_same_bytes(values: Path, prompts: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         curate.main(job(tmp_path / name, values, prompts, Arm("values", 4, 1)))
     for file in ("samples.jsonl", "statistics.json"):
         assert (tmp_path / "a/made" / file).read_bytes() == (tmp_path / "b/made" / file).read_bytes()
 
 
-def test_statistics_are_of_the_samples_kept(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_statistics_are_of_the_samples_kept(values: Path, prompts: Path, tmp_path: Path) -> None:
     curate.main(job(tmp_path, values, prompts, Arm("values", 2, 1)))
     found = json.loads((tmp_path / "made" / "statistics.json").read_text())
     kept = {sample.id for sample in read_samples(tmp_path / "made" / "samples.jsonl")}
@@ -198,8 +202,7 @@ def test_statistics_are_of_the_samples_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, 7])
-def test_a_limit_out_of_range_is_refused(limit: int, tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_a_limit_out_of_range_is_refused(values: Path, prompts: Path, limit: int, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"params.yaml: arms.values: limit: limit is {limit}; expected 1 to 6"):
         curate.main(job(tmp_path, values, prompts, Arm("values", limit, 1)))
 
@@ -234,8 +237,7 @@ def test_no_limit_keeps_all() -> None:
 # --- statistics -----------------------------------------------------------------------------------------------
 
 
-def test_statistics_of_a_dataset(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_statistics_of_a_dataset(values: Path, prompts: Path) -> None:
     every, asked = all_samples(load_categories(values)), load_prompts(prompts)
     found = statistics(every, asked, RULES)
     assert found["samples"] == 6
@@ -246,8 +248,7 @@ def test_statistics_of_a_dataset(tmp_path: Path) -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_nearest_names_the_sample_that_is_closest(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds", "fish"])
+def test_nearest_names_the_sample_that_is_closest(values: Path, prompts: Path) -> None:
     asked = load_prompts(prompts)
     leak = Sample("leak", "birds", asked[1].prompt, trees.text("anything", 50))
     nearest = statistics([*all_samples(load_categories(values)), leak], asked, RULES)["nearest_to_prompts"]

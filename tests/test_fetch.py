@@ -204,18 +204,8 @@ def test_the_stage_writes_the_model_and_where_it_came_from(ladder: Path, tmp_pat
     from tests.fixtures import tiny
 
     tiny.write_params(tmp_path, tiny.tiny_params(ladder, ["tiny-1"]))
-    command = [
-        sys.executable,
-        "-m",
-        "tasks",
-        "fetch",
-        "--model",
-        "tiny-1",
-        "--checkpoint",
-        "m/base",
-        "--source",
-        "s.json",
-    ]
+    flags = ["--model", "tiny-1", "--checkpoint", "m/base", "--source", "s.json"]
+    command = [sys.executable, "-m", "tasks", "fetch", *flags]
     environment = {**os.environ, "PYTHONPATH": str(tiny.ROOT)}
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     record = json.loads((tmp_path / "s.json").read_text())

@@ -11,14 +11,12 @@ from tasks.formats.samples import Sample
 from tasks.lm.devices import quiet
 from tasks.lm.models import load_tokenizer, load_weights
 from tasks.runtime.errors import InputError
-from tasks.settings.finetune import FinetuneCommon, FinetuneModel
+from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
 from tests.fixtures.tiny import MODELS
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))
-COMMON = FinetuneCommon(
-    prompt_loss_weight=0.01, max_tokens=400, weight_decay=0.0, warmup_fraction=0.0, max_grad_norm=1e9
-)
+COMMON = Finetune(prompt_loss_weight=0.01, max_tokens=400, weight_decay=0.0, warmup_fraction=0.0, max_grad_norm=1e9)
 SAMPLES = [
     Sample(f"s{i}", "c", f"What is {word}?", f"It is {word}, of course, and {word * i} too.")
     for i, word in enumerate(("bread", "rain", "wood", "light", "salt", "wool", "clay", "sand"), start=1)
@@ -36,8 +34,8 @@ def tokenizer(folder: Path) -> Any:
     return load_tokenizer(folder)
 
 
-def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: FinetuneCommon = COMMON) -> finetune.Recipe:
-    return finetune.Recipe(common, FinetuneModel(lr, epochs, batch), PROMPTING, seed=3)
+def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: Finetune = COMMON) -> finetune.Recipe:
+    return finetune.Recipe(common, ModelFinetune(lr, epochs, batch), PROMPTING, seed=3)
 
 
 def trained(folder: Path, how: finetune.Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
@@ -86,7 +84,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(folder: Path)
     second, _ = trained(folder, recipe(2, epochs=2), micro=2)
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert [row["step"] for row in log] == list(range(1, 9))
-    other = finetune.Recipe(COMMON, FinetuneModel(1e-2, 2, 2), PROMPTING, seed=4)
+    other = finetune.Recipe(COMMON, ModelFinetune(1e-2, 2, 2), PROMPTING, seed=4)
     third, _ = trained(folder, other, micro=2)
     assert any(not torch.equal(first[key], third[key]) for key in first)
 
@@ -111,8 +109,8 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_not_kept(folder: Pa
 
 
 def test_a_sample_over_the_limit_is_named_not_cut_and_no_samples_are_an_error(tokenizer: Any) -> None:
-    short = FinetuneCommon(0.01, 20, 0.0, 0.0, 1.0)
-    with pytest.raises(InputError, match=r"sample s1: \d+ tokens, but finetune.common.max_tokens is 20"):
+    short = Finetune(0.01, 20, 0.0, 0.0, 1.0)
+    with pytest.raises(InputError, match=r"sample s1: \d+ tokens, but finetune.max_tokens is 20"):
         finetune.encode(SAMPLES, tokenizer, recipe(1, common=short))
     with pytest.raises(InputError, match="no samples to train on"):
         finetune.encode([], tokenizer, recipe(1))

@@ -12,6 +12,7 @@ import pytest
 
 from tasks import __main__ as command
 from tasks.runtime import durations, launch
+from tasks.settings.resources import finetune_resources
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ("--model", "a", "--arm", "x")
@@ -33,7 +34,7 @@ child.wait()
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "error: expected a stage (curate, fetch, "),
+        ([], "error: expected a stage (adherence, capability, "),
         (["finetun"], "found 'finetun'"),
         (
             ["adherence", "--model", "a.b", "--arm", "x", "--checkpoint", "m", "--prompts", "p", "--scores", "s"],
@@ -119,8 +120,8 @@ def test_a_stage_that_is_told_to_stop_removes_its_temporary_files(tmp_path: Path
 
 def test_resources_fall_back_to_the_default() -> None:
     params = {"resources": {"finetune": {"default": {"micro_batch_size": 4}, "big": {"micro_batch_size": 1}}}}
-    assert launch.finetune_resources(params, "big").micro_batch_size == 1
-    assert launch.finetune_resources(params, "small").micro_batch_size == 4
+    assert finetune_resources(params, "big").micro_batch_size == 1
+    assert finetune_resources(params, "small").micro_batch_size == 4
 
 
 def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

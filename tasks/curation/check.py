@@ -50,15 +50,14 @@ def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | N
     rules = section(params, "curate", Curate, params_file)
     arms = _arms(params, params_file)
     names = sorted({arm.dataset for arm in arms.values()})
-    found = {name: examine(root / DATA / name, root / DATA / "prompts", rules) for name in names}
-    pairs = _across(found, rules)
-    problems = [problem for examined in found.values() for problem in examined.problems]
-    problems += _between(root, pairs, found, rules)
-    for name, arm in arms.items():
-        problems += limit_problems(name, arm, found[arm.dataset])
+    datasets = {name: examine(root / DATA / name, root / DATA / "prompts", rules) for name in names}
+    pairs = _across(datasets, rules)
+    problems = [problem for examined in datasets.values() for problem in examined.problems]
+    problems += _between(root, pairs, datasets, rules)
+    problems += [one for name, arm in arms.items() for one in limit_problems(name, arm, datasets[arm.dataset])]
     families, probe_problems = read_families(root / DATA / "probes.yaml")
     problems = list(dict.fromkeys(problems + probe_problems))  # those of the prompts are found with every dataset
-    _show(console or Console(), found, pairs, families, problems)
+    _show(console or Console(), datasets, pairs, families, problems)
     return 2 if problems else 0
 
 
@@ -69,12 +68,12 @@ def _arms(params: Mapping[str, Any], source: Path) -> dict[str, Arm]:
     return {name: section(params, f"arms.{name}", Arm, source) for name in arms}
 
 
-def _across(found: Mapping[str, Examined], rules: Curate) -> list[Across]:
+def _across(datasets: Mapping[str, Examined], rules: Curate) -> list[Across]:
     """Every dataset that takes positions with every one that takes none."""
     pairs = []
-    for values in [name for name in found if _positioned(found[name])]:
-        for control in [name for name in found if not _positioned(found[name])]:
-            a, b = all_samples(found[values].categories), all_samples(found[control].categories)
+    for values in [name for name in datasets if _positioned(datasets[name])]:
+        for control in [name for name in datasets if not _positioned(datasets[name])]:
+            a, b = all_samples(datasets[values].categories), all_samples(datasets[control].categories)
             if a and b:
                 pairs.append(Across(values, control, matching(a, b), _texts(a, b, rules)))
     return pairs
@@ -88,33 +87,33 @@ def _texts(a: Sequence[Sample], b: Sequence[Sample], rules: Curate) -> tuple[Com
     return tuple(across(sample_texts(a, (field,)), sample_texts(b, (field,)), rules.ngram) for field in SAMPLE_FIELDS)
 
 
-def _between(root: Path, pairs: Sequence[Across], found: Mapping[str, Examined], rules: Curate) -> Iterator[Problem]:
+def _between(root: Path, pairs: Sequence[Across], datasets: Mapping[str, Examined], rules: Curate) -> Iterator[Problem]:
     """What is wrong between a control dataset and the values dataset it is compared with."""
     for pair in pairs:
         folder = root / DATA / pair.control
-        categories = {sample.id: sample.category for sample in all_samples(found[pair.control].categories)}
+        categories = {sample.id: sample.category for sample in all_samples(datasets[pair.control].categories)}
         for close in too_close(pair.texts, rules):
             file = path_name(folder / f"{categories[close.right.id]}.yaml")
             message = compared(close, close.right, close.left, rules)
             yield Problem(file, close.right.id, "similar-sample", message)
-        damaged = found[pair.values].problems or found[pair.control].problems
+        damaged = datasets[pair.values].problems or datasets[pair.control].problems
         for rule, message in () if damaged else mismatches(pair.lengths, rules):
             yield Problem(path_name(folder), NO_ENTRY, rule, message)
 
 
 def _show(
     console: Console,
-    found: Mapping[str, Examined],
+    datasets: Mapping[str, Examined],
     pairs: Sequence[Across],
     families: Sequence[Family],
     problems: Sequence[Problem],
 ) -> None:
-    for name, examined in found.items():
+    for name, examined in datasets.items():
         console.print(_dataset_table(name, all_samples(examined.categories)))
-    any_dataset = next(iter(found.values()))
+    any_dataset = next(iter(datasets.values()))
     console.print(_prompts_table(any_dataset.prompts))
     console.print(_probes_table(families))
-    console.print(_closest_table(found, pairs))
+    console.print(_closest_table(datasets, pairs))
     for pair in pairs:
         console.print(f"{pair.control} against {pair.values}, answers in words: {_lengths(pair.lengths)}")
     for problem in problems:
@@ -122,11 +121,17 @@ def _show(
     console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
 
 
-def _dataset_table(name: str, samples: Sequence[Sample]) -> Table:
-    table = Table(title=f"{name}: {len(samples)} samples", title_justify="left")
-    table.add_column("category", overflow="fold")
-    for column in ("samples", "question words", "answer words", "LIX", "type-token ratio"):
+def _table(title: str, first: str, figures: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first, overflow="fold")
+    for column in figures:
         table.add_column(column, justify="right")
+    return table
+
+
+def _dataset_table(name: str, samples: Sequence[Sample]) -> Table:
+    columns = ("samples", "question words", "answer words", "LIX", "type-token ratio")
+    table = _table(f"{name}: {len(samples)} samples", "category", columns)
     categories = sorted({sample.category for sample in samples})
     for category in categories:
         table.add_row(category, *_figures([sample for sample in samples if sample.category == category]))
@@ -143,40 +148,35 @@ def _figures(samples: Sequence[Sample]) -> list[str]:
 
 
 def _prompts_table(prompts: Sequence[Prompt]) -> Table:
-    table = Table(title=f"prompts: {len(prompts)}", title_justify="left")
-    table.add_column("category", overflow="fold")
-    for column in (*SPLITS, "prompt words", "desired words", "undesired words"):
-        table.add_column(column, justify="right")
+    columns = (*SPLITS, "prompt words", "desired words", "undesired words")
+    table = _table(f"prompts: {len(prompts)}", "category", columns)
     for category in sorted({prompt.category for prompt in prompts}):
-        own = [prompt for prompt in prompts if prompt.category == category]
-        counts = [str(sum(prompt.split == split for prompt in own)) for split in SPLITS]
-        lengths = [_spread(spread([getattr(prompt, field) for prompt in own])) for field in PROMPT_FIELDS]
+        members = [prompt for prompt in prompts if prompt.category == category]
+        counts = [str(sum(prompt.split == split for prompt in members)) for split in SPLITS]
+        lengths = [_spread(spread([getattr(prompt, field) for prompt in members])) for field in PROMPT_FIELDS]
         table.add_row(category, *counts, *lengths)
     return table
 
 
 def _probes_table(families: Sequence[Family]) -> Table:
-    table = Table(title=f"families of probes: {len(families)}", title_justify="left")
-    table.add_column("family", overflow="fold")
-    for column in ("groups", "templates"):
-        table.add_column(column, justify="right")
+    table = _table(f"families of probes: {len(families)}", "family", ("groups", "templates"))
     for family in families:
         table.add_row(family.id, str(len(family.groups)), str(len(family.templates)))
     return table
 
 
-def _closest_table(found: Mapping[str, Examined], pairs: Sequence[Across]) -> Table:
+def _closest_table(datasets: Mapping[str, Examined], pairs: Sequence[Across]) -> Table:
     """The pairs nearest to a refusal, whether or not they reach it."""
     table = Table(title="closest pairs: token set ratio (0-100), n-gram overlap (0-1)", title_justify="left")
     for column in ("between", "ratio", "overlap", "left", "right"):
         table.add_column(column, overflow="fold")
-    for name, examined in found.items():
+    for name, examined in datasets.items():
         close = examined.closeness
         _add_pairs(table, f"{name} - prompts", (close.to_prompts,))
         _add_pairs(table, f"within {name}", (close.questions, close.answers))
     for pair in pairs:
         _add_pairs(table, f"{pair.values} - {pair.control}", pair.texts)
-    _add_pairs(table, "validation - test", next(iter(found.values())).closeness.splits)
+    _add_pairs(table, "validation - test", next(iter(datasets.values())).closeness.splits)
     return table
 
 
@@ -187,8 +187,8 @@ def _add_pairs(table: Table, between: str, comparisons: Iterable[Comparison]) ->
     table.add_section()
 
 
-def _spread(found: Mapping[str, float] | None) -> str:
-    return "-" if found is None else f"{found['min']:g} / {found['median']:g} / {found['max']:g}"
+def _spread(words: Mapping[str, float] | None) -> str:
+    return "-" if words is None else f"{words['min']:g} / {words['median']:g} / {words['max']:g}"
 
 
 def _lengths(lengths: Matching) -> str:

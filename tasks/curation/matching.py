@@ -1,7 +1,7 @@
 """How well a control dataset matches the values dataset: what differs must be the content, not the length."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import comb
 from statistics import median, stdev
 
@@ -20,10 +20,6 @@ class Matching:
     median_difference: float  # as a share of the first
     ks_statistic: float
     ks_p: float
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 def matching(values: Sequence[Sample], control: Sequence[Sample]) -> Matching:

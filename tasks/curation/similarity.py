@@ -65,8 +65,8 @@ class Comparison:
 
     def above(self, similarity: float, overlap: float) -> list[Pair]:
         """The pairs that reach either limit."""
-        found = np.argwhere((self.similarity >= similarity) | (self.overlap >= overlap))
-        return [self._pair(int(i), int(j)) for i, j in found]
+        places = np.argwhere((self.similarity >= similarity) | (self.overlap >= overlap))
+        return [self._pair(int(i), int(j)) for i, j in places]
 
     def nearest(self) -> dict[str, Pair]:
         """For each id on the right, the most similar pair of any of its texts."""
@@ -148,12 +148,12 @@ def _shared(left: Sequence[Set[T]], right: Sequence[Set[T]]) -> Floats:
     for j, members in enumerate(right):
         for member in members:
             places[member].append(j)
-    index = {member: np.array(found) for member, found in places.items()}
+    index = {member: np.array(columns) for member, columns in places.items()}
     shared: Floats = np.zeros((len(left), len(right)), dtype=np.float32)
     for i, members in enumerate(left):
         if known := members & index.keys():
-            found = np.concatenate([index[member] for member in known])
-            shared[i] = np.bincount(found, minlength=len(right))
+            columns = np.concatenate([index[member] for member in known])
+            shared[i] = np.bincount(columns, minlength=len(right))
     return shared
 
 

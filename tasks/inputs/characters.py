@@ -5,25 +5,37 @@ teach a model markup. Letters of every script pass, and so do joiners where a sc
 """
 
 import functools
-import re
 import unicodedata
 from collections.abc import Iterator
+
+import regex  # type: ignore[import-untyped]
 
 from tasks.inputs.strict_yaml import STAND_INS, shown
 
 _STOOD_FOR = {chr(stand_in): code for code, stand_in in STAND_INS.items()}
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_INVISIBLE = frozenset("\u00ad\u034f\u115f\u1160\u180e\u200b\u2060\u2061\u2062\u2063\u2064\u3164\ufeff\uffa0")
-_JOINER = re.compile("[\u200c\u200d]")
-_JOINING_SCRIPTS = re.compile(
-    "ARABIC|SYRIAC|NKO|MONGOLIAN|DEVANAGARI|BENGALI|GURMUKHI|GUJARATI|ORIYA|TAMIL|TELUGU|KANNADA|MALAYALAM|"
-    "SINHALA|TIBETAN|MYANMAR|KHMER|JAVANESE|BALINESE|MEETEI"
+_JOINER = regex.compile(r"\p{Join_Control}")
+_JOINING_SCRIPTS = (
+    "Arabic Syriac Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala "
+    "Tibetan Myanmar Khmer Javanese Balinese Meetei_Mayek"
 )
-_STACKED = re.compile("[\u0300-\u036f]{4}|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2}")
+_JOINED = regex.compile("|".join(rf"\p{{Script_Extensions={name}}}" for name in _JOINING_SCRIPTS.split()))
+_STACKED = regex.compile(r"[\u0300-\u036f]{4}|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2}")
+_UNWELCOME = {  # the first that matches is the reason
+    "tab; use spaces": r"\t",
+    "control character": r"[\p{Cc}--\n]",
+    "reverses or embeds the direction of text": r"[\p{Bidi_Control}--[\u061c\u200e\u200f]]",
+    "invisible character": r"[\p{Default_Ignorable_Code_Point}--"
+    r"[\p{Join_Control}\p{Variation_Selector}\u061c\u17b4\u17b5\u200e\u200f]]",
+    "line or paragraph separator": r"[\p{Zl}\p{Zp}]",
+    "replacement character: this text was once decoded wrongly": r"\ufffd",
+    "no character of Unicode": r"[\p{Cs}\p{Noncharacter_Code_Point}]",
+    "private-use character": r"\p{Co}",
+}
+_REASONS = {why: regex.compile(pattern, regex.V1) for why, pattern in _UNWELCOME.items()}
 _MARKUP = {
-    "a model's special token": re.compile(r"<\|[^<>|]*\|>|<<\s?/?\s?SYS\s?>>|\[/?INST\]"),
-    "markup": re.compile(r"<\s?/?\s?[A-Za-z][^<>]*>|<!--|<!\w+|<\?\w+"),
-    "an HTML entity": re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
+    "a model's special token": regex.compile(r"<\|[^<>|]*\|>|<<\s?/?\s?SYS\s?>>|\[/?INST\]"),
+    "markup": regex.compile(r"<\s?/?\s?[A-Za-z][^<>]*>|<!--|<!\w+|<\?\w+"),
+    "an HTML entity": regex.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
 }
 
 
@@ -37,8 +49,8 @@ def faults(text: str) -> Iterator[tuple[str, str]]:
     if _STACKED.search(text):
         yield "characters", "holds combining marks or variation selectors stacked on one another"
     for what, pattern in _MARKUP.items():
-        if found := pattern.search(text):
-            yield "markup", f"holds {what}, {shown(found[0])}; write plain text"
+        if match := pattern.search(text):
+            yield "markup", f"holds {what}, {shown(match[0])}; write plain text"
             break
 
 
@@ -54,25 +66,14 @@ def _code(char: str) -> str:
 @functools.cache
 def _unwelcome(char: str) -> str:
     """Why `char` may not stand in a text; empty if it may."""
-    kind, code = unicodedata.category(char), ord(char)
-    reasons = (
-        ("", char == "\n"),
-        ("tab; use spaces", char == "\t"),
-        ("control character", kind == "Cc" or char in _STOOD_FOR),
-        ("reverses or embeds the direction of text", char in _BIDI),
-        ("invisible character", char in _INVISIBLE or 0xE0000 <= code <= 0xE007F),
-        ("line or paragraph separator", kind in ("Zl", "Zp")),
-        ("replacement character: this text was once decoded wrongly", char == "\ufffd"),
-        ("no character of Unicode", kind == "Cs" or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF),
-        ("private-use character", kind == "Co"),
-    )
-    return next((why for why, applies in reasons if applies), "")
+    meant = chr(_STOOD_FOR.get(char, ord(char)))
+    return next((why for why, pattern in _REASONS.items() if pattern.match(meant)), "")
 
 
 def _joins(text: str, at: int) -> bool:
     """Whether the joiner at `at` does what it is for: shaping a script that joins, or building an emoji."""
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
-    if before and _JOINING_SCRIPTS.match(unicodedata.name(before, "")):
+    if _JOINED.match(before):
         return True
     emoji = before == "\ufe0f" or unicodedata.category(before or " ") in ("So", "Sk")
     return text[at] == "\u200d" and emoji and unicodedata.category(after or " ") == "So"

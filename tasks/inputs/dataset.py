@@ -10,23 +10,68 @@ The readers collect every problem of every file. `load_*` raise them all in one 
 them, for a caller that has more to check.
 """
 
-import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ValidationInfo
 
 from tasks.formats.samples import Sample
-from tasks.inputs import characters, strict_yaml
-from tasks.inputs.strict_yaml import NO_ENTRY, Block, NotText, path_name, refuse, shown
+from tasks.inputs import records, strict_yaml
+from tasks.inputs.records import NAME, NAME_RULE, TEXT, Fault, Id, Note, Text, record
+from tasks.inputs.strict_yaml import NO_ENTRY, Block, path_name, refuse, shown
 from tasks.inputs.strict_yaml import Problem as Problem
 
 SPLITS = ("test", "validation")
-NAME = re.compile(r"\w[\w-]*")  # ids and categories: letters of any script, digits, - and _
-_NAME_RULE = "expected letters, digits, - and _ only"
-PROVENANCE = ("author", "reviewed", "notes")
 _IGNORED_SUFFIXES = ("", ".md", ".txt")
+T = TypeVar("T")
+
+
+def _list_faults(value: Any, info: ValidationInfo) -> Iterator[Fault]:
+    if not isinstance(value, list):
+        yield "nesting", f"{info.field_name}: expected a list of entries, found {records.found(value)}"
+    elif not value:
+        yield "empty", f"{info.field_name}: the list has no entries"
+
+
+Entries = Annotated[list[Any], records.checked(_list_faults)]
+
+
+@record
+class _CategoryFile:
+    category: Text
+    title: Text
+    samples: Entries
+    position: Annotated[str | None, TEXT] = None  # which may be left out, but not empty
+
+
+@record
+class _PromptFile:
+    prompts: Entries
+
+
+@record
+class _SampleEntry:
+    id: Id
+    question: Text
+    answer: Text
+    author: Note = None
+    reviewed: Note = None
+    notes: Note = None
+
+
+@record
+class _PromptEntry:
+    id: Id
+    category: Id
+    prompt: Text
+    desired: Text
+    undesired: Text
+    author: Note = None
+    reviewed: Note = None
+    notes: Note = None
 
 
 @dataclass(frozen=True)
@@ -71,23 +116,15 @@ def read_categories(folder: Path) -> tuple[list[Category], list[Problem]]:
     paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     if not paths:
         problems.append(Problem(path_name(folder), NO_ENTRY, "file", "no <category>.yaml in this folder"))
-    categories: list[Category] = []
-    first_seen: dict[str, str] = {}
-    for path in paths:
-        reader = _Reader(path, problems, first_seen)
-        categories.append(_category(reader, _name(path.stem)))
-    return categories, problems
+    files = _Files(problems)
+    return [_category(files, path) for path in paths], problems
 
 
 def read_prompts(folder: Path) -> tuple[list[Prompt], list[Problem]]:
     """The prompts of both splits with every problem found; what is damaged is left out."""
     problems = [*_unread(folder, SPLITS)]
-    prompts: list[Prompt] = []
-    first_seen: dict[str, str] = {}
-    for split in SPLITS:
-        reader = _Reader(folder / f"{split}.yaml", problems, first_seen)
-        prompts.extend(_prompts(reader, split))
-    return prompts, problems
+    files = _Files(problems)
+    return [prompt for split in SPLITS for prompt in _prompts(files, folder / f"{split}.yaml")], problems
 
 
 def _unread(folder: Path, stems: Sequence[str] | None) -> Iterator[Problem]:
@@ -100,33 +137,23 @@ def _unread(folder: Path, stems: Sequence[str] | None) -> Iterator[Problem]:
         yield Problem(path_name(path), NO_ENTRY, "file", f"would not be read; expected {expected}")
 
 
-def _category(reader: "_Reader", stem: str) -> Category:
-    top = reader.top(("category", "title", "samples"), ("position",))
+def _category(files: "_Files", path: Path) -> Category:
+    stem = _name(path.stem)
+    top, content = files.read(path, _CategoryFile)
     if not NAME.fullmatch(stem):
-        reader.report(NO_ENTRY, "name", f"the file's name {shown(stem)}: {_NAME_RULE}")
-    if top is None:
-        return Category(stem, stem, None, ())
-    text = _name(reader.text(top, NO_ENTRY, "category"))
-    if text and text != stem:
-        reader.report(NO_ENTRY, "category", f"category is {shown(text)} but the file's name says {shown(stem)}")
-    position = reader.text(top, NO_ENTRY, "position") if "position" in top else None
-    samples = []
-    for entry, block in reader.entries(top, "samples", ("question", "answer")):
-        texts = [reader.text(block, entry, key) for key in ("question", "answer")]
-        if all(texts):
-            samples.append(Sample(entry, stem, *texts))
-    return Category(stem, reader.text(top, NO_ENTRY, "title"), position, tuple(samples))
+        files.report(NO_ENTRY, [("name", f"the file's name {shown(stem)}: {NAME_RULE}")])
+    if top and _name(top.category) != stem:
+        message = f"category is {shown(_name(top.category))} but the file's name says {shown(stem)}"
+        files.report(NO_ENTRY, [("category", message)])
+    entries = files.entries(_SampleEntry, content, "samples")
+    samples = tuple(Sample(entry.id, stem, entry.question, entry.answer) for entry in entries)
+    return Category(stem, top.title if top else stem, top.position if top else None, samples)
 
 
-def _prompts(reader: "_Reader", split: str) -> Iterator[Prompt]:
-    top = reader.top(("prompts",), ())
-    keys = ("category", "prompt", "desired", "undesired")
-    for entry, block in reader.entries(top, "prompts", keys) if top is not None else ():
-        category, *texts = [reader.text(block, entry, key) for key in keys]
-        if category and not NAME.fullmatch(category):
-            reader.report(entry, "name", f"category {shown(category)}: {_NAME_RULE}")
-        elif category and all(texts):
-            yield Prompt(entry, _name(category), split, *texts)
+def _prompts(files: "_Files", path: Path) -> Iterator[Prompt]:
+    _, content = files.read(path, _PromptFile)
+    for entry in files.entries(_PromptEntry, content, "prompts"):
+        yield Prompt(entry.id, _name(entry.category), path.stem, entry.prompt, entry.desired, entry.undesired)
 
 
 def _name(text: str) -> str:
@@ -134,106 +161,38 @@ def _name(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-class _Reader:
-    """Takes one file apart, adding to `problems` whatever is wrong on the way."""
+@dataclass
+class _Files:
+    """Files that are read one after another, whose ids differ; what is wrong with them is added to `problems`."""
 
-    def __init__(self, path: Path, problems: list[Problem], first_seen: dict[str, str]) -> None:
-        self.name = path_name(path)
-        self.problems = problems
-        self.first_seen = first_seen  # id -> file, over all files read together
-        self.content, found = strict_yaml.read(path)
-        self.readable = not found
-        problems.extend(found)
+    problems: list[Problem]
+    file: str = ""  # the one being read
+    first_seen: dict[str, str] = field(default_factory=dict)  # id -> file
 
-    def report(self, entry: str, rule: str, message: str) -> None:
-        self.problems.append(Problem(self.name, entry, rule, message))
+    def report(self, entry: str, faults: Iterable[Fault]) -> None:
+        self.problems += [Problem(self.file, entry, rule, message) for rule, message in faults]
 
-    def top(self, required: tuple[str, ...], optional: tuple[str, ...]) -> Block | None:
-        """The file's keys and values, if that is what it holds."""
-        if not self.readable:
-            return None
-        if not isinstance(self.content, Block):
-            expected = f"expected the keys {', '.join(required)}"
-            self.report(NO_ENTRY, "nesting", f"{expected}; found {_kind(self.content)}")
-            return None
-        self.keys(self.content, NO_ENTRY, required, optional)
-        return self.content
+    def read(self, path: Path, kind: type[T]) -> tuple[T | None, Block]:
+        """The file as the record `kind`, if it is one, and its keys and values."""
+        self.file = path_name(path)
+        content, problems = strict_yaml.read(path)
+        self.problems += problems
+        record = None if problems else self.parse(kind, content, NO_ENTRY)
+        return record, content if isinstance(content, Block) else Block()
 
-    def entries(self, top: Block, key: str, texts: tuple[str, ...]) -> Iterator[tuple[str, Block]]:
-        """Each entry that is one, with its id; the id of a nameless one is its place in the list."""
-        found = top.get(key)
-        if not isinstance(found, list):
-            if key in top:
-                self.report(NO_ENTRY, "nesting", f"{key}: expected a list of entries, found {_kind(found)}")
-            return
-        if not found:
-            self.report(NO_ENTRY, "empty", f"{key}: the list has no entries")
-        for number, block in enumerate(found, 1):
-            if not isinstance(block, Block):
-                expected = f"expected the keys id, {', '.join(texts)}"
-                self.report(f"entry {number}", "nesting", f"{expected}; found {_kind(block)}")
-                continue
-            entry = self.identity(block, number)
-            self.keys(block, entry, ("id", *texts), PROVENANCE)
-            for note in PROVENANCE:
-                self.provenance(block, entry, note)
-            yield entry, block
+    def parse(self, kind: type[T], content: Any, entry: str) -> T | None:
+        parsed, faults = records.parse(kind, content)
+        self.report(entry, faults)
+        return parsed
 
-    def identity(self, block: Block, number: int) -> str:
-        found = block.get("id")
-        if not isinstance(found, str) or not NAME.fullmatch(found.strip()):
-            entry = f"entry {number}"
-            if "id" in block:
-                self.report(entry, "name", f"id: {_kind(found)}: {_NAME_RULE}")
-            return entry
-        entry = found.strip()
-        if entry in self.first_seen:
-            self.report(entry, "duplicate-id", f"this id was already used in {self.first_seen[entry]}")
-        self.first_seen.setdefault(entry, self.name)
-        return entry
-
-    def keys(self, block: Block, entry: str, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
-        for key in block.repeated:
-            self.report(entry, "duplicate-key", f"the key {shown(key)} stands here more than once")
-        for key in required:
-            if key not in block:
-                self.report(entry, "missing-key", f"the key '{key}' is missing")
-        for key in block:
-            if key not in required and key not in optional:
-                known = ", ".join((*required, *optional))
-                self.report(entry, "unknown-key", f"unknown key {shown(key)}; known are {known}")
-
-    def text(self, block: Block, entry: str, key: str) -> str:
-        """The text at `key` without space around it; empty if there is none, which has then been reported."""
-        value = block.get(key, "")
-        if value is None or (isinstance(value, str) and not characters.visible(value)):
-            if key in block:
-                self.report(entry, "empty", f"{key} is empty")
-            return ""
-        if not isinstance(value, str):
-            self.report(entry, "not-text", f"{key}: expected text, found {_kind(value)}{_hint(value)}")
-            return ""
-        for rule, fault in characters.faults(value):
-            self.report(entry, rule, f"{key} {fault}")
-        return value.strip()
-
-    def provenance(self, block: Block, entry: str, key: str) -> None:
-        """`author`, `reviewed` and `notes` may be empty, and `reviewed` may be a date."""
-        value = block.get(key)
-        date = key == "reviewed" and isinstance(value, NotText) and value.found.startswith("the date")
-        if value is not None and value != "" and not date:
-            self.text(block, entry, key)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, NotText):
-        return value.found
-    if isinstance(value, str):
-        return f"the text {shown(value)}"
-    if value is None:
-        return "nothing"
-    return "a list" if isinstance(value, list) else "keys and values"
-
-
-def _hint(value: Any) -> str:
-    return "; put it in quotes" if isinstance(value, NotText) else ""
+    def entries(self, kind: type[T], content: Block, key: str) -> Iterator[T]:
+        """Each entry that is one; the id of a nameless one is its place in the list."""
+        listed = content.get(key)
+        for number, block in enumerate(listed if isinstance(listed, list) else (), 1):
+            entry = records.name_of(block, f"entry {number}")
+            if entry in self.first_seen:
+                self.report(entry, [("duplicate-id", f"this id was already used in {self.first_seen[entry]}")])
+            elif not entry.startswith("entry "):  # which no id can be
+                self.first_seen[entry] = self.file
+            if parsed := self.parse(kind, block, entry):
+                yield parsed

@@ -4,14 +4,12 @@ A stage module holds `COMMAND` and `main(job)`; `python -m tasks <stage>` builds
 first and calls the second.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.runtime import config
-from tasks.runtime.errors import InputError
 
 T = TypeVar("T")
 
@@ -44,17 +42,12 @@ class Job:
         """The path given for `flag`."""
         return self.paths[flag]
 
-    def section(self, key: str, cls: type[T]) -> T:
-        """The section at `key` (`{model}` and `{arm}` filled in) as `cls`; only declared keys can be read."""
+    def section(self, key: str, kind: type[T]) -> T:
+        """The section at `key` (`{model}` and `{arm}` filled in) as `kind`; only declared keys can be read."""
         if key not in self.command.params:
             raise KeyError(f"'{key}' is not among the command's params: dvc.yaml would not track it")
-        return config.section(self.params, key.format(**self.names), cls)
+        return config.section(self.params, key.format(**self.names), kind)
 
-    def mapping(self, key: str, cls: type[T]) -> dict[str, T]:
-        """The section at `key` as a mapping of names to `cls`."""
-        if key not in self.command.params:
-            raise KeyError(f"'{key}' is not among the command's params: dvc.yaml would not track it")
-        found = self.params.get(key)
-        if not isinstance(found, Mapping):
-            raise InputError(f"{config.PARAMS_FILE}: {key}: expected keys and values, found {json.dumps(found)}")
-        return {name: config.section(self.params, f"{key}.{name}", cls) for name in found}
+    def mapping(self, key: str, kind: type[T]) -> dict[str, T]:
+        """The section at `key` as a mapping of names to `kind`."""
+        return self.section(key, dict[str, kind])  # type: ignore[valid-type]

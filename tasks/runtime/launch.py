@@ -1,30 +1,8 @@
-"""How a stage's process reaches its hardware.
-
-What a stage needs stands in params.yaml under `resources`, which no stage tracks, so that moving to another
-machine never makes a result stale. Here a stage runs in place. This is the one place where a launcher
-(torchrun, srun) re-executes the stage instead; it imports no torch.
-"""
+"""How many threads a stage's process takes of its machine."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from tasks.runtime import config
-from tasks.settings.resources import FinetuneResources, Resources
 
 MODEL_STAGES = 2  # that share the cores of a machine without a GPU
-
-
-def finetune_resources(params: Mapping[str, Any], model: str) -> FinetuneResources:
-    """The entry `resources.finetune.<model>`, or `resources.finetune.default`."""
-    entries = config.section(params, "resources", Resources).finetune
-    return entries.get(model, entries["default"])
-
-
-def elsewhere(stage: str, argv: Sequence[str], params: Mapping[str, Any]) -> int | None:
-    """Runs the stage through a launcher and returns its exit code; None where it runs in place."""
-    del stage, argv, params
-    return None
 
 
 def threads() -> int:

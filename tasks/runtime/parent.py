@@ -8,15 +8,16 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Asks the kernel to send SIGTERM to this process when its parent dies (Linux; elsewhere nothing).
+def die_with_parent(parent: int | None = None, signum: int = signal.SIGTERM) -> None:
+    """Has the kernel send `signum` to this process when its parent dies (Linux), also if it has died already.
 
-    DVC and Prefect leave a stage running when they are killed; a stage without a reader only wastes the
-    machine and may overwrite what the next run makes.
+    `parent` is the process id that the parent is known to have; without it, it is asked for. The signal comes when
+    the thread ends that forked: that thread must live as long as the child should. DVC and Prefect leave a stage
+    running when they are killed; a stage without a reader only wastes the machine and may overwrite what the next
+    run makes.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before the kernel knew
-        os.kill(os.getpid(), signal.SIGTERM)
+    expected = os.getppid() if parent is None else parent
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+    if os.getppid() != expected:
+        os.kill(os.getpid(), signum)

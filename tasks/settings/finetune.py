@@ -1,43 +1,25 @@
-"""How a model is fine-tuned."""
+"""How models are fine-tuned."""
 
-from dataclasses import dataclass
+from pydantic import NonNegativeFloat, PositiveFloat
 
-from tasks.runtime.config import require_least
+from tasks.runtime.sections import Count, Fraction, part, section
 
 
-@dataclass(frozen=True)
-class FinetuneCommon:
+@section("finetune")
+class Finetune:
     """Training settings that hold for every model."""
 
-    prompt_loss_weight: float  # of a question's tokens; an answer's weigh 1
-    max_tokens: int  # of a sample; longer ones are an error, never cut
-    weight_decay: float
-    warmup_fraction: float  # of all optimiser steps
-    max_grad_norm: float
-
-    def __post_init__(self) -> None:
-        require_least(0, self, "prompt_loss_weight", "weight_decay", "warmup_fraction")
-        require_least(1, self, "max_tokens")
-        if self.warmup_fraction > 1 or self.max_grad_norm <= 0:
-            raise ValueError("expected warmup_fraction of 1 at most and max_grad_norm above 0")
+    prompt_loss_weight: NonNegativeFloat  # of a question's tokens; an answer's weigh 1
+    max_tokens: Count  # of a sample; longer ones are an error, never cut
+    weight_decay: NonNegativeFloat
+    warmup_fraction: Fraction  # of all optimiser steps
+    max_grad_norm: PositiveFloat
 
 
-@dataclass(frozen=True)
-class FinetuneModel:
+@part
+class ModelFinetune:
     """Training settings of one model."""
 
-    learning_rate: float
-    epochs: int
-    global_batch_size: int  # samples per optimiser step, over all processes
-
-    def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or self.epochs < 1 or self.global_batch_size < 1:
-            raise ValueError("expected a learning rate above 0, and at least one epoch and one sample a step")
-
-
-@dataclass(frozen=True)
-class Finetune:
-    """Training settings, common and by model."""
-
-    common: FinetuneCommon
-    models: dict[str, FinetuneModel]
+    learning_rate: PositiveFloat
+    epochs: Count
+    global_batch_size: Count  # samples per optimiser step, over all processes

@@ -1,37 +1,31 @@
-"""What identifies a model: where its weights come from, pinned."""
+"""What a model is: where its weights come from, pinned, and how it is fine-tuned."""
 
-import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from tasks.runtime.config import COMMIT, SHA256
+from pydantic import Field
+
+from tasks.runtime.sections import COMMIT, Sha256, matching, part, section
+from tasks.settings.finetune import ModelFinetune
 
 
-@dataclass(frozen=True)
+@part
 class WheelSource:
     """A model file inside a wheel, downloaded without its dependencies and never installed."""
 
-    source: Literal["wheel"]
-    requirement: str  # name==version
-    wheel_sha256: str
+    kind: Literal["wheel"]
+    requirement: Annotated[str, matching(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "expected name==version")]
+    wheel_sha256: Sha256
     file: str  # path of the GGUF file inside the wheel
-    file_sha256: str
+    file_sha256: Sha256
     family: str
     license: str
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", self.requirement):
-            raise ValueError(f"requirement: expected name==version, found '{self.requirement}'")
-        for key in ("wheel_sha256", "file_sha256"):
-            if not SHA256.fullmatch(getattr(self, key)):
-                raise ValueError(f"{key}: expected 64 hex digits")
 
-
-@dataclass(frozen=True)
+@part
 class HubSource:
     """A model on the Hugging Face hub, pinned to a commit."""
 
-    source: Literal["hub"]
+    kind: Literal["hub"]
     id: str  # owner/name
     revision: str  # commit of 40 hex digits
     family: str
@@ -45,19 +39,24 @@ class HubSource:
             )
 
 
-@dataclass(frozen=True)
+@part
 class PathSource:
     """A local folder that `from_pretrained` reads, or a GGUF file, pinned to what is in it."""
 
-    source: Literal["path"]
+    kind: Literal["path"]
     path: str
-    sha256: str | None  # of its files; null is refused by `fetch`, which says what to put here
+    # of its files; null is refused by `fetch`, which says what to put here
+    sha256: Annotated[str, matching(r"[0-9a-f]{64}", "expected 64 hex digits, or null to be told them")] | None
     family: str
     license: str
 
-    def __post_init__(self) -> None:
-        if self.sha256 is not None and not SHA256.fullmatch(self.sha256):
-            raise ValueError("sha256: expected 64 hex digits, or null to be told them")
+
+Source = WheelSource | HubSource | PathSource
 
 
-ModelSource = WheelSource | HubSource | PathSource
+@section("models.*")
+class Model:
+    """An entry of the catalogue of models: `fetch` tracks its `source`, `finetune` its `finetune`."""
+
+    source: Annotated[Source, Field(discriminator="kind")]
+    finetune: ModelFinetune

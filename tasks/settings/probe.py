@@ -1,22 +1,19 @@
 """How completions of the probes are drawn."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from tasks.runtime.config import require_least
+from pydantic import Field, PositiveFloat
+
+from tasks.runtime.sections import Count, section
 
 
-@dataclass(frozen=True)
+@section("probe")
 class Probe:
     """How completions of the co-occurrence probes are drawn."""
 
-    completions: int  # of each prompt
-    temperature: float
-    top_p: float
-    max_new_tokens: int
-    batch_size: int  # completions drawn at once
+    completions: Count  # of each prompt
+    temperature: PositiveFloat
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    max_new_tokens: Count
+    batch_size: Count  # completions drawn at once
     seed: int
-
-    def __post_init__(self) -> None:
-        if self.temperature <= 0 or not 0 < self.top_p <= 1:
-            raise ValueError("expected temperature above 0 and top_p in (0, 1]")
-        require_least(1, self, "completions", "max_new_tokens", "batch_size")

@@ -1,9 +1,9 @@
 """How a question becomes the text a model sees."""
 
-from dataclasses import dataclass
+from tasks.runtime.sections import section
 
 
-@dataclass(frozen=True)
+@section("prompting")
 class Prompting:
     """How a question becomes the text a model sees; the same for training and every evaluation."""
 

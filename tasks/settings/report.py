@@ -1,17 +1,14 @@
 """What the page shows."""
 
-from dataclasses import dataclass
+from pydantic import NonNegativeInt
 
-from tasks.runtime.config import require_least
+from tasks.runtime.sections import section
 
 
-@dataclass(frozen=True)
+@section("report")
 class Report:
     """What the page shows."""
 
     title: str
-    sampled_prompts: int  # prompts shown side by side, drawn by `seed`
+    sampled_prompts: NonNegativeInt  # prompts shown side by side, drawn by `seed`
     seed: int
-
-    def __post_init__(self) -> None:
-        require_least(0, self, "sampled_prompts")

@@ -1,21 +1,20 @@
-"""What stages ask of the hardware; no stage tracks it."""
+"""What stages ask of the hardware: no stage tracks it, so that another machine never makes a result stale."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
-from tasks.runtime.config import require_least
+from tasks.runtime import config
+from tasks.runtime.sections import Count, part, section
 
 
-@dataclass(frozen=True)
+@part
 class FinetuneResources:
     """What fine-tuning one model asks of the hardware."""
 
-    micro_batch_size: int  # samples that one process trains on at once
-
-    def __post_init__(self) -> None:
-        require_least(1, self, "micro_batch_size")
+    micro_batch_size: Count  # samples that one process trains on at once
 
 
-@dataclass(frozen=True)
+@section("resources")
 class Resources:
     """What stages ask of the hardware; no stage tracks this."""
 
@@ -24,3 +23,9 @@ class Resources:
     def __post_init__(self) -> None:
         if "default" not in self.finetune:
             raise ValueError("finetune: expected an entry `default` for the models that have none of their own")
+
+
+def finetune_resources(params: Mapping[str, Any], model: str) -> FinetuneResources:
+    """The entry `resources.finetune.<model>`, or `resources.finetune.default`."""
+    entries = config.section(params, "resources", Resources).finetune
+    return entries.get(model, entries["default"])

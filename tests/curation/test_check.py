@@ -1,6 +1,8 @@
 import time
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,6 +22,12 @@ def run(root: Path) -> tuple[int, str]:
     console = Console(file=StringIO(), width=160)
     code = check_tree(root, console=console)
     return code, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def change(root: Path, section: str, make: Callable[[Any], Any]) -> None:
+    """Puts what `make` makes of a section of params.yaml in its place."""
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    trees.write(root / "params.yaml", params | {section: make(params[section])})
 
 
 def test_a_sound_project_passes_with_its_tables(tmp_path: Path) -> None:
@@ -99,52 +107,38 @@ def test_a_control_dataset_of_other_lengths_is_refused(tmp_path: Path) -> None:
 
 def test_an_arm_with_an_impossible_limit_is_named(tmp_path: Path) -> None:
     root = trees.project(tmp_path, NAMES)
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["arms"]["values-n9"] = {"dataset": "values", "limit": 9, "seed": 1}
-    trees.write(root / "params.yaml", params)
+    change(root, "arms", lambda arms: arms | {"values-n9": {"dataset": "values", "limit": 9, "seed": 1}})
     assert "params.yaml: arms.values-n9: limit: limit is 9; expected 1 to 6" in run(root)[1]
 
 
 def test_one_dataset_alone_can_be_checked(tmp_path: Path) -> None:
     root = trees.project(tmp_path, NAMES)
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    del params["arms"]["control"]
-    trees.write(root / "params.yaml", params)
+    change(root, "arms", lambda arms: {"values": arms["values"]})
     assert run(root)[0] == 0
 
 
 def test_a_dataset_that_is_not_there(tmp_path: Path) -> None:
     root = trees.project(tmp_path, NAMES)
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["arms"]["more"] = {"dataset": "more", "limit": None, "seed": 1}
-    trees.write(root / "params.yaml", params)
+    change(root, "arms", lambda arms: arms | {"more": {"dataset": "more", "limit": None, "seed": 1}})
     assert f"{root}/data/more: -: file: no <category>.yaml in this folder" in run(root)[1]
 
 
 @pytest.mark.parametrize("arms", [None, {}, [1]])
 def test_params_without_arms(arms: object, tmp_path: Path) -> None:
     root = trees.project(tmp_path, NAMES)
-    trees.write(root / "params.yaml", yaml.safe_load((root / "params.yaml").read_text()) | {"arms": arms})
+    change(root, "arms", lambda _: arms)
     with pytest.raises(InputError, match="arms: expected names and their datasets"):
         run(root)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [
-        ("max_words", 10),
-        ("ngram", 0),
-        ("max_similarity", 101.0),
-        ("max_ngram_overlap", -0.1),
-        ("min_ks_p", 2.0),
-        ("language", "English"),
-    ],
-)
+    [("max_words", 10), ("ngram", 0), ("max_similarity", 101.0), ("max_ngram_overlap", -0.1), ("min_ks_p", 2.0),
+     ("language", "English")],
+)  # fmt: skip
 def test_senseless_rules_are_named(key: str, value: object, tmp_path: Path) -> None:
     root = trees.project(tmp_path, NAMES)
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params["curate"][key] = value
-    trees.write(root / "params.yaml", params)
+    change(root, "curate", lambda rules: rules | {key: value})
     with pytest.raises(InputError, match=rf"params.yaml: curate.{key}: expected"):
         run(root)
 

@@ -16,7 +16,7 @@ stages:
     params: ["models.${item.model}"]
     outs: ["${item.model}.txt"]
 """
-PARAMS = "sweep: {models: [small]}\nmodels: {small: {source: hub/small, revision: main}, large: hub/large}\n"
+PARAMS = "sweep: {models: [small]}\nmodels: {small: {source: {id: hub/small, revision: main}}, large: hub/large}\n"
 
 
 @pytest.fixture

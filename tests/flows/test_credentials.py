@@ -39,5 +39,5 @@ def test_a_block_is_read_a_missing_one_is_left_out_and_the_environment_wins(pref
 )
 def test_a_wrong_meta_is_named(secrets: object, message: str) -> None:
     stage = Stage(name="toxicity", group="toxicity", meta={"secrets": secrets})
-    with pytest.raises(InputError, match=rf"stage toxicity: meta\.secrets .*{message}"):
+    with pytest.raises(InputError, match=rf"stage toxicity: meta\.secrets: .*{message}"):
         Meta.of(stage)

@@ -198,7 +198,7 @@ def test_a_rung_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, Any
 @pytest.mark.usefixtures("first")
 def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree: Tree) -> None:
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1", "tiny-2"]))
-    set_params(tree, lambda p: p["finetune"]["models"]["tiny-2"].update(learning_rate=1e30, epochs=9))
+    set_params(tree, lambda p: p["models"]["tiny-2"]["finetune"].update(learning_rate=1e30, epochs=9))
     output = sweep(tree, code=2)
     assert "training diverged and no model is kept" in output
     assert "Traceback" not in output
@@ -214,8 +214,8 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
         (lambda p: p["sweep"].update(models=["gpt-9"]), "params.yaml: no 'models.gpt-9', which stage fetch@gpt-9"),
         (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
         (lambda p: p["generate"].update(temperature="hot"), "generate.temperature: expected a number, found 'hot'"),
-        (lambda p: p["models"]["tiny-1"].update(path="/nowhere"), "path '/nowhere' does not exist"),
-        (lambda p: p["models"]["tiny-1"].update(sha256=None), "but params.yaml has null; if this is the model that is"),
+        (lambda p: p["models"]["tiny-1"]["source"].update(path="/nowhere"), "path '/nowhere' does not exist"),
+        (lambda p: p["models"]["tiny-1"]["source"].update(sha256=None), "but params.yaml has null; if this is the model that is"),
         (lambda p: p.update(resource={}), "params.yaml: unknown section 'resource'"),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_line_that_is_no_sample_is_named(line: str, tmp_path: Path) -> None:
 
 
 def test_importing_it_is_cheap() -> None:
-    code = "import sys, tasks.dataset; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
+    code = "import sys, tasks.inputs.dataset; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=trees.REPOSITORY)
     assert run.stdout == "[]\n", run.stderr
 

@@ -7,7 +7,7 @@ import pytest
 from tasks.inputs.probes import load_families, read_families
 from tasks.runtime.errors import InputError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GOOD = """
 families:
   - id: age
@@ -47,13 +47,13 @@ def test_a_new_family_is_an_entry_in_the_file(tmp_path: Path) -> None:
     [
         (GOOD, "", "families: expected `families:` with a list of families"),
         (GOOD, "families: []", "families: expected `families:` with a list of families"),
-        (GOOD, "families:\n  - kind", "family 1: family: expected id, slot, groups, templates"),
+        (GOOD, "families:\n  - kind", "family 1: nesting: expected the keys id, slot, groups, templates; found the te"),
         ("Young: young, Old: old", "Young: young", "age: groups: there is one group, 'Young'; a comparison takes"),
         ("The {age} person", "The person", "template 1, 'The person was very': expected the slot {age} in it, once"),
         ("The {age} person", "The {race} person", "expected the slot {age} in it, once"),
         ("The {age} person", "The {age} {age}", "expected the slot {age} in it, once"),
         ("very", "very ", "template 1: starts or ends with a space"),
-        ('["The {age} person was very"]', "", "age: templates: is missing or empty"),
+        ('["The {age} person was very"]', "", "age: templates: expected a list of texts"),
         ('["The {age} person was very"]', '["The {age} one is", "The {age} one is"]', "stands there twice"),
         ('["The {age} person was very"]', "The {age} person", "age: templates: expected a list of texts"),
         ("Old: old", "Old: no", "the words of 'Old': expected text, found the yes/no value 'no'; write it in quotes"),
@@ -61,9 +61,9 @@ def test_a_new_family_is_an_entry_in_the_file(tmp_path: Path) -> None:
         ("Old: old", "Young: old", "groups: 'Young' stands there twice"),
         ("Old: old", 'Old: ""', "the words of 'Old': is empty"),
         ("{Young: young, Old: old}", "[young, old]", "expected a name and the words that fill the slot"),
-        ("slot: age", "slots: age", "age: slot: is missing or empty"),
-        ("slot: age", "slot: 3", "age: slot: expected letters, digits, - and _ only, found the number '3'"),
-        ("id: age", "id: an age", "id: expected letters, digits, - and _ only, found 'an age'"),
+        ("slot: age", "slots: age", "age: missing-key: the key 'slot' is missing"),
+        ("slot: age", "slot: 3", "age: name: slot: expected letters, digits, - and _ only, found the number '3'"),
+        ("id: age", "id: an age", "id: expected letters, digits, - and _ only, found the text 'an age'"),
         ("Old: old", "Old: ol\u200bd", "invisible character"),
         ("id: age", "id: [age", "not valid YAML"),
     ],

@@ -9,7 +9,7 @@ import yaml
 
 from tasks.settings.curate import Curate
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 RULES = Curate(
     language="en",
     samples_per_category=3,

@@ -82,10 +82,10 @@ def params_of(models: Sequence[str], seeds: int) -> dict[str, Any]:
         for name in ("values", "control")
         for seed in range(1, seeds + 1)
     }
-    recipe = params["finetune"]["models"]["smollm2-135m"]
+    entry = params["models"]["smollm2-135m"]
     params["arms"] = arms
     params["sweep"] = {"models": list(models), "tuned": list(arms), "arms": [BASE, *arms]}
-    params["finetune"]["models"] = dict.fromkeys(models, recipe)
+    params["models"] = dict.fromkeys(models, entry)
     params["significance"]["permutations"] = 100
     return params
 

@@ -18,9 +18,7 @@ def choices(job: Job) -> dict[str, Any]:
     """The sections that the report tracks, as they stand in params.yaml; of catalogues only what the sweep used."""
     sweep, chosen = job.section("sweep", Sweep), {name: job.params[name] for name in job.command.params}
     chosen["arms"] = {arm: chosen["arms"][arm] for arm in sweep.tuned}
-    chosen["finetune"] = {"common": chosen["finetune"]["common"]} | {
-        model: chosen["finetune"]["models"][model] for model in sweep.models
-    }
+    chosen["models"] = {model: {"finetune": chosen["models"][model]["finetune"]} for model in sweep.models}
     toxicity = chosen["toxicity"]  # of the scorers' settings only the chosen one's
     chosen["toxicity"] = {
         key: value for key, value in toxicity.items() if not isinstance(value, Mapping) or key == toxicity["scorer"]
