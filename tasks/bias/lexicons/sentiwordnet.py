@@ -8,7 +8,7 @@ import importlib
 from statistics import fmean
 from typing import Any
 
-from tasks.bias.taggers import Kind
+from tasks.bias.backends import Kind
 from tasks.runtime.errors import InputError
 
 nltk: Any = importlib.import_module("nltk")  # without types

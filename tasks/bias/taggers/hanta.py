@@ -12,7 +12,7 @@ from typing import Any
 
 from HanTa.HanoverTagger import HanoverTagger
 
-from tasks.bias.taggers import Description, Kind, no_language
+from tasks.bias.backends import Description, Kind, no_language
 
 NAME = "hanta"
 END = "."  # the models were trained on whole sentences: without an end mark, a last "kind" becomes a noun
