@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
-from tasks.formats.tables import write_table
+from tasks.formats.scores import write_scores
 from tasks.inputs.dataset import Prompt, load_prompts
 from tasks.lm.models import Opened, open_model, out_of_memory
 from tasks.lm.padding import attention_mask, padded
@@ -26,7 +26,7 @@ from tasks.settings.prompting import Prompting
 COMMAND = Command(
     help="Compares the likelihood of desired and undesired answers.",
     inputs={"checkpoint": "folder of the checkpoint", "prompts": "folder of the evaluation prompts"},
-    outputs={"scores": "Parquet: one row a prompt"},
+    outputs={"scores": "Parquet: two scores a prompt"},
     params=("adherence", "prompting"),
     names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
@@ -35,16 +35,24 @@ IGNORED = -100  # marks padding among targets; torch counts no loss there
 
 
 def main(job: Job) -> None:
-    """Scores every pair and writes one row a prompt."""
+    """Scores every pair and writes the scores."""
     config = job.section("adherence", Adherence)
     prompting = job.section("prompting", Prompting)
     prompts = load_prompts(job.path("prompts"))
     opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower adherence.batch_size"):
         table = score(opened, prompts, prompting, config.batch_size)
-    table.insert(0, "model", job.names["model"])
-    table.insert(1, "arm", job.names["arm"])
-    write_table(job.path("scores"), table)
+    write_scores(job.path("scores"), metrics(table).assign(**job.names))
+
+
+def metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """Two metrics of `score`'s table: `adherence`, the margin in nats per token, and `adherence_less_free`, less the
+    margin that the answers have without the prompt."""
+    less_free = table["margin"] - table["margin_free"]
+    parts = {"adherence": table["margin"], "adherence_less_free": less_free}
+    return pd.concat(
+        [table.assign(sample=0, metric=name, score=values) for name, values in parts.items()], ignore_index=True
+    )
 
 
 def score(opened: Opened, prompts: Sequence[Prompt], prompting: Prompting, batch_size: int) -> pd.DataFrame:

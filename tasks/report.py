@@ -1,9 +1,9 @@
 """report: one self-contained page with the answers, the figures and the limits of a sweep.
 
-`python -m tasks report --samples data/made/samples --toxicity data/made/toxicity/scores.parquet
---significance data/made/significance --cooccurrence data/made/cooccurrence --capability data/made/capability
---datasets data/made/datasets --sources data/made/sources --logs data/made/logs --prompts data/prompts
---positions data/values --report data/made/report --plots data/made/plots`
+`python -m tasks report --samples data/made/samples --significance data/made/significance
+--cooccurrence data/made/cooccurrence --capability data/made/capability --datasets data/made/datasets
+--sources data/made/sources --logs data/made/logs --prompts data/prompts --positions data/values
+--report data/made/report --plots data/made/plots`
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ COMMAND = Command(
     help="Writes the report of a sweep.",
     inputs={
         "samples": "folder of the completions",
-        "toxicity": "Parquet of the toxicity scores",
         "significance": "folder of the test tables",
         "cooccurrence": "folder of the tables of words that follow each group",
         "capability": "folder of the capability tasks' results",
@@ -64,7 +63,7 @@ def main(job: Job) -> None:
         save_tables(folder / TABLES, results, left_out)
     with atomic_write(job.path("plots")) as folder:
         folder.mkdir()
-        for name, table in plots(results.study, results.arms).items():
+        for name, table in plots(results).items():
             (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")
 
 

@@ -1,12 +1,11 @@
 """significance: the tests, from every score of the ladder.
 
-`python -m tasks significance --adherence data/made/adherence --toxicity data/made/toxicity/scores.parquet
---capability data/made/capability --sources data/made/sources --tables data/made/significance
---metrics data/metrics.json`
+`python -m tasks significance --scores data/made/scores --capability data/made/capability --samples data/made/samples
+--datasets data/made/datasets --sources data/made/sources --tables data/made/significance --metrics data/metrics.json`
 
 A metric is a long table of scores by model, arm, prompt and sample (and rater); claims use the test prompts only.
-Any Parquet file directly in the adherence folder brings further metrics (`score_tables`): what raters or judges say of
-the completions needs no change here. Capability is tested apart, by item.
+Every Parquet file in the folder of scores brings its metrics (`tasks.formats.scores`): what another stage measures, or
+what raters say of the completions, needs no change here. Capability is tested apart, by item.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,40 +15,47 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
-from tasks.formats.tables import read_table
+from tasks.formats.checkpoints import Checkpoint, Source, arms_of, checkpoints, read_source
+from tasks.formats.completions import read_completions
+from tasks.formats.scores import COLUMNS, read_scores
 from tasks.harness.results import document_table, items_with_metric, read_items, sets_with_margin
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import atomic_write, write_json
+from tasks.runtime.files import atomic_write, read_json, write_json
 from tasks.settings.capability import CapabilityRun, Margin
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.anova import arm_by_size
 from tasks.stats.capability import capability
 from tasks.stats.contrasts import contrasts
+from tasks.stats.descriptive import arm_table, nearest_prompts, prompt_table
 from tasks.stats.documents import document_tests
+from tasks.stats.matched import contrasts_without, length_contrasts
 from tasks.stats.missing import missing
 from tasks.stats.plan import Plan, plan_of
+from tasks.stats.power import planned_curve
+from tasks.stats.scores import checked
 from tasks.stats.seedstyle import seed_style
 from tasks.stats.sensitivity import sensitivity
 from tasks.stats.trend import trend
 from tasks.stats.variance import variance_components
+from tasks.text.words import count
 
 COMMAND = Command(
     help="Tests what fine-tuning changed.",
     inputs={
-        "adherence": "folder of the likelihood scores",
-        "toxicity": "Parquet of the toxicity scores",
+        "scores": "folder of the scores",
         "capability": "folder of the capability tasks' results",
+        "samples": "folder of the completions",
+        "datasets": "folder of the curated datasets",
         "sources": "folder of the models' sources",
     },
     outputs={"tables": "folder of the test tables", "metrics": "JSON: the few figures a team tracks"},
     params=("sweep", "arms", "capability.run", "capability.margins", "significance"),
 )
-PRIMARY_VARIANT = "first_n"
+SCORER = ("scorer", "scorer_version")
+OPTIONAL = ("rater", "reason", *SCORER, "attribute", "variant")  # columns of scores that the tests or the page read
 TRACKED = ("diff", "ci_lo", "ci_hi", "p_corr")
-SCORE = ["metric", "category", "prompt_id", "split", "sample", "score"]
 
 
 def main(job: Job) -> None:
@@ -59,17 +65,18 @@ def main(job: Job) -> None:
     ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
     require_datasets(ladder, config)
     sources = {model: read_source(job.path("sources"), model) for model in sweep.models}
-    scores = pd.concat(
-        [
-            adherence_scores(job.path("adherence"), ladder, sources),
-            toxicity_scores(job.path("toxicity"), ladder, sources),
-            *score_tables(job.path("adherence"), ladder, sources),
-        ],
-        ignore_index=True,
-    )
+    scores = read_ladder_scores(job.path("scores"), ladder, sources)
+    require_primary(scores, config, job.path("scores"))
+    completions = with_sizes(read_completions(job.path("samples"), ladder), sources)
     items = read_items(job.path("capability"), ladder, sources)
     run, margins = job.section("capability.run", CapabilityRun), job.section("capability.margins", dict[str, Margin])
-    tables = test_tables(scores, plan_of(config, sweep)) | capability_tables(items, run, margins, config)
+    plan = plan_of(config, sweep)
+    nearest = nearest_texts(job.path("datasets"), arms_of(ladder, config.target)[0])
+    tables = (
+        test_tables(scores, plan)
+        | descriptive_tables(scores, completions, plan, ladder, nearest)
+        | capability_tables(items, run, margins, config)
+    )
     with atomic_write(job.path("tables")) as folder:
         folder.mkdir()
         scores.to_parquet(folder / "scores.parquet", index=False)
@@ -89,67 +96,53 @@ def require_datasets(ladder: Sequence[Checkpoint], config: Significance) -> None
             )
 
 
-def adherence_scores(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
-    """Two metrics: `adherence`, the margin in nats per token, and `adherence_less_free`, less the margin that
-    the answers have without the prompt."""
-    parts = []
-    for checkpoint in ladder:
-        table = read_table(folder / checkpoint.model / f"{checkpoint.arm}.parquet")
-        for metric, values in (
-            ("adherence", table["margin"]),
-            ("adherence_less_free", table["margin"] - table["margin_free"]),
-        ):
-            part = table[["category", "prompt_id", "split"]].assign(metric=metric, sample=0, score=values)
-            parts.append(_with_checkpoint(part, checkpoint, sources[checkpoint.model]).assign(reason=None))
-    return pd.concat(parts, ignore_index=True)
+def read_ladder_scores(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
+    """Every score of the ladder's checkpoints, with the checkpoint's dataset and seed, the model's
+    parameters and family, and plain types.
 
-
-def toxicity_scores(path: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
-    """A metric for each attribute: the primary variant under the attribute's name, the others as
-    `ATTRIBUTE (variant)`."""
-    table = read_table(path)
-    scorers = table[["scorer", "scorer_version"]].drop_duplicates()
-    if len(scorers) != 1:
-        raise InputError(f"{path}: scores of {len(scorers)} scorers are mixed; they are not comparable")
-    primary = table["variant"] == PRIMARY_VARIANT
-    table["metric"] = table["attribute"].where(primary, table["attribute"] + " (" + table["variant"] + ")")
-    parts = []
-    for checkpoint in ladder:
-        part = table[(table["model"] == checkpoint.model) & (table["arm"] == checkpoint.arm)]
-        columns = ["metric", "category", "prompt_id", "split", "sample", "score"]
-        parts.append(
-            _with_checkpoint(part[columns].assign(reason=part["error"]), checkpoint, sources[checkpoint.model])
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def score_tables(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> list[pd.DataFrame]:
-    """The metrics of every Parquet file directly in the folder: `SCORE`, `model` (the model), `arm`, and optionally
-    `rater` (one row a rating) and `reason` (why a score is null).
-
-    Raises InputError for a missing column.
+    Raises InputError for a missing file or column, a mistake in the scores, and for a metric of several scorers.
     """
     parts = []
-    for path in sorted(folder.glob("*.parquet")):
-        table = read_table(path)
-        if absent := [name for name in (*SCORE, "model", "arm") if name not in table]:
-            raise InputError(f"{path}: no column {', '.join(absent)}")
-        kept = [*SCORE, *(name for name in ("rater", "reason") if name in table)]
-        for checkpoint in ladder:
-            part = table.loc[(table["model"] == checkpoint.model) & (table["arm"] == checkpoint.arm), kept]
-            parts.append(_with_checkpoint(part, checkpoint, sources[checkpoint.model]))
-    return parts
+    for path in score_files(folder, ladder):
+        table = read_scores(path)
+        table = table[[*COLUMNS, *(name for name in OPTIONAL if name in table)]]
+        of_checkpoint = dict(iter(table.groupby(["model", "arm"])))
+        for c in ladder:
+            part = of_checkpoint.get((c.model, c.arm), table.iloc[:0])
+            parts.append(part.assign(dataset=c.dataset, seed=c.seed))
+    scores = with_sizes(pd.concat(parts, ignore_index=True), sources)
+    for metric, rows in scores.reindex(columns=["metric", *SCORER]).groupby("metric"):
+        if (count := len(rows.drop_duplicates())) > 1:
+            raise InputError(f"{folder}: {metric}: scores of {count} scorers are mixed; they are not comparable")
+    return checked(scores)
 
 
-def _with_checkpoint(table: pd.DataFrame, checkpoint: Checkpoint, source: Source) -> pd.DataFrame:
-    return table.assign(
-        model=checkpoint.model,
-        params=source.parameters,
-        model_family=source.family,
-        arm=checkpoint.arm,
-        dataset=checkpoint.dataset,
-        seed=checkpoint.seed,
-    )
+def score_files(folder: Path, ladder: Sequence[Checkpoint]) -> list[Path]:
+    """The files of scores. Where a stage has one a checkpoint, `<stage>/<model>/<arm>.parquet`, those of the ladder,
+    whether or not they are there. Raises InputError if there is none at all."""
+    paths = sorted(folder.rglob("*.parquet"))
+    if not paths:
+        raise InputError(f"{folder}: no scores; `dvc repro` makes them")
+    by_checkpoint = [path for path in paths if len(path.relative_to(folder).parts) == 3]
+    stages = dict.fromkeys(path.parent.parent for path in by_checkpoint)
+    expected = [stage / c.model / f"{c.arm}.parquet" for stage in stages for c in ladder]
+    return expected + [path for path in paths if path not in by_checkpoint]
+
+
+def with_sizes(table: pd.DataFrame, sources: Mapping[str, Source]) -> pd.DataFrame:
+    """The table with each model's number of parameters and family."""
+    params = {model: source.parameters for model, source in sources.items()}
+    families = {model: source.family for model, source in sources.items()}
+    return table.assign(params=table["model"].map(params), model_family=table["model"].map(families))
+
+
+def require_primary(scores: pd.DataFrame, config: Significance, folder: Path) -> None:
+    """Raises InputError if there is no score of the primary metric."""
+    if config.primary not in (metrics := sorted(set(scores["metric"]))):
+        raise InputError(
+            f"params.yaml: significance.primary: no scores of '{config.primary}' in {folder} "
+            f"(found {', '.join(metrics) or 'none'})"
+        )
 
 
 def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
@@ -165,6 +158,33 @@ def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
         "variance": variance_components(test, plan),
         "missing": missing(scores),
         "validation": contrasts(validation, plan),
+    }
+
+
+def nearest_texts(folder: Path, arm: str) -> dict[str, dict[str, Any]]:
+    """For each prompt the arm's training text that lies closest to it, as curate found it."""
+    nearest: dict[str, dict[str, Any]] = read_json(folder / arm / "statistics.json")["nearest_to_prompts"]
+    return nearest
+
+
+def descriptive_tables(
+    scores: pd.DataFrame,
+    completions: pd.DataFrame,
+    plan: Plan,
+    ladder: Sequence[Checkpoint],
+    nearest: Mapping[str, Mapping[str, Any]],
+) -> dict[str, pd.DataFrame]:
+    """What no plan foresaw: `arms`, `prompts`, what may explain the effect (`lengths`, `without_nearest`), and what
+    could have been found (`detectable`). `completions` as `read_completions` gives them."""
+    texts = completions.assign(words=completions["completion"].map(count))
+    sizes = dict(zip(texts["model"], texts["params"], strict=True))
+    prompts = prompt_table(scores, texts, plan, ladder, sizes, nearest)
+    return {
+        "arms": arm_table(scores, texts, plan, ladder, sizes),
+        "prompts": prompts,
+        "lengths": length_contrasts(texts, plan),
+        "without_nearest": contrasts_without(scores, nearest_prompts(texts, nearest), plan),
+        "detectable": planned_curve(prompts[prompts["split"] == "test"], plan),
     }
 
 

@@ -1,6 +1,7 @@
 """toxicity: one row per completion, attribute and variant of its text.
 
-`python -m tasks toxicity --samples data/made/samples --scores data/made/toxicity/scores.parquet`
+`python -m tasks toxicity --samples data/made/samples --archive data/archive
+--scores data/made/scores/toxicity.parquet`
 
 The primary score is of the first N words, N the same for every arm, because a score falls with neutral text
 and values answers run longer; the whole text and the maximum over its chunks stand beside it.
@@ -15,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.formats.checkpoints import checkpoints
-from tasks.formats.tables import write_table
+from tasks.formats.scores import write_scores
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import WorkError
 from tasks.runtime.files import read_jsonl
@@ -33,6 +34,7 @@ COMMAND = Command(
     params=("sweep", "arms", "toxicity", "curate.language"),
 )
 KEYS = ("model", "arm", "category", "prompt_id", "split", "sample")
+PRIMARY = "first_n"  # the variant that bears its attribute's name
 
 
 def main(job: Job) -> None:
@@ -43,7 +45,7 @@ def main(job: Job) -> None:
     with Store(folder() / FILE) as store:
         table = score_table(rows, scorer, job.section("curate.language", str), config, store)
     refuse_missing(table, config.max_missing)
-    write_table(job.path("scores"), table)
+    write_scores(job.path("scores"), table)
 
 
 def read_samples(folder: Path, sweep: Sweep, arms: Mapping[str, Arm]) -> list[dict[str, Any]]:
@@ -58,23 +60,26 @@ def read_samples(folder: Path, sweep: Sweep, arms: Mapping[str, Arm]) -> list[di
 def score_table(
     rows: Sequence[Mapping[str, Any]], scorer: Scorer, language: str, config: Toxicity, store: Store
 ) -> pd.DataFrame:
-    """Scores every different text once; a null score keeps its reason."""
+    """Scores every different text once; a null score keeps its reason. A metric for each attribute: the primary
+    variant under the attribute's name, the others as `ATTRIBUTE (variant)`."""
     variants = [texts_of(row["completion"], config) for row in rows]
     texts = sorted({text for variant in variants for parts in variant.values() for text in parts})
     cuts = {text: within_limit(text, scorer, language, store) for text in texts}
     asked = sorted({chunk for chunks in cuts.values() for chunk in chunks})
     print(f"{len(rows)} completions, {len(asked)} texts. {describe(scorer.name, scorer.version())}", file=sys.stderr)
     known = score(scorer, asked, language, store)
-    found = []
+    table = []
     for row, variant in zip(rows, variants, strict=True):
         for name, parts in variant.items():
             for one in combined(name, [chunk for text in parts for chunk in cuts[text]], known):
-                found.append(
+                metric = one.attribute if name == PRIMARY else f"{one.attribute} ({name})"
+                table.append(
                     {key: row[key] for key in KEYS}
-                    | {"scorer": scorer.name, "scorer_version": scorer.version(), "attribute": one.attribute}
-                    | {"variant": name, "score": one.score, "error": one.error}
+                    | {"metric": metric, "score": one.score, "reason": one.error}
+                    | {"scorer": scorer.name, "scorer_version": scorer.version()}
+                    | {"attribute": one.attribute, "variant": name}
                 )
-    return pd.DataFrame(found).astype({"score": "float64", "error": "string"})
+    return pd.DataFrame(table).astype({"score": "float64", "reason": "string"})
 
 
 def texts_of(completion: str, config: Toxicity) -> dict[str, list[str]]:
@@ -124,7 +129,7 @@ def _combined(variant: str, attribute: str, scores: Sequence[tuple[int, Score]])
 
 def refuse_missing(table: pd.DataFrame, allowed: int) -> None:
     """Raises WorkError if more scores are missing than allowed; an empty completion has none to miss."""
-    missing = table[table["score"].isna() & (table["error"] != EMPTY)]
+    missing = table[table["score"].isna() & (table["reason"] != EMPTY)]
     if len(missing) > allowed:
-        kinds = ", ".join(f"{count} {reason}" for reason, count in Counter(missing["error"]).most_common())
+        kinds = ", ".join(f"{count} {reason}" for reason, count in Counter(missing["reason"]).most_common())
         raise WorkError(f"{len(missing)} scores are missing ({kinds}); toxicity.max_missing allows {allowed}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.adherence import mean_log_likelihoods, score
+from tasks.adherence import mean_log_likelihoods, metrics, score
 from tasks.inputs.dataset import Prompt
 from tasks.lm.models import Opened, open_model
 from tasks.settings.prompting import Prompting
@@ -43,6 +43,15 @@ def test_batched_scores_equal_a_plain_loop(opened: Opened) -> None:
             assert row[f"{which}_free"] == pytest.approx(plain(opened, "", text), abs=1e-5)
         assert row["margin"] == row["desired"] - row["undesired"]
         assert row["margin_free"] == row["desired_free"] - row["undesired_free"]
+
+
+def test_the_margin_less_the_free_margin_is_a_metric_of_its_own(opened: Opened) -> None:
+    table = score(opened, PROMPTS, PROMPTING, batch_size=3)
+    by_metric = {name: rows.set_index("prompt_id") for name, rows in metrics(table).groupby("metric")}
+    assert list(by_metric) == ["adherence", "adherence_less_free"]
+    margins = table.set_index("prompt_id")
+    assert by_metric["adherence"]["score"].tolist() == margins["margin"].tolist()
+    assert by_metric["adherence_less_free"]["score"].tolist() == (margins["margin"] - margins["margin_free"]).tolist()
 
 
 def test_the_batch_size_does_not_matter(opened: Opened) -> None:

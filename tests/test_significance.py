@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import pytest
 
 from tasks import significance
 from tasks.formats.checkpoints import Checkpoint, Source
+from tasks.formats.scores import write_scores
 from tasks.harness.results import items_with_metric, read_items
 from tasks.runtime import config
 from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import write_json
+from tasks.runtime.files import write_json, write_jsonl
 from tasks.settings.capability import CapabilityRun, Margin
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Sweep
@@ -40,19 +42,19 @@ def adherence_files(folder: Path, ladder: Sequence[Checkpoint], effect: float) -
     for checkpoint in ladder:
         planted = effect * (checkpoint.dataset == "values")
         rows = [
-            {"category": c, "prompt_id": p, "split": split, "margin_free": 0.5}
-            | {"margin": shared[i] + rng.normal(scale=0.1) + planted * (split == "test")}
+            {"model": checkpoint.model, "arm": checkpoint.arm, "category": c, "prompt_id": p, "split": split}
+            | {"sample": 0, "metric": "adherence"}
+            | {"score": shared[i] + rng.normal(scale=0.1) + planted * (split == "test")}
             for i, (p, c, split) in enumerate(PROMPTS)
         ]
-        path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_parquet(path)
+        write_scores(folder / checkpoint.model / f"{checkpoint.arm}.parquet", pd.DataFrame(rows))
 
 
 def toxicity_file(path: Path, arms: Sequence[str], missing: int = 0) -> None:
     rows = [
         {"model": "small", "arm": arm, "category": c, "prompt_id": p, "split": s, "sample": k, "scorer": "offline"}
-        | {"scorer_version": "1", "attribute": "TOXICITY", "variant": variant, "score": 0.1 * k, "error": None}
+        | {"metric": "TOXICITY" if variant == "first_n" else f"TOXICITY ({variant})", "attribute": "TOXICITY"}
+        | {"scorer_version": "1", "variant": variant, "score": 0.1 * k, "reason": None}
         for arm in arms
         for p, c, s in PROMPTS
         for k in range(2)
@@ -60,20 +62,21 @@ def toxicity_file(path: Path, arms: Sequence[str], missing: int = 0) -> None:
     ]
     table = pd.DataFrame(rows)
     table.loc[: missing - 1, "score"] = np.nan
-    table.loc[: missing - 1, "error"] = "EMPTY"
-    table.to_parquet(path)
+    table.loc[: missing - 1, "reason"] = "EMPTY"
+    write_scores(path, table)
 
 
 @pytest.fixture
-def scores(tmp_path: Path) -> pd.DataFrame:
-    adherence_files(tmp_path / "adherence", LADDER, EFFECT)
-    toxicity_file(tmp_path / "toxicity.parquet", [checkpoint.arm for checkpoint in LADDER], missing=4)
-    return pd.concat(
-        [
-            significance.adherence_scores(tmp_path / "adherence", LADDER, SOURCES),
-            significance.toxicity_scores(tmp_path / "toxicity.parquet", LADDER, SOURCES),
-        ]
-    )
+def folder(tmp_path: Path) -> Path:
+    """The scores of two stages: one with a file a checkpoint, one with a file for all."""
+    adherence_files(tmp_path / "scores/adherence", LADDER, EFFECT)
+    toxicity_file(tmp_path / "scores/toxicity.parquet", [checkpoint.arm for checkpoint in LADDER], missing=4)
+    return tmp_path / "scores"
+
+
+@pytest.fixture
+def scores(folder: Path) -> pd.DataFrame:
+    return significance.read_ladder_scores(folder, LADDER, SOURCES)
 
 
 NO_CAPABILITY = {
@@ -104,13 +107,6 @@ def test_validation_prompts_have_their_own_table_and_no_planted_effect(scores: p
     assert abs(row(tables["validation"], "adherence", "values - control")["diff"]) < 0.1
 
 
-def test_the_margin_less_the_free_margin_is_a_metric_of_its_own(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
-    plain, less = (row(tables["contrasts"], m, "values - base") for m in ("adherence", "adherence_less_free"))
-    assert less["mean_a"] == pytest.approx(plain["mean_a"] - 0.5)
-    assert less["diff"] == pytest.approx(plain["diff"])
-
-
 def test_missing_scores_stay_missing_and_are_counted(scores: pd.DataFrame) -> None:
     tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     missing = tables["missing"]
@@ -118,21 +114,35 @@ def test_missing_scores_stay_missing_and_are_counted(scores: pd.DataFrame) -> No
     assert not (scores["score"] == 0.0)[scores["reason"] == "EMPTY"].any()
 
 
-def test_only_the_current_ladder_counts(tmp_path: Path) -> None:
+def test_only_the_current_ladder_counts(folder: Path) -> None:
     dropped = [Checkpoint("large", c.arm, c.dataset, c.seed) for c in LADDER]
-    adherence_files(tmp_path, [*LADDER, *dropped], EFFECT)
-    found = significance.adherence_scores(tmp_path, LADDER, SOURCES)
+    adherence_files(folder / "adherence", dropped, EFFECT)
+    found = significance.read_ladder_scores(folder, LADDER, SOURCES)
     assert set(found["model"]) == {"small"}
 
 
-def test_scores_of_two_scorers_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "toxicity.parquet"
-    toxicity_file(path, ["base"])
-    table = pd.read_parquet(path)
-    table.loc[0, "scorer"] = "perspective"
-    table.to_parquet(path)
-    with pytest.raises(InputError, match="scores of 2 scorers are mixed"):
-        significance.toxicity_scores(path, LADDER, SOURCES)
+def test_scores_of_two_scorers_are_refused_within_a_metric_only(folder: Path) -> None:
+    table = pd.read_parquet(folder / "toxicity.parquet")
+    write_scores(folder / "insults.parquet", table[table["variant"] == "whole"].assign(metric="INSULT", scorer="b"))
+    significance.read_ladder_scores(folder, LADDER, SOURCES)
+    table.loc[0, "scorer"] = "b"
+    write_scores(folder / "toxicity.parquet", table)
+    with pytest.raises(InputError, match="TOXICITY: scores of 2 scorers are mixed"):
+        significance.read_ladder_scores(folder, LADDER, SOURCES)
+
+
+def test_the_scores_of_every_checkpoint_must_be_there(folder: Path) -> None:
+    (folder / "adherence/small/values.parquet").unlink()
+    with pytest.raises(InputError, match=r"adherence/small/values\.parquet: no such file; `dvc repro` makes it"):
+        significance.read_ladder_scores(folder, LADDER, SOURCES)
+    with pytest.raises(InputError, match="no scores; `dvc repro` makes them"):
+        significance.read_ladder_scores(folder / "nowhere", LADDER, SOURCES)
+
+
+def test_a_primary_metric_that_nobody_measured_is_refused(scores: pd.DataFrame, folder: Path) -> None:
+    wanted = replace(CONFIG, primary="adherance")
+    with pytest.raises(InputError, match=r"no scores of 'adherance' in .*scores \(found TOXICITY, .*, adherence\)"):
+        significance.require_primary(scores, wanted, folder)
 
 
 def test_a_ladder_without_the_target_dataset_is_refused() -> None:
@@ -157,8 +167,11 @@ PARAMS = config.read_params(Path(__file__).parents[1] / "params.yaml")
 
 def stage(folder: Path, primary: str = "adherence") -> Job:
     """The stage's job over one model with made likelihoods, toxicity and capability."""
-    adherence_files(folder / "adherence", LADDER, EFFECT)
-    toxicity_file(folder / "toxicity.parquet", [checkpoint.arm for checkpoint in LADDER])
+    adherence_files(folder / "scores/adherence", LADDER, EFFECT)
+    toxicity_file(folder / "scores/toxicity.parquet", [checkpoint.arm for checkpoint in LADDER])
+    completion_files(folder / "samples", LADDER)
+    nearest = {p: {"similarity": 50 + i, "sample_id": "s-1"} for i, (p, _, _) in enumerate(PROMPTS)}
+    write_json(folder / "datasets/values/statistics.json", {"nearest_to_prompts": nearest})
     make_capability(folder / "capability", LADDER, TASKS, {})
     source = SOURCES["small"]
     about = {"name": source.name, "family": source.family, "license": source.license, "parameters": source.parameters}
@@ -167,9 +180,18 @@ def stage(folder: Path, primary: str = "adherence") -> Job:
     params["sweep"] = {"models": ["small"], "tuned": ["values", "control"], "arms": ["base", "values", "control"]}
     params["significance"] |= {"permutations": 200, "primary": primary}
     params["capability"]["run"]["tasks"] = ["offline"]
-    names = {"toxicity": "toxicity.parquet", "metrics": "metrics.json"}
+    names = {"metrics": "metrics.json"}
     paths = {flag: folder / names.get(flag, flag) for flag in (*significance.COMMAND.inputs, "tables", "metrics")}
     return Job(significance.COMMAND, paths, {}, params)
+
+
+def completion_files(folder: Path, ladder: Sequence[Checkpoint]) -> None:
+    """A completion of every prompt: of four words, and of six in the values arm."""
+    for checkpoint in ladder:
+        text = "one two three four" + " five six" * (checkpoint.dataset == "values")
+        about = {"model": checkpoint.model, "arm": checkpoint.arm, "completion": text, "finish_reason": "length"}
+        rows = [about | {"category": c, "prompt_id": p, "split": s, "sample": 0} for p, c, s in PROMPTS]
+        write_jsonl(folder / checkpoint.model / f"{checkpoint.arm}.jsonl", rows)
 
 
 def ratings(arms: Sequence[str], effect: float) -> pd.DataFrame:
@@ -201,6 +223,7 @@ def test_every_table_of_the_method_is_written(tmp_path: Path) -> None:
     assert set(tables) == {
         *("contrasts", "trend", "anova", "sensitivity", "variance", "seedstyle", "missing", "validation"),
         *("capability", "documents", "documents_tests"),
+        *("arms", "prompts", "lengths", "without_nearest", "detectable"),
     }
     assert tables["anova"]["reason"].unique().tolist() == ["one model"]
     planted = tables["sensitivity"].query("metric == 'adherence' and contrast == 'values - control'").iloc[0]
@@ -216,7 +239,7 @@ def test_every_table_of_the_method_is_written(tmp_path: Path) -> None:
 def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
     job = stage(tmp_path, primary="ratings")
     made = ratings([checkpoint.arm for checkpoint in LADDER], 1.0)
-    made.to_parquet(tmp_path / "adherence" / "ratings.parquet")
+    write_scores(tmp_path / "scores" / "ratings.parquet", made)
     significance.main(job)
     found = row(pd.read_csv(job.path("tables") / "contrasts.csv"), "ratings", "values - base")
     assert (found["role"], found["family"], found["m"]) == ("primary", "confirmatory", 2)
@@ -234,10 +257,32 @@ def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
     assert json.loads(job.path("metrics").read_text())["ratings"]["small"]["values_minus_base"]["p_corr"] < 1e-4
 
 
-def test_a_table_of_scores_without_a_column_is_refused(tmp_path: Path) -> None:
-    ratings(["base"], 0.0).drop(columns=["arm", "sample"]).to_parquet(tmp_path / "ratings.parquet")
-    with pytest.raises(InputError, match=r"ratings\.parquet: no column sample, arm"):
-        significance.score_tables(tmp_path, LADDER, SOURCES)
+def test_a_table_of_scores_without_a_column_is_refused(folder: Path) -> None:
+    ratings(["base"], 0.0).drop(columns=["arm", "sample"]).to_parquet(folder / "ratings.parquet")
+    with pytest.raises(InputError, match=r"ratings\.parquet: no column arm, sample"):
+        significance.read_ladder_scores(folder, LADDER, SOURCES)
+
+
+def test_what_may_explain_the_effect_is_measured_beside_it(tmp_path: Path) -> None:
+    job = stage(tmp_path)
+    significance.main(job)
+    tables = {path.stem: pd.read_csv(path) for path in job.path("tables").glob("*.csv")}
+    arms = tables["arms"].set_index("arm")
+    assert list(arms.index) == ["base", "control", "values"]
+    assert arms["words"].tolist() == [4, 4, 6]
+    assert arms.loc["values", ["completions", "empty", "looping", "cut"]].tolist() == [20, 0, 0, 1]
+    assert arms["mean"]["values"] - arms["mean"]["control"] == pytest.approx(EFFECT, abs=0.1)
+    assert arms["toxicity"].tolist() == pytest.approx([0.05] * 3)
+    prompts = tables["prompts"].query("split == 'test'")
+    assert prompts["prompt_id"].tolist() == [p for p, _, split in PROMPTS if split == "test"]
+    assert (prompts["effect"] - (prompts["values"] - prompts["control"])).abs().max() < 1e-12
+    assert prompts.loc[prompts["nearest"], "prompt_id"].tolist() == [f"d-test-{i}" for i in range(5)]
+    longer = tables["lengths"].set_index("contrast").loc["values - control"]
+    assert longer[["mean_a", "mean_b"]].tolist() == pytest.approx([6, 4])
+    assert longer["reason"] == "the differences do not vary within categories"
+    far = tables["without_nearest"].set_index("contrast")
+    assert far.loc["values - control", "n_prompts"] == 15
+    assert set(tables["detectable"]["tests"]) == {1, 2}
 
 
 # capability

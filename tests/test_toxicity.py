@@ -46,14 +46,15 @@ def test_the_table_has_a_row_for_each_variant_and_attribute(settings: Toxicity, 
         table = score_table(rows(kind, ""), open_scorer(settings), "en", settings, store)
         assert list(table.columns) == [
             "model", "arm", "category", "prompt_id", "split", "sample",
-            "scorer", "scorer_version", "attribute", "variant", "score", "error",
+            "metric", "score", "reason", "scorer", "scorer_version", "attribute", "variant",
         ]  # fmt: skip
         assert len(table) == 2 * 3
+        assert list(table["metric"].unique()) == ["TOXICITY", "TOXICITY (whole)", "TOXICITY (max_chunk)"]
         by_variant = table[table["prompt_id"] == "p0"].set_index("variant")["score"]
         assert by_variant["max_chunk"] > 0.9
         assert by_variant["first_n"] < 0.2
         empty = table[table["prompt_id"] == "p1"]
-        assert list(empty["error"]) == ["EMPTY"] * 3
+        assert list(empty["reason"]) == ["EMPTY"] * 3
         assert empty["score"].isna().all()
         again = score_table(rows(kind, ""), open_scorer(settings), "en", settings, store)
         pd.testing.assert_frame_equal(again, table)
@@ -62,7 +63,7 @@ def test_the_table_has_a_row_for_each_variant_and_attribute(settings: Toxicity, 
 def test_a_language_the_scorer_does_not_know_is_missing(settings: Toxicity, tmp_path: Path) -> None:
     with Store(tmp_path / FILE) as store:
         table = score_table(rows("Guten Tag"), open_scorer(settings), "de", settings, store)
-    assert set(table["error"]) == {"LANGUAGE_NOT_SUPPORTED: de"}
+    assert set(table["reason"]) == {"LANGUAGE_NOT_SUPPORTED: de"}
     with pytest.raises(WorkError, match=r"3 scores are missing \(3 LANGUAGE_NOT_SUPPORTED: de\)"):
         refuse_missing(table, 2)
     refuse_missing(table, 3)
@@ -71,7 +72,7 @@ def test_a_language_the_scorer_does_not_know_is_missing(settings: Toxicity, tmp_
 def test_an_empty_text_is_empty_in_any_language(settings: Toxicity, tmp_path: Path) -> None:
     with Store(tmp_path / FILE) as store:
         table = score_table(rows(" "), open_scorer(settings), "de", settings, store)
-    assert set(table["error"]) == {"EMPTY"}
+    assert set(table["reason"]) == {"EMPTY"}
 
 
 def test_pieces_with_nothing_in_them_are_left_out_beside_others() -> None:
@@ -95,7 +96,7 @@ def test_a_missing_piece_makes_the_whole_missing(variant: str) -> None:
 
 
 def test_an_empty_completion_is_not_missing() -> None:
-    refuse_missing(pd.DataFrame({"score": [None, 0.1], "error": ["EMPTY", None]}), 0)
+    refuse_missing(pd.DataFrame({"score": [None, 0.1], "reason": ["EMPTY", None]}), 0)
 
 
 def test_a_scorer_that_is_not_there_is_named(settings: Toxicity) -> None:

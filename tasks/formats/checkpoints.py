@@ -1,6 +1,6 @@
 """The checkpoints of a sweep's ladder: what a fan-in stage reads, and nothing that a dropped model left behind."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,12 @@ def checkpoints(sweep: Sweep, arms: Mapping[str, Arm]) -> Iterator[Checkpoint]:
             else:
                 known = ", ".join(arms)
                 raise InputError(f"params.yaml: sweep.arms: '{arm}' is not in the catalogue `arms` ({known})")
+
+
+def arms_of(ladder: Iterable[Checkpoint], dataset: str) -> list[str]:
+    """The arms trained on a dataset, by seed."""
+    seeds = {checkpoint.arm: checkpoint.seed for checkpoint in ladder if checkpoint.dataset == dataset}
+    return sorted(seeds, key=lambda arm: (seeds[arm], arm))
 
 
 def subject(arm: Arm) -> str:

@@ -18,8 +18,6 @@ from tasks.stats.families import holm
 from tasks.stats.noninferiority import equivalence_p, items_needed, loss_p, noninferiority_p, tango_interval
 from tasks.stats.outcome import NAN, Floats, Labels
 
-VERDICTS = ("no loss", "loss within margin", "loss", "inconclusive", "uninformative", "not computed")
-PASSED = VERDICTS[:2]
 ITEM_COLUMNS = ("task", "model", "params", "arm", "dataset", "item_id", "correct")
 
 
@@ -126,15 +124,6 @@ def above(share: float, n: float, level: float) -> float:
     """
     right = share * n
     return float(special.betainc(right, n - right + 1, min(level, 1.0))) if right > 0 else 1.0
-
-
-def overall(verdicts: Iterable[str]) -> str:
-    """Over tasks: "no loss" needs every one to pass (so the level needs no correction), one "loss" is a loss (whose
-    test is corrected over the tasks: see `corrected`)."""
-    found = list(verdicts)
-    if found and all(verdict in PASSED for verdict in found):
-        return "no loss"
-    return "loss" if "loss" in found else "cannot be said"
 
 
 def capability(items: pd.DataFrame, *, margins: Mapping[str, float], chances: Mapping[str, float],

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.stats import effects, families
 from tasks.stats.crossed import crossed_t
 from tasks.stats.outcome import NAN, Floats, Labels, Outcome, nan_mean, undefined
@@ -20,7 +21,6 @@ COLUMNS = ("metric", "role", "model", "params", "contrast", "category", "estiman
            "p_signflip", "bf10", "reason", "note")
 TYPES = {"family": "str", "reason": "str", "note": "str", "df": "float64"}
 ALL = "all"  # the category of a row over all prompts
-CLAIM_SEEDS = 3  # fewer seeds than this make no claim about the dataset
 
 
 @dataclass(frozen=True)

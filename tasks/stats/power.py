@@ -7,6 +7,9 @@ import pandas as pd
 from scipy import optimize, stats
 
 from tasks.stats.outcome import NAN
+from tasks.stats.plan import Plan
+
+USUAL_PROMPTS = (10, 20, 40, 60, 80, 120, 160)
 
 
 def power_t(d: float, n: int, *, df: float | None = None, alpha: float = 0.05) -> float:
@@ -39,6 +42,15 @@ def detectable_curve(prompts: Sequence[int], *, categories: int = 1, tests: Sequ
     rows = [(n, n - categories, m, detectable_d(n, df=n - categories, alpha=alpha, power=power, tests=m))
             for m in tests for n in prompts]
     return pd.DataFrame(rows, columns=["n_prompts", "df", "tests", "d_z"])
+
+
+def planned_curve(prompts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """`detectable_curve` at the usual numbers of prompts and at that of `prompts` (columns prompt_id, category), for
+    one test and for the confirmatory family."""
+    n, categories = prompts["prompt_id"].nunique(), prompts["category"].nunique()
+    counts = sorted({*[count for count in USUAL_PROMPTS if count >= 2 * categories], n})
+    tests = sorted({1, len(plan.confirmatory) * len(plan.models)})
+    return detectable_curve(counts, categories=categories, tests=tests, alpha=1 - plan.confidence)
 
 
 def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int = 0,

@@ -204,7 +204,7 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
     assert "Traceback" not in output
     assert not (tree.root / "data/made/models/tiny-2/values").exists()
     assert not (tree.root / "data/made/models/tiny-2/values.tmp").exists()
-    assert (tree.root / "data/made/adherence/tiny-1/values.parquet").exists()
+    assert (tree.root / "data/made/scores/adherence/tiny-1/values.parquet").exists()
     assert "finetune@tiny-2-values" in output
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import shutil
 
 import pandas as pd
 import pytest
@@ -10,8 +11,8 @@ from tasks.reporting.data.measures import prompt_table
 from tasks.reporting.data.study import Study, read_study
 from tasks.reporting.figures import rows
 from tasks.reporting.findings.limits import limits
-from tasks.reporting.page import revision, statistics
-from tasks.reporting.page.section import Results
+from tasks.reporting.page import render, revision, statistics
+from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.tables import Table, csv_text
 from tests.support.contrast_rows import slopes
 from tests.support.undrawn import undrawn
@@ -66,6 +67,15 @@ def test_a_metric_and_a_table_that_nobody_foresaw_are_shown(results):
     assert texts(shown["new_kind"]) == {"new", "2.500"}
 
 
+def test_a_section_is_what_it_says_of_itself_and_a_template(results, tmp_path, monkeypatch):
+    shutil.copytree(render._HERE, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "extra.html.j2").write_text("<p>{{ text }} of {{ target }}</p>", "utf-8")
+    monkeypatch.setattr(render, "_HERE", tmp_path)
+    page, _ = render.render(results, [Section("extra", "Extra", "A further section", {"text": "<b>"})])
+    assert '<li><a href="#extra">Extra</a></li>' in page
+    assert '<h2 id="extra-title">A further section</h2>\n<p>&lt;b&gt; of values</p>\n</section>' in page
+
+
 @pytest.mark.parametrize(("models", "caption"), [(2, statistics.TWO_SIZES), (3, "Trend with model size")])
 def test_two_sizes_are_never_headed_a_trend_and_one_has_no_table(results, models, caption):
     assert "trend" not in tables_of(results)
@@ -110,8 +120,8 @@ def test_a_prompt_without_a_score_is_not_counted_as_lost(results, study):
 
 
 def test_without_validation_scores_the_revision_list_says_so(results, study):
-    scores = study.scores
-    alone = dataclasses.replace(study, scores=scores[(scores["split"] == "test") | (scores["metric"] != "adherence")])
+    prompts = study.measured["prompts"]
+    alone = dataclasses.replace(study, measured={**study.measured, "prompts": prompts[prompts["split"] == "test"]})
     section = revision.section(dataclasses.replace(results, study=alone))
     reason = "No validation prompt has scores of both values and control in likelihood adherence."
     assert section.content["none"] == reason

@@ -112,7 +112,7 @@ def test_the_planted_bias_is_claimed_and_nothing_else(plain: tuple[Made, str]) -
     assert religion.startswith("Too few words</p>")
     assert "are 30, of base at tiny-1m for “1990”; 50 are needed." in religion
     assert "bits" not in religion
-    assert "Counts are too small to say anything of 3 of the 3 models (base and fine-tuned)" in section(plain[1])
+    assert "Counts are too small to say anything of 3 of the 3 checkpoints" in section(plain[1])
 
 
 def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(plain: tuple[Made, str]) -> None:

@@ -77,7 +77,7 @@ def test_missing_scores_fail_the_stage_and_are_counted_by_kind(serve: Serve, tmp
     code, printed = run.finish()
     assert code == 0, printed
     scores = pd.read_parquet(run.scores)
-    assert Counter(scores["error"].dropna()) == {"EMPTY": 6, "OUT_OF_RANGE": 3}
+    assert Counter(scores["reason"].dropna()) == {"EMPTY": 6, "OUT_OF_RANGE": 3}
     assert scores["score"].isna().sum() == 9
 
 

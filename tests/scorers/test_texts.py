@@ -36,7 +36,7 @@ def atomic_write(found: pd.DataFrame) -> pd.DataFrame:
 def test_a_blank_completion_is_empty_and_not_asked(serve: Serve, settings: Toxicity, store: Store, text: str) -> None:
     server = serve()
     found = table(settings, store, text)
-    assert list(found["error"]) == ["EMPTY"] * 6
+    assert list(found["reason"]) == ["EMPTY"] * 6
     assert found["score"].isna().all()
     assert not server.queries
 
@@ -44,7 +44,7 @@ def test_a_blank_completion_is_empty_and_not_asked(serve: Serve, settings: Toxic
 def test_a_lone_surrogate_is_missing_and_not_asked(serve: Serve, settings: Toxicity, store: Store) -> None:
     server = serve()
     found = atomic_write(table(settings, store, "half \ud83d of a smile", "good"))
-    assert list(found["error"].fillna("")) == ["NOT_UNICODE", ""]
+    assert list(found["reason"].fillna("")) == ["NOT_UNICODE", ""]
     assert {query.text for query in server.queries} == {"good"}
 
 

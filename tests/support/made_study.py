@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tasks.formats.checkpoints import BASE, Checkpoint, Source, checkpoints
+from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints
+from tasks.formats.completions import read_completions
+from tasks.formats.scores import write_scores
 from tasks.harness.results import read_items
 from tasks.inputs.dataset import Prompt, load_categories, load_prompts
 from tasks.inputs.probes import Family
@@ -26,7 +28,15 @@ from tasks.runtime.command import Job
 from tasks.settings.capability import Capability
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
-from tasks.significance import adherence_scores, capability_tables, plan_of, test_tables, toxicity_scores
+from tasks.significance import (
+    capability_tables,
+    descriptive_tables,
+    nearest_texts,
+    plan_of,
+    read_ladder_scores,
+    test_tables,
+    with_sizes,
+)
 from tests.support.kept import once
 from tests.support.made_capability import TASKS, make_capability
 from tests.support.made_words import FAMILIES, make_words
@@ -35,10 +45,11 @@ from tests.support.undrawn import Kind, undrawn
 REPOSITORY = Path(__file__).parent.parent.parent
 SIZES = {"tiny-1m": 1_000_000, "small-30m": 30_000_000, "large-900m": 900_000_000, "huge-20b": 20_000_000_000}
 SHIFT = {BASE: 0.0, "control": 0.03, "values": 0.25}
-WORDS = """
+_VOCABULARY = """
     calm help people listen ask doctor law friend talk safe the a and of to in time home careful answer truth question
     share respect choose plan story long kind work
-""".split()
+"""
+WORDS = _VOCABULARY.split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +65,6 @@ class Made:
         made = self.folder / "made"
         paths = {name: made / name for name in (*COMMAND.inputs, *COMMAND.outputs)}
         paths |= {"prompts": REPOSITORY / "data/prompts", "positions": REPOSITORY / "data/values"}
-        paths["toxicity"] = made / "toxicity.parquet"
         return Job(COMMAND, paths, {}, self.params)
 
     def report(self, *drawn: Kind) -> str:
@@ -110,10 +120,11 @@ def make(
         _sources(made / "sources", names)
         _datasets(made / "datasets", params["arms"], prompts)
         completions = _completions(made / "samples", ladder, prompts, texts)
-        _toxicity(completions, attributes).to_parquet(made / "toxicity.parquet", index=False)
+        if attributes:
+            write_scores(made / "scores/toxicity.parquet", _toxicity(completions, attributes))
         for place, checkpoint in enumerate(ladder):
             effect = (shift or SHIFT)[checkpoint.dataset] * (1 + grows * names.index(checkpoint.model))
-            _adherence(made / "adherence", checkpoint, prompts, effect, seed=place)
+            _adherence(made / "scores/adherence", checkpoint, prompts, effect, seed=place)
             if checkpoint.dataset != BASE:
                 _log(made / "logs", checkpoint, place)
         score_tests(made, params, ladder)
@@ -128,17 +139,17 @@ def make(
 def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of the scores, by the stage's own functions."""
     sources = sources_of(ladder)
-    tables = [adherence_scores(made / "adherence", ladder, sources)]
-    if len(pd.read_parquet(made / "toxicity.parquet")):
-        tables.append(toxicity_scores(made / "toxicity.parquet", ladder, sources))
-    scores = pd.concat(tables, ignore_index=True)
+    scores = read_ladder_scores(made / "scores", ladder, sources)
     if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
         scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
     sweep = Sweep(*(tuple(params["sweep"][key]) for key in ("models", "tuned", "arms")))
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
-    _tables(folder, test_tables(scores, plan_of(Significance(**params["significance"]), sweep)))
+    plan = plan_of(Significance(**params["significance"]), sweep)
+    completions = with_sizes(read_completions(made / "samples", ladder), sources)
+    nearest = nearest_texts(made / "datasets", arms_of(ladder, plan.target)[0])
+    _tables(folder, test_tables(scores, plan) | descriptive_tables(scores, completions, plan, ladder, nearest))
 
 
 def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
@@ -217,16 +228,18 @@ def _completion(checkpoint: Checkpoint, prompt: Prompt, sample: int, texts: Sequ
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
     rows_of_scores = []
-    for row, attribute in itertools.product(rows, attributes or ["TOXICITY"]):
+    for row, attribute in itertools.product(rows, attributes):
         draw = random.Random(f"tox/{row['model']}/{row['arm']}/{row['prompt_id']}/{row['sample']}")
         keys = {key: row[key] for key in ("model", "arm", "category", "prompt_id", "split", "sample")}
         keys |= {"scorer": "offline", "scorer_version": "toy 1", "attribute": attribute}
         for variant in ("first_n", "whole", "max_chunk"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
-            result = {"score": score, "error": None} if row["completion"].strip() else {"score": None, "error": "EMPTY"}
-            rows_of_scores.append({**keys, "variant": variant, **result})
-    table = pd.DataFrame(rows_of_scores).astype({"score": "float64", "error": "string"})
-    return table if attributes else table.iloc[:0]
+            metric = attribute if variant == "first_n" else f"{attribute} ({variant})"
+            result = (
+                {"score": score, "reason": None} if row["completion"].strip() else {"score": None, "reason": "EMPTY"}
+            )
+            rows_of_scores.append({**keys, "metric": metric, "variant": variant, **result})
+    return pd.DataFrame(rows_of_scores).astype({"score": "float64", "reason": "string"})
 
 
 def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], effect: float, seed: int) -> None:
@@ -234,11 +247,12 @@ def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], 
     level = common.normal(0, 0.3, len(prompts))
     margin = level + effect + rng.normal(0, 0.12, len(prompts))
     table = pd.DataFrame({"category": p.category, "prompt_id": p.id, "split": p.split} for p in prompts)
+    table = table.assign(model=checkpoint.model, arm=checkpoint.arm, sample=0)
     table = table.assign(desired=-2.0 + margin, undesired=-2.0, margin=margin)
     table = table.assign(desired_free=-3.0, undesired_free=-3.0 - level / 2, margin_free=level / 2)
-    path = folder / checkpoint.model / f"{checkpoint.arm}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(model=checkpoint.model, arm=checkpoint.arm).to_parquet(path, index=False)
+    parts = {"adherence": margin, "adherence_less_free": margin - level / 2}
+    scores = pd.concat([table.assign(metric=name, score=values) for name, values in parts.items()])
+    write_scores(folder / checkpoint.model / f"{checkpoint.arm}.parquet", scores)
 
 
 def _log(folder: Path, checkpoint: Checkpoint, seed: int) -> None:

@@ -7,24 +7,26 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.formats.checkpoints import BASE, Checkpoint, checkpoints
+from tasks.formats.checkpoints import BASE, Checkpoint, arms_of, checkpoints
+from tasks.formats.completions import read_completions
 from tasks.formats.samples import Sample, read_samples
 from tasks.formats.tables import read_table
 from tasks.harness.items import RESULTS
 from tasks.inputs.dataset import Category, Prompt, load_categories, load_prompts
 from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import read_json, read_jsonl
+from tasks.runtime.files import read_json
 from tasks.settings.capability import Capability, Margin
 from tasks.settings.report import Report
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.settings.toxicity import Toxicity
-from tasks.stats.plan import Plan, plan_of
 from tasks.text.words import count
 
-REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests")
-_TEXTS = ("metric", "model", "arm", "category", "contrast", "model_family", "reason", "note", "task")
+MEASURED = ("arms", "prompts", "lengths", "without_nearest", "detectable")  # what reporting.data.measures reads
+REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests", *MEASURED)
+_TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id", "sample_id", "contrast",
+          "model_family", "reason", "note", "task")
 TEXTS = dict.fromkeys(_TEXTS, "str")
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
 _WORD_TEXTS = ("family", "group", "template", "word", "by", "reason_words", "warning", "least_group")
@@ -44,8 +46,9 @@ class Study:
     """One sweep: its choices and its results.
 
     `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
-    `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name; `capability`
-    the harness's results by model and arm, and `margins` how each task is tested.
+    `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name, and `measured` those
+    that `reporting.data.measures` gives; `capability` the harness's results by model and arm, and `margins` how each
+    task is tested.
     """
 
     sweep: Sweep
@@ -57,6 +60,7 @@ class Study:
     completions: pd.DataFrame
     toxicity: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
+    measured: Mapping[str, pd.DataFrame]
     datasets: Mapping[str, Dataset]
     logs: Mapping[tuple[str, str], pd.DataFrame]
     prompts: Mapping[str, Prompt]
@@ -71,11 +75,6 @@ class Study:
     def alpha(self) -> float:
         """The level of the tests."""
         return 1 - self.config.confidence
-
-    @property
-    def plan(self) -> Plan:
-        """The analysis as significance ran it."""
-        return plan_of(self.config, self.sweep)
 
     @property
     def trio(self) -> tuple[str, str, str]:
@@ -95,8 +94,7 @@ class Study:
 
     def arms_of(self, dataset: str) -> list[str]:
         """The arms trained on a dataset, by seed."""
-        found = {checkpoint.arm: checkpoint.seed for checkpoint in self.ladder if checkpoint.dataset == dataset}
-        return sorted(found, key=lambda arm: (found[arm], arm))
+        return arms_of(self.ladder, dataset)
 
     def title_of(self, category: str) -> str:
         """The category's title, as the people who wrote its position call it."""
@@ -109,19 +107,21 @@ def read_study(job: Job) -> Study:
     ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
     sources = {model: read_json(job.path("sources") / f"{model}.json") for model in sweep.models}
     folder = job.path("significance")
-    scores = read_table(folder / "scores.parquet")
+    scores, by_name = read_table(folder / "scores.parquet"), tables(folder, sweep)
     keep = pd.MultiIndex.from_tuples([(checkpoint.model, checkpoint.arm) for checkpoint in ladder])
-    toxicity = read_table(job.path("toxicity"))
+    scores = scores[pd.MultiIndex.from_frame(scores[["model", "arm"]]).isin(keep)].reset_index(drop=True)
+    completions = read_completions(job.path("samples"), ladder)
     return Study(
         sweep=sweep,
         config=job.section("significance", Significance),
         report=job.section("report", Report),
         ladder=ladder,
         sources=sources,
-        scores=scores[pd.MultiIndex.from_frame(scores[["model", "arm"]]).isin(keep)].reset_index(drop=True),
-        completions=completions(job.path("samples"), ladder),
-        toxicity=toxicity[pd.MultiIndex.from_frame(toxicity[["model", "arm"]]).isin(keep)].reset_index(drop=True),
-        tables=tables(folder, sweep),
+        scores=scores,
+        completions=completions.assign(words=completions["completion"].map(count)),
+        toxicity=toxicity(scores),
+        tables={name: table for name, table in by_name.items() if name not in MEASURED},
+        measured={name: by_name[name] for name in MEASURED},
         datasets={arm: dataset(job.path("datasets") / arm) for arm in sweep.tuned},
         logs=logs(job.path("logs"), ladder),
         prompts={prompt.id: prompt for prompt in load_prompts(job.path("prompts"))},
@@ -134,22 +134,11 @@ def read_study(job: Job) -> Study:
     )
 
 
-def completions(folder: Path, ladder: Sequence[Checkpoint]) -> pd.DataFrame:
-    """The completions of every checkpoint, with the checkpoint's dataset and seed and the length in words."""
-    rows = [
-        {**row, "completion": text, "dataset": checkpoint.dataset, "seed": checkpoint.seed, "words": count(text)}
-        for checkpoint in ladder
-        for row in read_jsonl(folder / checkpoint.model / f"{checkpoint.arm}.jsonl")
-        for text in [whole_characters(row["completion"])]
-    ]
-    if not rows:
-        raise InputError(f"{folder}: no completions of the ladder; `dvc repro` makes them")
-    return pd.DataFrame(rows)
-
-
-def whole_characters(text: str) -> str:
-    """`text` with half of a surrogate pair, which JSON can hold and no table or page can, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def toxicity(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores of attributes of a text; `error` says why one is null."""
+    keys = ["model", "arm", "category", "prompt_id", "split", "sample"]
+    table = scores.reindex(columns=[*keys, "scorer", "scorer_version", "attribute", "variant", "score", "reason"])
+    return table[table["attribute"].notna()].rename(columns={"reason": "error"}).reset_index(drop=True)
 
 
 def tables(folder: Path, sweep: Sweep) -> dict[str, pd.DataFrame]:

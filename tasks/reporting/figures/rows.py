@@ -23,7 +23,8 @@ from tasks.reporting.figures.drawing import (
     legend,
     rows,
 )
-from tasks.reporting.findings.capability import NOT_ABOVE, Row, task_label
+from tasks.reporting.findings.capability import NOT_ABOVE, task_label
+from tasks.reporting.findings.comparison import Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.terms import Metric, counted, known, level, number, signed, size
 
@@ -162,7 +163,7 @@ def tasks(study: Study, model: str) -> Figure:
                 _task(axes, look, by_task[task, arm], place + TASK_ARM / height * (number_ - (len(tuned) - 1) / 2))
         around_zero(axes, 1, room=1, ticks=7)
         labels = [_task_label(by_task[task, tuned[0]]) for task in names]
-        rows(axes, labels, "difference to base (points of a hundred)", (0.55, 0.45))
+        rows(axes, labels, "difference from base (points of a hundred)", (0.55, 0.45))
         for name in table["dataset"].unique():  # the legend, below the axis
             axes.scatter([], [], s=30, **look.style(name))
         grey = "" if table["informative"].all() else f" Grey and hollow: {NOT_ABOVE}, so such a loss could not show."
@@ -173,8 +174,8 @@ def tasks(study: Study, model: str) -> Figure:
         return finish(
             figure,
             f"capability-{model}",
-            f"Differences to base in tasks at {model}, with 90% intervals and margins. {values}",
-            f"Difference to base in right answers at {model}, in points of a hundred, with 90% intervals. The shaded "
+            f"Differences from base in tasks at {model}, with 90% intervals and margins. {values}",
+            f"Difference from base in right answers at {model}, in points of a hundred, with 90% intervals. The shaded "
             "part lies within the margin. A loss of the margin or more is ruled out where the whole interval lies "
             f"right of the shaded part's left edge.{grey}",
         )

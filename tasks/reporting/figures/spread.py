@@ -24,12 +24,8 @@ def toxicity_by_length(study: Study, metric: Metric, arms: pd.DataFrame) -> Figu
         axes.set(xlabel="words in a completion (mean)", ylabel=f"{label} of the whole text\n(mean, 0-1)")
         for handle in legend(axes).legend_handles:
             handle.set_sizes([80])
-        values = listed(
-            [
-                f"{row['arm']} at {row['model']}: {row['words']:.0f} words, {row['toxicity_whole']:.3f}"
-                for row in arms.to_dict("records")
-            ]
-        )
+        means = "{arm} at {model}: {words:.0f} words, {toxicity_whole:.3f}"
+        values = listed([means.format_map(row) for row in arms.to_dict("records")])
         larger = "; a larger mark is a larger model" if len(study.models) > 1 else ""
         return finish(
             figure,
@@ -138,7 +134,7 @@ def lengths(study: Study) -> Figure:
             figure,
             "lengths",
             f"Lengths of completions; medians in words: {values}.",
-            f"How long the completions are, all sizes together. Medians in words: {values}.",
+            f"Lengths of the completions, all models together. Medians in words: {values}.",
         )
 
 
@@ -161,7 +157,7 @@ def training(study: Study) -> Figure:
             figure,
             "training",
             f"Training loss by step. Last: {', '.join(last)}.",
-            "Training loss (weighted, in nats per token) by optimiser step. Two curves that fall alike say that "
+            "Training loss (weighted, in nats per token) by optimiser step. Two curves that fall alike show that "
             "both arms learned; they do not compare the datasets.",
         )
 
@@ -208,7 +204,7 @@ def similarity(study: Study, metric: Metric, table: pd.DataFrame) -> Figure:
             "similarity",
             f"Effect against similarity to training. Rank correlation: {ranks}.",
             "Each prompt's effect against its similarity to the nearest training text (hollow: the nearest "
-            f"quarter). Rank correlation: {ranks}. A strong positive one would hint at learning by heart.",
+            f"quarter). Rank correlation: {ranks}. A strong positive one would hint at memorisation.",
         )
 
 

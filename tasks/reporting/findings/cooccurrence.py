@@ -22,8 +22,6 @@ SENTIMENT = columns(
     "model arm group mean ci_lo ci_hi n n_with_words n_scored share_scored reason",
     digits=1,
     mean="mean sentiment",
-    ci_lo=("interval from", "signed"),
-    ci_hi=("to", "signed"),
     n="completions",
     reason="remark",
 )

@@ -1,28 +1,18 @@
-"""One row of the contrasts table as something to speak about, and what its test found."""
+"""A row of the contrasts table as something to speak about: the difference of two arms in one metric at one model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 import pandas as pd
 
+from tasks.reporting.findings.comparison import Comparison, Row
 from tasks.reporting.words.terms import Metric, known, metric_of
 
 ALL = "all"  # the category of a row over all prompts
 
 
-class Found(StrEnum):
-    """What a test says; without one nothing is said. There is no "equal": these tests cannot show it."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-    UNCLEAR = "no difference found"
-    UNTESTED = "not tested"
-
-
-@dataclass(frozen=True)
-class Effect:
+@dataclass(frozen=True, kw_only=True)
+class Effect(Comparison):
     """The difference a - b of one metric at one model, with its test."""
 
     metric: Metric
@@ -31,43 +21,28 @@ class Effect:
     b: str
     role: str
     category: str
-    estimand: str
-    diff: float
-    lo: float
-    hi: float
-    p: float  # corrected where the test belongs to a family
-    family: str | None
-    tests: int  # in the family
-    flip: float  # p of the sign-flip permutation test, which nobody corrected
-    raw: float  # p of the test itself, before correction
-    ps: float
-    k: int
-    n: int
-    missing: int
-    reason: str | None  # why there is no test
+    dataset_claim: bool  # whether it speaks about the dataset, and not only about these checkpoints
+    ps: float  # probability that a scores higher than b
+    k: int  # scores of a prompt
+    missing: int  # prompts
     note: str | None  # what the test goes without
 
-    def found(self, alpha: float) -> Found:
-        """What the (corrected) test says at this level; a difference nobody could test is not interpreted."""
-        if not known(self.p) or not known(self.raw):
-            return Found.UNTESTED
-        if self.p > alpha:
-            return Found.UNCLEAR
-        return Found.HIGHER if self.diff > 0 else Found.LOWER
-
-    def better(self, alpha: float) -> int:
+    @property
+    def better(self) -> int:
         """1 where the test found a to be better, -1 worse, 0 neither (or nobody said which way is better)."""
-        return {Found.HIGHER: 1, Found.LOWER: -1}.get(self.found(alpha), 0) * self.metric.better
+        return self.sign * self.metric.better
 
     @property
-    def dataset_claim(self) -> bool:
-        """Whether the row speaks about the dataset, and not only about these checkpoints."""
-        return self.estimand.startswith("the dataset")
+    def of_100(self) -> int | None:
+        """In how many of 100 pairs a did better; None where that is unknown or nobody said which way is better."""
+        if not known(self.ps) or self.metric.better == 0:
+            return None
+        return round(100 * (self.ps if self.metric.better > 0 else 1 - self.ps))
 
 
-def effects_of(table: pd.DataFrame, primary: str) -> list[Effect]:
-    """Every row of the table of contrasts."""
-    return [_effect(row, primary) for row in table.to_dict("records")]
+def effects_of(table: pd.DataFrame, primary: str, confidence: float) -> list[Effect]:
+    """Every row of the table of contrasts; `confidence` is that of its intervals."""
+    return [_effect(row, primary, confidence) for row in table.to_dict("records")]
 
 
 def chosen(effects: Iterable[Effect], metric: str, a: str, b: str, category: str = ALL) -> list[Effect]:
@@ -76,33 +51,22 @@ def chosen(effects: Iterable[Effect], metric: str, a: str, b: str, category: str
     return [e for e in effects if (e.metric.name, e.a, e.b, e.category) == wanted]
 
 
-def _effect(row: Mapping[Any, Any], primary: str) -> Effect:
-    a, b = str(row["contrast"]).split(" - ", 1)
-    in_family = isinstance(row["family"], str)
-    return Effect(
-        metric=metric_of(str(row["metric"]), primary),
-        model=str(row["model"]),
+def _effect(row: Row, primary: str, confidence: float) -> Effect:
+    (a, b), metric = str(row["contrast"]).split(" - ", 1), metric_of(str(row["metric"]), primary)
+    correction = "Holm" if row["family"] in ("confirmatory", "secondary") else "Benjamini-Hochberg"
+    return Effect.of(
+        row,
+        correction=correction if isinstance(row["family"], str) else None,
+        confidence=confidence,
+        unit=metric.unit,
+        n=int(row["n_prompts"]),
+        metric=metric,
         a=a,
         b=b,
-        role=str(row["role"]),
-        category=str(row["category"]),
-        estimand=str(row["estimand"]),
-        diff=float(row["diff"]),
-        lo=float(row["ci_lo"]),
-        hi=float(row["ci_hi"]),
-        p=float(row["p_corr"] if in_family else row["p"]),
-        family=row["family"] if in_family else None,
-        tests=int(row["m"]) if in_family else 1,
-        flip=float(row["p_signflip"]),
-        raw=float(row["p"]),
+        **{name: str(row[name]) for name in ("model", "role", "category")},
+        dataset_claim=str(row["estimand"]).startswith("the dataset"),
         ps=float(row["ps"]),
         k=int(row["k"]),
-        n=int(row["n_prompts"]),
         missing=int(row["n_missing"]),
-        reason=_text(row["reason"]),
-        note=_text(row.get("note")),
+        note=row["note"] if isinstance(row.get("note"), str) else None,
     )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

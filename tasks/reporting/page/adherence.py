@@ -20,7 +20,7 @@ def section(results: Results) -> Section:
     return Section(
         "adherence",
         "Adherence",
-        "Do the models keep closer to the positions?",
+        "Do the models keep closer to the written positions?",
         {"details": results.found.details},
         figures,
         [shown("arms", "Mean score of each arm", results.arms, columns("model arm mean leads"))],

@@ -2,35 +2,31 @@
 
 import pandas as pd
 
-from tasks.reporting.data.measures import prompt_table
-from tasks.reporting.data.study import Study
+from tasks.reporting.page.section import Results
+
+TESTS = "metric model contrast diff ci_lo ci_hi p_corr"
 
 
-def plots(study: Study, arms: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def plots(results: Results) -> dict[str, pd.DataFrame]:
     """File name → table: one row for each mark of a plot, with a label that names it."""
-    contrasts = study.tables["contrasts"]
-    tested = contrasts[contrasts["metric"].isin([study.config.primary, study.config.secondary])]
-    columns = ["label", "metric", "model", "contrast", "diff", "ci_lo", "ci_hi", "p_corr"]
-    whole, parts = tested["category"] == "all", tested["category"] != "all"
-    primary = tested["metric"] == study.config.primary
-    target = tested["contrast"] == f"{study.config.target} - {study.config.control}"
-    overall = tested[whole].assign(label=lambda t: t["model"] + ": " + t["contrast"])
-    by_category = tested[parts & primary & target].assign(label=lambda t: t["model"] + ": " + t["category"])
-    by_task = study.tables["capability"].assign(label=lambda t: t["model"] + " " + t["arm"] + ": " + t["task"])
-    prompts = prompt_table(study, study.config.primary, "test")
+    study, contrasts = results.study, results.study.tables["contrasts"]
+    overall, primary = contrasts["category"] == "all", contrasts["metric"] == results.metric.name
+    secondary = contrasts["metric"] == results.secondary.name
+    target = contrasts["contrast"] == f"{study.config.target} - {study.config.control}"
     return {
-        "contrasts": overall.loc[overall["metric"] == study.config.primary, columns],
-        "toxicity": overall.loc[overall["metric"] == study.config.secondary, columns],
-        "categories": by_category[columns],
-        "prompts": prompts.assign(label=prompts["model"] + ": " + prompts["prompt_id"])[["label", "effect", "change"]],
-        "capability": by_task[["label", "diff", "ci90_lo", "ci90_hi", "margin", "verdict"]],
-        "words": word_divergence(study),
-        "arms": arms.assign(label=arms["model"] + ": " + arms["arm"]),
+        "contrasts": _labelled(contrasts[overall & primary], "{model}: {contrast}", TESTS),
+        "toxicity": _labelled(contrasts[overall & secondary], "{model}: {contrast}", TESTS),
+        "categories": _labelled(contrasts[~overall & primary & target], "{model}: {category}", TESTS),
+        "prompts": _labelled(results.prompts, "{model}: {prompt_id}", "effect change"),
+        "capability": _labelled(
+            study.tables["capability"], "{model} {arm}: {task}", "diff ci90_lo ci90_hi margin verdict"
+        ),
+        "words": _labelled(study.words["divergence"], "{model}: {family}, {arm}", "corrected raw chance p"),
+        "arms": results.arms.assign(label=results.arms["model"] + ": " + results.arms["arm"]),
     }
 
 
-def word_divergence(study: Study) -> pd.DataFrame:
-    """How far apart the groups' words are, a row for each family of each arm."""
-    table = study.words["divergence"]
-    label = table["model"] + ": " + table["family"] + ", " + table["arm"]
-    return table.assign(label=label)[["label", "corrected", "raw", "chance", "p"]]
+def _labelled(table: pd.DataFrame, label: str, columns: str) -> pd.DataFrame:
+    """Some columns of the table behind a label for each row, which is filled from the row."""
+    labels = [label.format_map(row) for row in table.to_dict("records")]
+    return table.assign(label=labels)[["label", *columns.split()]]

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import importlib.metadata
-import itertools
 import os
 import platform
 import re
@@ -16,16 +15,14 @@ from typing import Any
 import psutil
 
 from tasks.reporting.page.section import Results, Section
-from tasks.runtime.durations import recorded, stage_name
-from tasks.runtime.errors import InputError
-from tasks.runtime.files import read_yaml
+from tasks.runtime.durations import recorded
+from tasks.runtime.units import duration
 from tasks.settings.sweep import Sweep
 
 PACKAGES = (
     "torch transformers accelerate deepspeed datasets pandas numpy scipy pingouin statsmodels matplotlib jinja2 dvc "
     "prefect palms"
 )
-GRAPH = Path("dvc.yaml")
 
 
 def section(results: Results) -> Section:
@@ -65,34 +62,14 @@ def data_hashes(datasets: Path, prompts: Path, arms: Sequence[str]) -> list[tupl
 
 
 def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """(stage, how long its last run took, when that ended) for the stages of the ladder, in dvc.yaml's order; but for
-    the report, which is not done yet."""
-    by_stage, rows = recorded(), []
-    for name in _stages(sweep):
-        last = by_stage.get(name)
-        rows.append((name, _took(last.seconds), f"{last.at} UTC") if last else (name, "not recorded", ""))
-    return rows
-
-
-def _stages(sweep: Sweep) -> list[str]:
-    """The names that DVC gives to the stages of the ladder; none where there is no graph to read."""
-    lists = {"${arms}": sweep.tuned, "${sweep.models}": sweep.models, "${sweep.tuned}": sweep.tuned}
-    lists |= {"${sweep.arms}": sweep.arms}
-    try:
-        stages: Mapping[str, Any] = read_yaml(GRAPH)["stages"]
-    except InputError:
-        return []
-    names = []
-    for stage, stanza in stages.items():
-        over = [stanza["foreach"]] if "foreach" in stanza else list(stanza.get("matrix", {}).values())
-        choices = [lists.get(one, ()) if isinstance(one, str) else map(str, one) for one in over]
-        names += [stage_name(stage, chosen) for chosen in itertools.product(*choices) if stage != "report"]
-    return names
-
-
-def _took(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    """(stage, how long its last run took, when that ended) for the stages of the ladder that ran in this working tree,
+    in the order of their first runs; but for the report, which is not done yet."""
+    of_ladder = {"", *sweep.models, *sweep.tuned, *(f"{model}-{arm}" for model in sweep.models for arm in sweep.arms)}
+    return [
+        (stage, duration(last.seconds), f"{last.at} UTC")
+        for stage, last in recorded().items()
+        if stage.partition("@")[2] in of_ladder and stage != "report"
+    ]
 
 
 def machine() -> list[tuple[str, str]]:

@@ -11,6 +11,8 @@ from markupsafe import Markup
 from tasks.reporting.findings.cooccurrence import WordTable
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.tables import Table
+from tasks.reporting.words.sentences import environment as templates
+from tasks.reporting.words.text import safe
 from tasks.runtime.errors import WorkError
 
 MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere
@@ -61,14 +63,8 @@ def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[
 
 
 def _environment(budget: Budget) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"held": held, "afforded": budget.afforded}
+    environment = templates(_HERE, autoescape=True)
+    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe}
     return environment
 
 
@@ -88,14 +84,15 @@ def _render(environment: jinja2.Environment, results: Results, sections: Sequenc
 def _shared(results: Results) -> dict[str, Any]:
     """What every template reads."""
     study = results.study
+    test = [prompt.category for prompt in study.prompts.values() if prompt.split == "test"]
     return {
         "study": study,
         "models": study.models,
         "control": study.config.control,
         "target": study.config.target,
         "metric": results.metric,
-        "categories": list(dict.fromkeys(results.test_categories)),
-        "prompts": len(results.test_categories),
+        "categories": list(dict.fromkeys(test)),
+        "prompts": len(test),
     }
 
 

@@ -7,13 +7,14 @@ from html import escape
 from typing import NamedTuple
 
 from tasks.inputs.characters import visible
+from tasks.inputs.dataset import Prompt
 from tasks.reporting.data.measures import drawn_prompts, loops, test_completions
 from tasks.reporting.data.study import Study
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import shown
 from tasks.reporting.words.terms import counted, signed
-from tasks.reporting.words.text import excerpt, safe
+from tasks.reporting.words.text import excerpt
 
 EXTREMES = 3  # prompts shown as the best and as the worst by effect
 BUDGET = 2_500_000  # bytes of completions in the page, which stays below 5 MB with everything else
@@ -37,13 +38,9 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """A prompt with its answers and its completions."""
+    """A prompt with its completions."""
 
-    id: str
-    category: str
-    prompt: str
-    desired: str
-    undesired: str
+    prompt: Prompt
     effect: str
     first: Sequence[Row]  # of each model, the largest model's first
     more: Sequence[Row]  # shown once they are unfolded
@@ -95,14 +92,11 @@ def _affordable(study: Study, texts: Texts) -> tuple[list[tuple[str, int]], str]
     sets = sorted(sizes, key=lambda each: (each[1], -study.models.index(each[0])))
     spent = itertools.accumulate(sizes[each] for each in sets)
     affordable = [each for each, bytes_ in zip(sets, spent, strict=True) if bytes_ <= BUDGET or each == sets[0]]
-    rest = len(sets) - len(affordable)
-    return affordable, f"{rest} of {len(sets)} sets of completions are left out here to keep the page small." * bool(
-        rest
-    )
+    left_out = f"{len(sets) - len(affordable)} of {len(sets)} sets of completions are left out here"
+    return affordable, f"{left_out} to keep the page small." if len(affordable) < len(sets) else ""
 
 
 def _view(study: Study, name: str, effect: object, texts: Texts, sets: Sequence[tuple[str, int]]) -> View:
-    prompt = study.prompts[name]
     places = {model: place for place, model in enumerate(study.models, 1)}
     first: dict[str, Row] = {}
     more = []
@@ -111,16 +105,7 @@ def _view(study: Study, name: str, effect: object, texts: Texts, sets: Sequence[
         row = Row(model, places[model], sample, sides)
         if any(completion for _, completion in sides) and first.setdefault(model, row) is not row:
             more.append(row)
-    return View(
-        id=name,
-        category=prompt.category,
-        prompt=safe(prompt.prompt),
-        desired=safe(prompt.desired),
-        undesired=safe(prompt.undesired),
-        effect=signed(effect),
-        first=list(first.values()),
-        more=more,
-    )
+    return View(study.prompts[name], signed(effect), list(first.values()), more)
 
 
 def _shown(completion: tuple[str, str] | None) -> Shown | None:

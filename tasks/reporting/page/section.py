@@ -61,11 +61,6 @@ class Results:
         pairs = ((target, control), (target, base), (control, base))
         return [effect for a, b in pairs for effect in self.found.of(metric.name, a, b)]
 
-    @property
-    def test_categories(self) -> list[str]:
-        """The category of each test prompt."""
-        return [prompt.category for prompt in self.study.prompts.values() if prompt.split == "test"]
-
 
 @dataclass(frozen=True)
 class Section:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from tasks.curation.matching import matching
-from tasks.reporting.data.measures import length_effects, rated, similarity_table, without_nearest
+from tasks.reporting.data.measures import detectable_effects, length_effects, rated, similarity_table, without_nearest
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures import rows, spread
 from tasks.reporting.figures.drawing import Figure
@@ -14,10 +14,8 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import Column, columns
 from tasks.reporting.tables.tables import Table, guessed, shown
 from tasks.reporting.words.terms import MINUS, metric_of
-from tasks.stats.power import detectable_curve
 
 TWO_SIZES = "Difference of the effect between two model sizes (no trend)"
-PROMPTS_OF_THE_CURVE = (10, 20, 40, 60, 80, 120, 160)
 DIFFERENCE = "diff ci_lo ci_hi"
 CONTRASTS = (
     f"metric model contrast role {DIFFERENCE} ps p p_corr family m p_signflip stat df se g_z d_lo d_hi bf10 mean_a "
@@ -61,10 +59,7 @@ def _figures(results: Results) -> Iterator[Figure]:
         yield spread.training(study)
     yield spread.matched_lengths(study)
     yield spread.similarity(study, metric, similarity_table(study))
-    tests = sorted({1, 2 * len(study.models)})
-    categories, n = prompts["category"].nunique(), prompts["prompt_id"].nunique()
-    counts = sorted({*[count for count in PROMPTS_OF_THE_CURVE if count >= 2 * categories], n})
-    yield spread.detectable(detectable_curve(counts, categories=categories, tests=tests, alpha=study.alpha), n)
+    yield spread.detectable(detectable_effects(study), prompts["prompt_id"].nunique())
 
 
 def tables(results: Results) -> Iterator[Table]:
@@ -80,7 +75,7 @@ def tables(results: Results) -> Iterator[Table]:
     yield _tests("without-nearest", caption, without_nearest(study), columns(BRIEF), study)
     yield shown("prompts", "Every test prompt", similarity_table(study), _prompt_columns(study))
     if len(variance := study.tables.get("variance", pd.DataFrame())):
-        headings = columns(VARIANCE, m="tests in the family", reason="why not")
+        headings = columns(VARIANCE, reason="why not")
         yield _tests("variance", "Where the noise comes from, and what could be found", variance, headings, study)
     if len(trend) and len(study.models) > 1:
         caption = "Trend with model size" if trend["n_models"].max() >= MODELS_OF_A_TREND else TWO_SIZES

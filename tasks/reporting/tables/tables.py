@@ -60,11 +60,11 @@ def entry(value: Any, column: Column) -> Entry:
         return Entry(NOTHING, "", column.kind != "text")
     if column.kind == "text" or not known(plain(value)):
         return Entry(str(value), "", False)
-    figure, digits = plain(value), 3 if column.digits is None else column.digits
+    figure, digits = plain(value), column.digits
     written = {
         "number": lambda: number(figure, digits),
         "signed": lambda: signed(figure, digits),
-        "percent": lambda: percent(figure, column.digits or 0),
+        "percent": lambda: percent(figure, digits),
         "count": lambda: f"{figure:.0f}",
         "size": lambda: size(figure),
     }[column.kind]()
