@@ -11,8 +11,8 @@ class Cooccurrence:
     """How the words that follow a group are found, weighed and tested."""
 
     language: str  # ISO 639-1 code of the probes and of what models make of them
-    tagger: str  # a name in tasks/taggers
-    lexicon: str  # a name in tasks/lexicons
+    tagger: str  # a name in tasks/bias/taggers
+    lexicon: str  # a name in tasks/bias/lexicons
     window: Literal["clause", "whole"]  # the first clause of a completion, or all of it
     lemmatise: bool  # count "happiest" as "happy"
     mark_negation: bool  # count "not kind" as a word of its own, with the opposite sentiment
