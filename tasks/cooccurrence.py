@@ -11,19 +11,18 @@ changes.csv, counts.csv, and used.json (tagger, lexicon, their versions, every c
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from tasks.bias.associations import Texts, associations
+from tasks.bias.associations import Associations, Texts, associations
+from tasks.bias.backends import Lexicon, Tagger, open_lexicon, open_tagger
 from tasks.bias.descriptions import Describer, sentiments
-from tasks.bias.lexicons import Lexicon, open_lexicon
 from tasks.bias.sentiment import completion_sentiment, label_sentiment
-from tasks.bias.tables import Analysis, all_tables, analysis, metrics, warnings_of
-from tasks.bias.taggers import Tagger, open_tagger
+from tasks.bias.tables import all_tables, metrics, warnings_of
 from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
 from tasks.formats.tables import read_table
 from tasks.inputs.probes import Family, load_families
@@ -101,29 +100,29 @@ def analyse(
     sources: Mapping[str, Source],
     describer: Describer,
     lexicon: Lexicon,
-) -> list[Analysis]:
+) -> list[Associations]:
     """The figures of every checkpoint and family, in the order of the ladder and of the probe file."""
     config, descriptions = describer.config, describer.describe(completions)
     scores = sentiments(descriptions.words, lexicon, config)
     counts, vocabulary = descriptions.counts()
     completions = completions.join(completion_sentiment(descriptions, scores))
     rows = completions.groupby(["model", "arm", "family"], sort=False).indices
-    keys = [(checkpoint, family) for checkpoint in ladder for family in describer.families.values()]
-    texts = [texts_of(counts, vocabulary, completions, rows[c.model, c.arm, family.id]) for c, family in keys]
-    parts: dict[str, int] = {}  # a change is of two arms, so all leave out the same number
-    for (_, family), each in zip(keys, texts, strict=True):
-        parts[family.id] = min(each.parts, parts.get(family.id, each.parts))
+    texts = []
+    for checkpoint, family in product(ladder, describer.families.values()):
+        at = rows[checkpoint.model, checkpoint.arm, family.id]
+        words = counts[at]
+        present = np.flatnonzero(words.getnnz(axis=0))  # words that none of them holds need no columns
+        key = key_columns(checkpoint, sources[checkpoint.model], family)
+        texts.append(Texts(key, family, completions.iloc[at], words[:, present], [vocabulary[i] for i in present]))
+    # a change is of two arms, so the jackknife leaves out the same number of parts in all
+    parts = {name: min(each.parts for each in texts if each.family.id == name) for name in describer.families}
+    sentiment = label_sentiment(descriptions, scores)
     with ThreadPoolExecutor(min(THREADS, launch.threads())) as pool:  # numpy and scipy let other threads work
-        results = pool.map(lambda each, key: associations(each, config, parts[key[1].id]), texts, keys)
-    word_sentiment = label_sentiment(descriptions, scores)
-    return [
-        analysis(checkpoint, sources[checkpoint.model], family, each, result, word_sentiment, config)
-        for (checkpoint, family), each, result in zip(keys, texts, results, strict=True)
-    ]
+        return list(pool.map(lambda each: associations(each, sentiment, config, parts[each.family.id]), texts))
 
 
-def texts_of(counts: sparse.csr_matrix, vocabulary: Sequence[str], completions: pd.DataFrame, at: Any) -> Texts:
-    """The completions at some places, without the columns of words that none of them holds."""
-    words = counts[at]
-    present = np.flatnonzero(words.getnnz(axis=0))
-    return Texts(words[:, present], [vocabulary[i] for i in present], completions.iloc[at])
+def key_columns(checkpoint: Checkpoint, source: Source, family: Family) -> dict[str, Any]:
+    """The columns that every table starts with."""
+    model = {"model": checkpoint.model, "params": source.parameters, "model_family": source.family}
+    arm = {"arm": checkpoint.arm, "dataset": checkpoint.dataset, "seed": checkpoint.seed}
+    return model | arm | {"family": family.id}

@@ -15,6 +15,7 @@ from tasks import cooccurrence
 from tasks.bias.associations import Texts, associations, leading
 from tasks.bias.divergence import divergence
 from tasks.bias.logodds import favoured
+from tasks.bias.sentiment import completion_sentiment
 from tasks.bias.tables import with_verdicts
 from tasks.formats.tables import write_table
 from tasks.runtime.command import Job
@@ -23,23 +24,24 @@ from tasks.runtime.files import write_json
 from tests.support.made_completions import GENDER, PARAMS, QUICK, checkpoint, completions, describer
 
 
-def texts_of(table: pd.DataFrame, **changes: Any) -> Texts:
-    words, vocabulary = describer(**changes).describe(table).counts()
-    return Texts(words, vocabulary, table)
+def texts_of(table: pd.DataFrame) -> Texts:
+    descriptions = describer().describe(table)
+    table = table.join(completion_sentiment(descriptions, np.zeros(len(descriptions.words))))
+    return Texts({}, GENDER, table, *descriptions.counts())
 
 
 def test_a_word_three_times_as_frequent_in_one_group_leads_it() -> None:
     planted = {"She": ("musical", 0.3, 0.1)}
     table = completions([GENDER], 400, np.random.default_rng(1), planted=planted)
-    found = associations(texts_of(table), QUICK, 20)
-    first = found.words[found.words["group"] == "She"].iloc[0]
+    tables = associations(texts_of(table), {}, QUICK, 20).tables
+    first = tables["words"].query("group == 'She'").iloc[0]
     assert first["word"] == "musical"
     assert first["z"] > 4
     assert first["p"] == pytest.approx(1 / 200)
     assert first["ratio"] == pytest.approx(3, rel=0.25)
     assert first["z_prior_50"] > first["z"] > first["z_prior_5000"]
-    assert found.divergence.p == pytest.approx(1 / 200)
-    assert found.divergence.corrected > 0
+    assert tables["divergence"]["p"].item() == pytest.approx(1 / 200)
+    assert tables["divergence"]["corrected"].item() > 0
 
 
 def test_without_bias_few_words_pass_and_the_divergence_test_holds_its_level() -> None:
@@ -72,7 +74,7 @@ def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     he = [" kind, so kind."] * 6 + [" rude."] * 4
     she = [" kind."] * 2 + [" rude and rude."] * 8
     table = completions([GENDER], 5, np.random.default_rng(0)).assign(completion=[*he[:5], *she[:5], *he[5:], *she[5:]])
-    words = associations(texts_of(table), replace(QUICK, minimum_count=1), 5).words
+    words = associations(texts_of(table), {}, replace(QUICK, minimum_count=1), 5).tables["words"]
     kind = words[(words["group"] == "He") & (words["word"] == "kind")].iloc[0]
     assert (kind["n_group"], kind["n_rest"], kind["count_group"], kind["count_rest"]) == (10, 10, 6, 2)
     weighted = precision = 0.0

@@ -4,37 +4,39 @@ Counts are of completions; the tests permute whole completions between groups wi
 (`tasks.bias.logodds`, `tasks.bias.divergence`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from tasks.bias import Labels
-from tasks.bias.divergence import LEAVE_OUT, Divergence, LeftOut, divergence, left_out
+from tasks.bias.divergence import LEAVE_OUT, LeftOut, divergence, left_out
 from tasks.bias.logodds import COLUMNS, favoured
+from tasks.bias.sentiment import group_sentiment
+from tasks.inputs.probes import Family
 from tasks.settings.cooccurrence import Cooccurrence
+
+TABLES = ("words", "favoured", "sentiment", "divergence", "counts")
 
 
 @dataclass(frozen=True)
 class Texts:
-    """One family's completions of one checkpoint, a row each: their words (completions, vocabulary) and the table."""
+    """One family's completions of one checkpoint, and the words in them."""
 
-    words: sparse.csr_matrix
+    key: Mapping[str, Any]  # the columns that every table starts with
+    family: Family
+    completions: pd.DataFrame  # `group`, `template`, `completion`, and the columns of `completion_sentiment`
+    words: sparse.csr_matrix  # (completions, vocabulary)
     vocabulary: Sequence[str]
-    completions: pd.DataFrame  # `group` and `template` at least
 
     @cached_property
-    def groups(self) -> Labels:
-        """The group of each completion."""
-        return self.completions["group"].to_numpy(object)  # plain text, as reasons quote it
-
-    @cached_property
-    def templates(self) -> Labels:
-        """The template of each completion."""
-        return self.completions["template"].to_numpy(object)
+    def labels(self) -> tuple[Labels, Labels]:
+        """Group and template of each completion, as plain text, since reasons quote it."""
+        return self.completions["group"].to_numpy(object), self.completions["template"].to_numpy(object)
 
     @property
     def parts(self) -> int:
@@ -44,42 +46,64 @@ class Texts:
     @property
     def fewest(self) -> tuple[int, str]:
         """Completions with a descriptive word, of the group that has the fewest, and its name."""
-        with_words = self.words.getnnz(axis=1) > 0
-        return min((int(with_words[self.groups == group].sum()), str(group)) for group in np.unique(self.groups))
+        with_words = pd.Series(self.words.getnnz(axis=1) > 0).groupby(self.labels[0]).sum()
+        return min((int(count), str(group)) for group, count in with_words.items())
 
 
 @dataclass(frozen=True)
 class Associations:
     """What one family's completions of one checkpoint show."""
 
-    words: pd.DataFrame  # of `favoured`, and whether the test `holds`
-    reason_words: str | None  # why that table is empty
-    divergence: Divergence
+    key: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]  # by the names of `TABLES`
     left_out: LeftOut | None  # None where the jackknife cannot leave anything out
+    reason: str | None  # why there is no divergence
     fewest: tuple[int, str]
     warning: str | None  # why the counts say little
 
 
-def associations(texts: Texts, config: Cooccurrence, parts: int) -> Associations:
-    """The favoured words and the divergence of one family in one checkpoint; `parts` is the same for all arms."""
-    labels = (texts.groups, texts.templates)
+def associations(texts: Texts, sentiment: Mapping[str, float], config: Cooccurrence, parts: int) -> Associations:
+    """The tables of one family in one checkpoint, groups in the order of the probe file.
+
+    `sentiment` is that of words; the jackknife leaves out so many `parts`, the same for all arms.
+    """
+    words, reason_words = _words(texts, sentiment, config)
+    apart = divergence(texts.words, *texts.labels, permutations=config.permutations, seed=config.seed)
+    without = None
+    if parts > 1 and apart.reason is None:
+        draws = config.jackknife_permutations
+        without = left_out(texts.words, *texts.labels, permutations=draws, seed=config.seed, parts=parts)
+    sizes = {"groups": len(texts.family.groups), "templates": len(texts.family.templates)}
+    tables = (
+        words,
+        leading(words, config.top),
+        group_sentiment(texts.completions, config.confidence),
+        pd.DataFrame([sizes | asdict(apart) | {"reason_words": reason_words}]),
+        prompt_counts(texts),
+    )
+    warning = too_few(*texts.fewest, config.min_completions)
+    flags = {"too_few": warning is not None, "warning": warning}
+    keyed = [pd.DataFrame(texts.key, index=table.index).join(table).assign(**flags) for table in tables]
+    by_name = dict(zip(TABLES, keyed, strict=True))
+    return Associations(texts.key, by_name, without, apart.reason, texts.fewest, warning)
+
+
+def _words(texts: Texts, sentiment: Mapping[str, float], config: Cooccurrence) -> tuple[pd.DataFrame, str | None]:
+    """The table of `favoured` with whether the test `holds` and the sentiment, and why it is empty."""
     words, reason = favoured(
         texts.words,
         texts.vocabulary,
-        *labels,
+        *texts.labels,
         prior_total=config.prior_total,
         other_priors=config.other_priors,
         minimum=config.minimum_count,
         permutations=config.permutations,
         seed=config.seed,
     )
-    apart = divergence(texts.words, *labels, permutations=config.permutations, seed=config.seed)
-    without = None
-    if parts > 1 and apart.reason is None:
-        draws = config.jackknife_permutations
-        without = left_out(texts.words, *labels, permutations=draws, seed=config.seed, parts=parts)
-    words = words.assign(holds=words["p"] <= 1 - config.confidence)
-    return Associations(words, reason, apart, without, texts.fewest, too_few(*texts.fewest, config.min_completions))
+    place = {group: i for i, group in enumerate(texts.family.groups)}
+    words = words.sort_values("group", key=lambda names: names.map(place), kind="stable")
+    known = words["word"].map(sentiment).astype("float64")
+    return words.assign(holds=words["p"] <= 1 - config.confidence, sentiment=known), reason
 
 
 def too_few(count: int, group: str, needed: int) -> str | None:
@@ -107,3 +131,20 @@ def leading(words: pd.DataFrame, top: int) -> pd.DataFrame:
             table = table.head(top).drop(columns="order")
             parts.append(table.assign(by=by, rank=range(1, 1 + len(table))))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "by", "rank"])
+
+
+def prompt_counts(texts: Texts) -> pd.DataFrame:
+    """For every prompt: completions, empty ones, those with a descriptive word, such words, different ones."""
+    completions = texts.completions.reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            "template": template,
+            "group": group,
+            "n": len(part),
+            "n_empty": int((part["completion"].str.strip() == "").sum()),
+            "n_with_words": int((part["words"] > 0).sum()),
+            "words": int(part["words"].sum()),
+            "different_words": int((texts.words[part.index].getnnz(axis=0) > 0).sum()),
+        }
+        for (template, group), part in completions.groupby(["template", "group"], sort=False)
+    )

@@ -38,8 +38,8 @@ def clause(text: str, language: str) -> str:
     """
     text = _LEAD.sub("", text, count=1)
     ends = [_END, *([_OPENERS[language]] if language in _OPENERS else [])]
-    found = [match.start() for pattern in ends if (match := re.search(pattern, text, re.IGNORECASE))]
-    return text[: min(found)] if found else text
+    starts = [match.start() for pattern in ends if (match := re.search(pattern, text, re.IGNORECASE))]
+    return text[: min(starts)] if starts else text
 
 
 def unbroken(completion: str) -> str:
@@ -52,16 +52,16 @@ def tokens(text: str) -> list[str]:
 
     A word in capitals becomes small, since capitals mean a name to a tagger ("INTELLIGENT").
     """
-    found: list[str] = []
+    parts: list[str] = []
     text, place = text.replace("’", "'"), 0
     for word in words(text):
         at = text.index(word, place)
-        found += _MARK.findall(text[place:at])
+        parts += _MARK.findall(text[place:at])
         place = at + len(word)
         whole = word.lower() if len(word) > 1 and word.isupper() else word
-        parts = _CONTRACTION.fullmatch(whole)
-        found += [part for part in parts.groups() if part] if parts else [whole]
-    return found + _MARK.findall(text[place:])
+        contraction = _CONTRACTION.fullmatch(whole)
+        parts += [part for part in contraction.groups() if part] if contraction else [whole]
+    return parts + _MARK.findall(text[place:])
 
 
 def negated(sentence: Sequence[str], at: int, language: str) -> bool:

@@ -15,15 +15,15 @@ import pandas as pd
 from scipy import sparse
 
 from tasks.bias import Floats, Labels
+from tasks.bias.backends import Description, Kind, Lexicon, Tagger
 from tasks.bias.clauses import clause, is_negator, negated, tokens, unbroken
-from tasks.bias.lexicons import NEGATED, Lexicon
-from tasks.bias.taggers import Description, Kind, Tagger
 from tasks.inputs.probes import Family
 from tasks.runtime.progress import Progress
 from tasks.settings.cooccurrence import Cooccurrence
 from tasks.text.words import sentences
 
 CHUNK = 500  # sentences tagged between two lines of progress
+NEGATED = -0.74  # "not kind" has this share of the sentiment of "kind" (Hutto and Gilbert 2014)
 
 Sentence = tuple[str, ...]
 

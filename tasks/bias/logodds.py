@@ -43,7 +43,7 @@ class Stratum:
 
     def prior(self, total: float) -> Floats:
         """Prior counts: `total` x each word's frequency in the template."""
-        return np.maximum(total * self.pooled / self.pooled.sum(), NO_PRIOR)
+        return np.asarray(np.maximum(total * self.pooled / self.pooled.sum(), NO_PRIOR))
 
 
 def strata_of(words: sparse.csr_matrix, codes: Labels, templates: Labels, groups: int) -> list[Stratum]:

@@ -1,7 +1,7 @@
 """The tables of the co-occurrence analysis, a row a test, unrounded; and the few figures that a team tracks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from math import nan
 from typing import Any
 
@@ -9,80 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasks.bias.associations import Associations, Texts, leading
+from tasks.bias.associations import TABLES, Associations
 from tasks.bias.divergence import Change, change
-from tasks.bias.sentiment import group_sentiment
-from tasks.formats.checkpoints import BASE, Checkpoint, Source
-from tasks.inputs.probes import Family
-from tasks.settings.cooccurrence import Cooccurrence
+from tasks.formats.checkpoints import BASE
 
-TABLES = ("words", "favoured", "sentiment", "divergence", "counts")
 JACKKNIFE = "a prompt has one completion: nothing can be left out"
 MORE, LESS, UNCLEAR, FEW, UNTESTED = "more", "less", "no change found", "too few words", "not tested"
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """One family in one checkpoint: the columns that every table starts with, what was found, and its tables."""
-
-    key: Mapping[str, Any]
-    associations: Associations
-    tables: Mapping[str, pd.DataFrame]  # by the names of `TABLES`
-
-
-def analysis(
-    checkpoint: Checkpoint,
-    source: Source,
-    family: Family,
-    texts: Texts,
-    associations: Associations,
-    word_sentiment: Mapping[str, float],
-    config: Cooccurrence,
-) -> Analysis:
-    """The tables of one family in one checkpoint, groups in the order of the probe file."""
-    key = {"model": checkpoint.model, "params": source.parameters, "model_family": source.family}
-    key |= {"arm": checkpoint.arm, "dataset": checkpoint.dataset, "seed": checkpoint.seed, "family": family.id}
-    place = {group: i for i, group in enumerate(family.groups)}
-    words = associations.words.sort_values("group", key=lambda names: names.map(place), kind="stable")
-    words = words.assign(sentiment=words["word"].map(word_sentiment).astype("float64"))
-    tables = (
-        words,
-        leading(words, config.top),
-        group_sentiment(texts.completions, config.confidence),
-        pd.DataFrame([divergence_row(family, associations)]),
-        prompt_counts(texts),
-    )
-    warning = {"too_few": associations.warning is not None, "warning": associations.warning}
-    keyed = [pd.DataFrame(key, index=table.index).join(table).assign(**warning) for table in tables]
-    return Analysis(key, associations, dict(zip(TABLES, keyed, strict=True)))
-
-
-def divergence_row(family: Family, associations: Associations) -> dict[str, Any]:
-    """How far apart the groups are, with why the figure or the word table is missing."""
-    sizes = {"groups": len(family.groups), "templates": len(family.templates)}
-    return sizes | asdict(associations.divergence) | {"reason_words": associations.reason_words}
-
-
-def prompt_counts(texts: Texts) -> pd.DataFrame:
-    """For every prompt: completions, empty ones, those with a descriptive word, such words, different ones."""
-    rows = []
-    completions = texts.completions.reset_index(drop=True)
-    for (template, group), part in completions.groupby(["template", "group"], sort=False):
-        rows.append(
-            {
-                "template": template,
-                "group": group,
-                "n": len(part),
-                "n_empty": int((part["completion"].str.strip() == "").sum()),
-                "n_with_words": int((part["words"] > 0).sum()),
-                "words": int(part["words"].sum()),
-                "different_words": int((texts.words[part.index].getnnz(axis=0) > 0).sum()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def all_tables(analyses: Sequence[Analysis], target: str, confidence: float) -> dict[str, pd.DataFrame]:
+def all_tables(analyses: Sequence[Associations], target: str, confidence: float) -> dict[str, pd.DataFrame]:
     """Every table by name, checkpoints in the order of `analyses`; `target` is the dataset whose effect is claimed."""
     tables = {name: stacked([each.tables[name] for each in analyses]) for name in TABLES}
     return tables | {"changes": with_verdicts(pd.DataFrame(changes(analyses, confidence)), target, 1 - confidence)}
@@ -94,27 +29,26 @@ def stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def changes(analyses: Sequence[Analysis], confidence: float) -> Iterator[dict[str, Any]]:
+def changes(analyses: Sequence[Associations], confidence: float) -> Iterator[dict[str, Any]]:
     """Each tuned arm's corrected divergence less that of base, within model and family.
 
-    `least_n` are the completions with a descriptive word of the group and arm that have the fewest.
+    `least_n` are the completions with a descriptive word of the arm and group that have the fewest.
     """
-    base = {(each.key["model"], each.key["family"]): each for each in analyses if each.key["arm"] == BASE}
+    bases = {(each.key["model"], each.key["family"]): each for each in analyses if each.key["arm"] == BASE}
     for tuned in (each for each in analyses if each.key["arm"] != BASE):
-        pair = (base[tuned.key["model"], tuned.key["family"]], tuned)
-        a, b = tuned.associations, pair[0].associations
-        warnings = [f"{each.key['arm']}: {each.associations.warning}" for each in pair if each.associations.warning]
-        least = min(pair, key=lambda each: each.associations.fewest[0])
+        base = bases[tuned.key["model"], tuned.key["family"]]
+        warnings = [f"{each.key['arm']}: {each.warning}" for each in (tuned, base) if each.warning]
+        least = min((base, tuned), key=lambda each: each.fewest[0])
         yield {
             **tuned.key,
             "contrast": f"{tuned.key['arm']} - {BASE}",
-            "parts": len(a.left_out[1]) if a.left_out else 0,
-            **asdict(arm_change(a, b, confidence)),
+            "parts": len(tuned.left_out[1]) if tuned.left_out else 0,
+            **asdict(arm_change(tuned, base, confidence)),
             "too_few": bool(warnings),
-            "warning": warnings[-1] if warnings else None,
-            "least_n": least.associations.fewest[0],
+            "warning": next(iter(warnings), None),
+            "least_n": least.fewest[0],
             "least_arm": least.key["arm"],
-            "least_group": least.associations.fewest[1],
+            "least_group": least.fewest[1],
         }
 
 
@@ -123,7 +57,7 @@ def arm_change(tuned: Associations, base: Associations, confidence: float) -> Ch
     if tuned.left_out and base.left_out:
         return change(tuned.left_out, base.left_out, confidence=confidence)
     missing = base if tuned.left_out else tuned
-    return Change(nan, nan, 0, nan, nan, nan, missing.divergence.reason or JACKKNIFE)
+    return Change(nan, nan, 0, nan, nan, nan, missing.reason or JACKKNIFE)
 
 
 def with_verdicts(changes: pd.DataFrame, target: str, alpha: float) -> pd.DataFrame:

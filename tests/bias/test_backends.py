@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tasks.bias.lexicons import open_lexicon, vader
-from tasks.bias.taggers import Description, open_tagger
+from tasks.bias.backends import Description, open_lexicon, open_tagger
+from tasks.bias.lexicons import vader
 from tasks.runtime.errors import InputError
 
 SENTENCES = [["She", "was", "very", "happiest"], ["He", "left"]]

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tasks.bias.backends import Description
 from tasks.bias.descriptions import Word, sentiments
 from tasks.bias.lexicons import vader
-from tasks.bias.taggers import Description
 from tasks.inputs.probes import Family
 from tests.support.made_completions import GENDER, QUICK, completions, describer
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tasks.bias.backends import Description
 from tasks.bias.clauses import tokens
-from tasks.bias.taggers import Description, hanta
+from tasks.bias.taggers import hanta
 from tasks.runtime.errors import InputError
 
 

@@ -8,7 +8,7 @@ import importlib
 from statistics import fmean
 from typing import Any
 
-from tasks.bias.taggers import Kind
+from tasks.bias.backends import Kind
 from tasks.runtime.errors import InputError
 
 nltk: Any = importlib.import_module("nltk")  # without types
@@ -29,12 +29,12 @@ def sentiment(word: str, kind: Kind, senses: str) -> float | None:
     Raises InputError if the data is not there.
     """
     try:
-        found = list(nltk.corpus.sentiwordnet.senti_synsets(word.lower().replace("-", "_"), LETTERS[kind]))
+        synsets = list(nltk.corpus.sentiwordnet.senti_synsets(word.lower().replace("-", "_"), LETTERS[kind]))
     except LookupError:
         raise InputError(
             f"cooccurrence.lexicon 'sentiwordnet' needs NLTK's data: python -m nltk.downloader {DATA}"
         ) from None
-    scores = [100 * (one.pos_score() - one.neg_score()) for one in found]
+    scores = [100 * (synset.pos_score() - synset.neg_score()) for synset in synsets]
     if not scores:
         return None
     return scores[0] if senses == "first" else fmean(scores)

@@ -9,7 +9,7 @@ import importlib.metadata
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from tasks.bias.taggers import Kind
+from tasks.bias.backends import Kind
 
 NAME = "vader"
 LANGUAGES = ("en",)

@@ -12,7 +12,7 @@ from typing import Any
 
 from HanTa.HanoverTagger import HanoverTagger
 
-from tasks.bias.taggers import Description, Kind, no_language
+from tasks.bias.backends import Description, Kind, no_language
 
 NAME = "hanta"
 END = "."  # the models were trained on whole sentences: without an end mark, a last "kind" becomes a noun
@@ -47,15 +47,15 @@ def version(language: str) -> str:
 def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Description | None]]:
     """Each sentence's tokens as descriptions; words seen before cost a look-up."""
     model, tagger = _model(language), _tagger(language)
-    found = []
+    descriptions = []
     for sentence in sentences:
         tags = tagger.tag_sent([*sentence, END], taglevel=0)[:-1] if sentence else []
-        kinds: list[Kind | None] = [_kind(one, model) for one in tags]
+        kinds: list[Kind | None] = [_kind(mark, model) for mark in tags]
         if language == "en":
             _mend_english(sentence, tags, kinds)
         pairs = zip(sentence, tags, kinds, strict=True)
-        found.append([_description(language, word, one, kind) if kind else None for word, one, kind in pairs])
-    return found
+        descriptions.append([_description(language, word, mark, kind) if kind else None for word, mark, kind in pairs])
+    return descriptions
 
 
 def _model(language: str) -> Model:
@@ -82,15 +82,15 @@ def _mend_english(sentence: Sequence[str], tags: Sequence[str], kinds: list[Kind
     and with a hyphen ("well-behaved"); elsewhere it is left a verb ("was arrested"). A noun that may well be an
     adjective ("kind") is one where a lone singular noun is rare: there, and after "be", "as" or "not".
     """
-    for i, one in enumerate(tags):
+    for i, mark in enumerate(tags):
         degree = i > 0 and sentence[i - 1].lower() in DEGREES
         joined = i > 1 and kinds[i - 2] == "adjective" and (tags[i - 1] == "CJC" or sentence[i - 1] == ",")
-        if one in PARTICIPLES:
-            found = degree or "-" in sentence[i] or (joined and one != "VVD")
+        if mark in PARTICIPLES:
+            describes = degree or "-" in sentence[i] or (joined and mark != "VVD")
         else:
             after = i > 0 and (tags[i - 1][:2] in ("VB", "XX") or sentence[i - 1].lower() == "as")
-            found = one == "NN1" and (degree or joined or after) and _may_be_adjective(sentence[i].lower())
-        if found:
+            describes = mark == "NN1" and (degree or joined or after) and _may_be_adjective(sentence[i].lower())
+        if describes:
             kinds[i] = "adjective"
 
 

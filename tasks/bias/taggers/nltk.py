@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from tasks.bias.taggers import Description, Kind, no_language
+from tasks.bias.backends import Description, Kind, no_language
 from tasks.runtime.errors import InputError
 
 nltk: Any = importlib.import_module("nltk")  # without types

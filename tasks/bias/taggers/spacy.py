@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.bias.taggers import Description, Kind
+from tasks.bias.backends import Description, Kind
 from tasks.runtime.errors import InputError
 
 spacy: Any = importlib.import_module("spacy")  # not a dependency, so a type checker may not find it

@@ -120,7 +120,7 @@ def rows_of(study: Study, name: str, family: str) -> pd.DataFrame:
 
 def _family(study: Study, name: str) -> FamilyView:
     sentiment, counts, apart = (rows_of(study, table, name) for table in ("sentiment", "counts", "divergence"))
-    few = apart[apart["warning"].notna()].to_dict("records")
+    flagged = apart[apart["warning"].notna()].to_dict("records")
     title = name.replace("_", " ")
     return FamilyView(
         title=title[:1].upper() + title[1:],
@@ -130,7 +130,7 @@ def _family(study: Study, name: str) -> FamilyView:
         words=[_word_table(study, name, model) for model in study.models[::-1]],
         sentiment=shown(f"sentiment-{name}", f"Sentiment of the words: {name}", sentiment, SENTIMENT),
         no_sentiment="" if sentiment["mean"].notna().any() else listed([*sentiment["reason"].dropna().unique()]),
-        warnings=[f"{row['model']}, {row['arm']}: {row['warning']}" for row in few],
+        warnings=[f"{row['model']}, {row['arm']}: {row['warning']}" for row in flagged],
     )
 
 
