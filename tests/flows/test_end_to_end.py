@@ -120,7 +120,7 @@ def test_no_secret_and_no_home_path_is_left_anywhere(tree: Tree, first: str) -> 
 
 
 @pytest.fixture(scope="module")
-def atomic_write(tree: Tree, first: str) -> dict[str, Any]:
+def whole(tree: Tree, first: str) -> dict[str, Any]:
     """The lock of the whole ladder, before anything is changed."""
     del first
     return lock(tree)
