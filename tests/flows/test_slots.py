@@ -8,8 +8,8 @@ from tasks.runtime import launch
 from tasks.runtime.errors import InputError
 
 
-def slots(gpus: tuple[str, ...], gpu: int, *, remote: bool = False) -> Slots:
-    return Slots({"gpu": gpu, "cpu": 4}, gpus, cores=8, remote=remote)
+def slots(gpus: tuple[str, ...], gpu: int) -> Slots:
+    return Slots({"gpu": gpu, "cpu": 4}, gpus, cores=8)
 
 
 def devices(found: Slots, count: int) -> list[str | None]:
@@ -61,12 +61,6 @@ def test_each_slot_has_its_share_of_the_gpus(
     gpus: tuple[str, ...], size: int, expected: list[str | None]
 ) -> None:
     assert devices(slots(gpus, size), size) == expected
-
-
-def test_a_launcher_decides_for_itself() -> None:
-    slot = slots(("0", "1"), 2, remote=True).take("gpu")
-    assert slot is not None
-    assert slot.env == {}
 
 
 def test_sizes_come_from_the_environment() -> None:

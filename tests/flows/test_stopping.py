@@ -258,7 +258,7 @@ class Slow(BaseModel):
     def _slow(self, x):
         print("in it", flush=True)
         time.sleep(20)
-server.api = lambda root: Slow(x=1).model_dump()
+server.api = lambda *_: Slow(x=1).model_dump()
 sys.exit(cli.main(["sweep"]))
 """
     tree = new_tree(FILES)

@@ -72,7 +72,7 @@ def test_scores_of_several_versions_are_never_pooled(recorded: Toxicity, tmp_pat
 def test_a_long_text_is_scored_by_all_of_its_chunks_or_not_at_all(
     recorded: Toxicity, tmp_path: Path, store: Store
 ) -> None:
-    scored, broken = (" ".join(f"This is {word} sentence {i}." for i in range(1500)) for word in ("whole", "broken"))
+    scored, broken = (" ".join(f"This is {word} sentence {i}." for i in range(1000)) for word in ("whole", "broken"))
     perspective = open_scorer(replace(recorded, scorer="perspective"))
     first, second = perspective.cut(scored)
     keep(two(first, 0.1), two(second, 0.2), two(perspective.cut(broken)[1], 0.3))  # the other failed in the past run
