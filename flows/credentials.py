@@ -17,8 +17,8 @@ def load(metas: Iterable[Meta], environ: Mapping[str, str] | None = None) -> dic
     """
     environ = os.environ if environ is None else environ
     wanted = {variable: block for meta in metas for variable, block in meta.secrets if not environ.get(variable)}
-    found = {variable: _value(block) for variable, block in wanted.items()}
-    return {variable: value for variable, value in found.items() if value}
+    values = {variable: _value(block) for variable, block in wanted.items()}
+    return {variable: value for variable, value in values.items() if value}
 
 
 def _value(block: str) -> str | None:

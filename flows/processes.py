@@ -1,7 +1,7 @@
-"""How every process of a stage is found and ended.
+"""The processes of a stage: how they are found, and ended to the last one.
 
-Every process of a stage carries two marks in its environment, so that it is found again whatever became of
-its parent, its process group or its session (torchrun gives each worker a session of its own).
+Each carries two marks in its environment, so that it is found again whatever became of its parent, its process
+group or its session (torchrun gives each worker a session of its own).
 """
 
 import contextlib

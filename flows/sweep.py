@@ -91,11 +91,7 @@ class _Sweep:
         say: Callable[[str], None],
         record: Callable[[str], None],
     ) -> None:
-        self._root = root
-        self._stop = stop
-        self._events = events
-        self._say = say
-        self._record = record
+        self._root, self._stop, self._events, self._say, self._record = root, stop, events, say, record
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.runtime import config
+from tasks.scorers import Score, open_scorer
 from tasks.scorers.perspective import rate_limit
+from tasks.scorers.scoring import score
 from tasks.scorers.store import FILE, Store
 from tasks.settings.toxicity import Toxicity
 from tests.support.analyzer_server import AnalyzerServer, Behaviour
@@ -53,3 +55,14 @@ def settings() -> Toxicity:
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "cache" / FILE) as opened:
         yield opened
+
+
+@pytest.fixture
+def ask(settings: Toxicity, store: Store) -> Callable[..., dict[str, list[Score]]]:
+    """Scores texts by the service: `ask("a", "b", attempts=2)`, with settings of `toxicity.perspective`."""
+
+    def scores(*texts: str, language: str = "en", **perspective: object) -> dict[str, list[Score]]:
+        changed = replace(settings.perspective, **perspective)  # type: ignore[arg-type]
+        return score(open_scorer(replace(settings, perspective=changed)), texts, language, store)
+
+    return scores

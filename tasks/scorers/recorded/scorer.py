@@ -50,9 +50,9 @@ def _version(rows: Sequence[Mapping[str, Any]], config: Settings) -> str:
 
 
 class Recorded(Scorer):
-    """What the scorer `source` once answered: lines of archives. Of several for one text the first counts.
+    """What the scorer `source` once answered, from the lines of archives; the first of several for a text counts.
 
-    Its attributes are those that `source` is set to score; those that the archive lacks are missing.
+    The attributes are those that `source` is set to score; those that the archive lacks are missing.
     """
 
     stored = False
