@@ -81,15 +81,6 @@ def test_sigterm_ends_the_stubborn(tree: Tree) -> None:
     assert tree.left_after(1) == []
 
 
-def test_it_ends_when_its_parent_is_killed(tree: Tree) -> None:
-    (tree.root / "begun").unlink(missing_ok=True)
-    parent = tree.start([sys.executable, "-c", f"import subprocess; subprocess.run({[*STAGE, 'slow']!r})"])
-    wait_for((tree.root / "begun").exists)
-    parent.kill()
-    parent.communicate(timeout=10)
-    assert tree.left_after(8) == []
-
-
 def test_it_does_not_start_when_its_parent_is_gone(tree: Tree) -> None:
     (tree.root / "begun").unlink(missing_ok=True)
     gone = subprocess.Popen(["true"])

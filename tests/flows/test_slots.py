@@ -57,9 +57,7 @@ def test_a_stage_has_the_same_threads_in_a_sweep_as_by_hand(monkeypatch: pytest.
         ((), 2, [None, None]),
     ],
 )
-def test_each_slot_has_its_share_of_the_gpus(
-    gpus: tuple[str, ...], size: int, expected: list[str | None]
-) -> None:
+def test_each_slot_has_its_share_of_the_gpus(gpus: tuple[str, ...], size: int, expected: list[str | None]) -> None:
     assert devices(slots(gpus, size), size) == expected
 
 
