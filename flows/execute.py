@@ -10,10 +10,11 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from flows.lines import Redactor
+from flows.meta import Meta
 from flows.outcome import Result
 from flows.processes import GRACE, PARENT, STAGE_MARK, TREE_MARK, kill, marked
 from flows.run_stage import Verdict, lines
@@ -96,6 +97,22 @@ class Execution:
             last.append(line)
             log(line)
         return verdict, error, tuple(last)
+
+
+def load_keys(metas: Iterable[Meta], environ: Mapping[str, str]) -> dict[str, str]:
+    """Variable → value of every Secret block that a stage's meta names and Prefect's server has.
+
+    A variable that is set already wins. A block that is not there is no error here: only the stage knows
+    whether it needs the key, and says so in its own words.
+    """
+    keys: dict[str, str] = {}
+    for variable, block in [pair for meta in metas for pair in meta.secrets]:
+        if not environ.get(variable):
+            from prefect.blocks.system import Secret
+
+            with contextlib.suppress(ValueError):  # Prefect's word for a block that does not exist
+                keys[variable] = str(Secret.load(block).get())  # type: ignore[union-attr]
+    return {variable: value for variable, value in keys.items() if value}
 
 
 def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:

@@ -48,18 +48,14 @@ class Verdict:
 
     def __init__(self, stage: str) -> None:
         name = re.escape(stage)
-        self._cached = re.compile(rf"^Stage '{name}' (didn't change|is cached)")
-        self._ran = re.compile(rf"^Running stage '{name}'")
+        self._telling = re.compile(rf"(?P<ran>Running stage '{name}')|Stage '{name}' (didn't change|is cached)")
         self.outcome: str | None = None  # "cached" or "ran", by the first of DVC's lines that tells
         self.command_code: int | None = None  # how the stage's own command ended, negative for a signal
 
     def hear(self, line: str) -> None:
         """Take in one line of output."""
-        if self.outcome is None:
-            if self._cached.match(line):
-                self.outcome = "cached"
-            elif self._ran.match(line):
-                self.outcome = "ran"
+        if self.outcome is None and (match := self._telling.match(line)):
+            self.outcome = "ran" if match["ran"] else "cached"
         if line.startswith("ERROR: ") and (code := re.search(r", exited with (-?\d+)$", line)):
             self.command_code = int(code[1])
 

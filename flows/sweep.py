@@ -25,10 +25,10 @@ from prefect.tasks import Task
 from prefect.utilities.annotations import allow_failure
 from prefect.utilities.urls import url_for
 
-from flows import credentials, dag, outcome, server, tree_lock
+from flows import dag, outcome, server, tree_lock
 from flows.artifacts import Progress, publish
 from flows.dag import Stage
-from flows.execute import Execution
+from flows.execute import Execution, load_keys
 from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
@@ -95,7 +95,7 @@ class _Sweep:
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)
-        self._keys = credentials.load(self._meta.values())
+        self._keys = load_keys(self._meta.values(), os.environ)
         self._redact = Redactor({**os.environ, **self._keys})
         self._execution = Execution(root, stop, self._redact)
         self._waiting = list(stages)

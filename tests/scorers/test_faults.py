@@ -128,7 +128,6 @@ def test_a_pause_longer_than_allowed_ends_the_run(serve: Serve, ask: Ask, fault:
 def test_a_service_that_is_down_ends_the_run(serve: Serve, ask: Ask, fault: str) -> None:
     serve(always=fault)
     settings = {"attempts": 2, "give_up_after": 5, "attributes": ("TOXICITY",), **short_timeout(fault)}
-    with pytest.raises(
-        WorkError, match=f"5 texts in a row got no score, the last for {(TRANSIENT | MALFORMED)[fault]}"
-    ):
+    reason = (TRANSIENT | MALFORMED)[fault]
+    with pytest.raises(WorkError, match=f"5 texts in a row got no score, the last for {reason}"):
         ask(*[f"text {i}" for i in range(50)], **settings)
