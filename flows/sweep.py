@@ -230,8 +230,8 @@ class _Sweep:
 
     def _halt(self) -> None:
         """End every process, then let Prefect record it."""
-        left = f"ending {len(self._running)} stages, {len(self._waiting)} are not started"
-        self._say(f"{self._stop.reason}: {left}")
+        running, waiting = len(self._running), len(self._waiting)
+        self._say(f"{self._stop.reason}: ending {running} stages, {waiting} are not started")
         self._execution.end_all()
         deadline = time.monotonic() + _SETTLE
         while self._running and time.monotonic() < deadline:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from flows.processes import TREE_MARK, kill, marked
 from tasks.runtime.errors import InputError
+from tasks.runtime.files import atomic_write
 
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
@@ -215,6 +216,5 @@ def _read(root: Path) -> Holder | None:
 
 
 def _write(root: Path, holder: Holder) -> None:
-    draft = _note(root).with_suffix(".tmp")
-    draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-    draft.replace(_note(root))
+    with atomic_write(_note(root)) as draft:
+        draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")

@@ -97,7 +97,7 @@ def held(tree: Tree, process: "subprocess.Popen[str]", before: int) -> Held:
         found = {who: (int(pid), int(child)) for _, who, pid, child in lines}
         return found if len(found) == 2 else {}
 
-    found = wait_for(pids, 60)
+    found = wait_for(pids, 180)
     note = json.loads((tree.root / ".dvc" / "tmp" / "palms.json").read_text())
     return Held(tree, process, note["flow_run_id"], found)
 

@@ -70,9 +70,8 @@ class ClassifierScorer(Scorer):
             batch = ordered[start : start + self.config.batch_size]
             with models.out_of_memory("lower toxicity.classifier.batch_size"):
                 rows = self._probabilities(net, [question.text for question in batch])
-            by_attribute = {self.model.labels[label]: index for label, index in indices.items()}
             yield [
-                Answer(question.text, tuple(_score(a, row[by_attribute[a]]) for a in question.attributes))
+                Answer(question.text, tuple(_score(a, row[indices[a]]) for a in question.attributes))
                 for question, row in zip(batch, rows, strict=True)
             ]
 
@@ -100,7 +99,7 @@ class ClassifierScorer(Scorer):
 
     @cached_property
     def _opened(self) -> tuple[Any, dict[str, int]]:
-        """The model on its device, and the index of each mapped label."""
+        """The model on its device, and the index of each attribute among its labels."""
         import torch
 
         from tasks.lm import models
@@ -118,7 +117,7 @@ class ClassifierScorer(Scorer):
                 f"it has {', '.join(known)}"
             )
         self._check_length(net.config)
-        indices = {label: known[label] for label in self.model.labels}
+        indices = {attribute: known[label] for label, attribute in self.model.labels.items()}
         return net.to(models.best_device()).train(False), indices
 
     def _check_length(self, config: Any) -> None:
