@@ -29,34 +29,27 @@ class Progress:
     """One progress artifact for the whole sweep."""
 
     def __init__(self, total: int, warn: Callable[[str], None]) -> None:
-        self._total = total
-        self._warn = warn
-        self._id: UUID | None = None
-        self._try(lambda: create_progress_artifact(0.0, key="sweep", description=f"0 of {total} stages"))
+        self._total, self._warn = total, warn
+        self._id = self._try(lambda: create_progress_artifact(0.0, key="sweep", description=f"0 of {total} stages"))
 
     def show(self, ended: int) -> None:
         """Show that `ended` stages have ended."""
-        known = self._id
-        if known is not None:
+        if isinstance(artifact := self._id, UUID):
             text = f"{ended} of {self._total} stages"
-            self._try(lambda: update_progress_artifact(known, 100.0 * ended / self._total, description=text))
+            self._try(lambda: update_progress_artifact(artifact, 100.0 * ended / self._total, description=text))
 
-    def _try(self, call: Callable[[], object]) -> None:
+    def _try(self, call: Callable[[], object]) -> object:
         try:
-            made = call()
-            self._id = made if isinstance(made, UUID) else self._id
+            return call()
         except Exception as exc:
             self._warn(f"the progress could not be shown: {exc}")
+            return None
 
 
 def publish(root: Path, stage: Stage, meta: Meta, redact: Redactor, warn: Callable[[str], None]) -> None:
     """Publish what the `meta` of a stage that has ended well asks for."""
-    calls = [
-        *((path, _publish_table) for path in meta.table),
-        *((path, _publish_summary) for path in meta.summary),
-        *((path, _publish_link) for path in meta.link),
-    ]
-    for path, make in calls:
+    kinds = ((meta.table, _publish_table), (meta.summary, _publish_summary), (meta.link, _publish_link))
+    for path, make in [(path, make) for paths, make in kinds for path in paths]:
         try:
             make(root / path, path, _key(stage.name, path), redact)
         except Exception as exc:

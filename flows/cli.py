@@ -126,13 +126,13 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
     from flows.stopping import Stop
 
     print("starting …", flush=True)
-    with server.api(root):
-        with importing():
-            from prefect.exceptions import Pause
-            from prefect.flow_engine import run_flow
+    with server.api(root, _import_flow):
+        _import_flow()
+        from prefect.exceptions import Pause
+        from prefect.flow_engine import run_flow
 
-            from flows import deployment
-            from flows.sweep import sweep
+        from flows import deployment
+        from flows.sweep import sweep
 
         _print_progress(verbose=verbose)
         Stop.hard_exit = 9.0
@@ -144,6 +144,12 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
             print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
             return 1
     return _exit_code(state)
+
+
+def _import_flow() -> None:
+    with importing():
+        import flows.deployment
+        import flows.sweep  # noqa: F401
 
 
 def _exit_code(state: Any) -> int:

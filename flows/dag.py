@@ -54,8 +54,8 @@ def read(root: Path) -> tuple[Stage, ...]:
     with _as_input_errors(), _repo(root) as repo:
         index = repo.index
         graph = index.graph
-        found = [stage for stage in index.stages if stage.cmd]
-        _require_params(found)
+        with_command = [stage for stage in index.stages if stage.cmd]
+        _require_params(with_command)
         stages = {
             _name(stage): Stage(
                 name=_name(stage),
@@ -65,7 +65,7 @@ def read(root: Path) -> tuple[Stage, ...]:
                 desc=stage.desc or "",
                 meta=dict(stage.meta or {}),
             )
-            for stage in found
+            for stage in with_command
         }
     return tuple(_upstreams_first(stages))
 
@@ -77,13 +77,13 @@ def select(stages: Iterable[Stage], targets: Iterable[str]) -> tuple[Stage, ...]
     """
     by_name = {stage.name: stage for stage in stages}
     wanted = [name for target in targets for name in _matching(target, by_name)] or list(by_name)
-    kept: set[str] = set()
+    chosen: set[str] = set()
     while wanted:
         name = wanted.pop()
-        if name not in kept:
-            kept.add(name)
+        if name not in chosen:
+            chosen.add(name)
             wanted.extend(by_name[name].upstreams)
-    return tuple(stage for stage in by_name.values() if stage.name in kept)
+    return tuple(stage for stage in by_name.values() if stage.name in chosen)
 
 
 def changes(root: Path) -> dict[str, list[str]]:

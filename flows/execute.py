@@ -10,39 +10,18 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
-from flows.lines import Redactor, Splitter
-from flows.processes import (
-    CANCEL_TIME,
-    GRACE,
-    PARENT,
-    STAGE_MARK,
-    TREE_MARK,
-    kill,
-    launcher_cancel,
-    marked,
-)
-from flows.run_stage import Verdict, chunks
+from flows.lines import Redactor
+from flows.meta import Meta
+from flows.outcome import Result
+from flows.processes import GRACE, PARENT, STAGE_MARK, TREE_MARK, kill, marked
+from flows.run_stage import Verdict, lines
 from flows.stopping import Stop
 
-Outcome = Literal["done", "cached", "failed", "stopped", "not run"]
 _LAST_LINES = 20
-_CHILD_TIME = GRACE + CANCEL_TIME + 1.5  # seconds that a stage's process needs at most to end its own
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a stage ended: `seconds` of work, exit code 0 to 2, its `error:` line and last lines."""
-
-    outcome: Outcome
-    seconds: float = 0.0
-    code: int = 0
-    error: str = ""
-    last_lines: tuple[str, ...] = ()
+_CHILD_TIME = GRACE + 2.0  # seconds that a stage's process needs at most to end its own
 
 
 class Execution:
@@ -52,7 +31,7 @@ class Execution:
         self._root = root
         self._stop = stop
         self._redact = redact
-        self._live: dict[str, tuple[str, subprocess.Popen[bytes]]] = {}  # run id -> stage, process
+        self._live: dict[str, subprocess.Popen[bytes]] = {}  # by run id
         self._guard = threading.Lock()  # no process starts once the stop has looked at those that live
 
     def run(self, stage: str, env: Mapping[str, str], log: Callable[[str], None]) -> Result:
@@ -63,29 +42,35 @@ class Execution:
             if self._stop.reason:
                 return Result("stopped")
             child = self._start(stage, run_id, env)
-            self._live[run_id] = stage, child
+            self._live[run_id] = child
         try:
-            verdict, lines = self._listen(stage, child, log)
+            verdict, error, last_lines = self._listen(stage, child, log)
             code = child.wait()
         finally:
             with self._guard:
                 del self._live[run_id]
         if code < 0:  # killed, so that it could not end what it had started
-            _kill_stage(run_id, stage, child.pid)
-        return self._result(verdict, lines, code, time.monotonic() - began)
+            _kill_stage(run_id, child.pid)
+        seconds = time.monotonic() - began
+        if code == 0:
+            return Result("cached" if verdict.outcome == "cached" else "done", seconds)
+        if self._stop.reason:
+            return Result("stopped", seconds)
+        error = error or _reason(verdict, code, last_lines)
+        return Result("failed", seconds, 2 if code == 2 else 1, error, last_lines)
 
     def end_all(self) -> None:
-        """End every process of every stage: within about eight seconds nothing is left."""
+        """End every process of every stage: within about six seconds nothing is left."""
         with self._guard:
             live = dict(self._live)
-        for _, child in live.values():
+        for child in live.values():
             child.terminate()
         deadline = time.monotonic() + _CHILD_TIME
-        for run_id, (stage, child) in live.items():
+        for run_id, child in live.items():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(max(0.0, deadline - time.monotonic()))
             if child.poll() is None or marked(STAGE_MARK, run_id):
-                _kill_stage(run_id, stage, child.pid)
+                _kill_stage(run_id, child.pid)
 
     def _start(self, stage: str, run_id: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -100,36 +85,34 @@ class Execution:
 
     def _listen(
         self, stage: str, child: subprocess.Popen[bytes], log: Callable[[str], None]
-    ) -> tuple[Verdict, list[str]]:
-        """What DVC said, and for a failure the stage's `error:` line ("" if none), then its last lines."""
+    ) -> tuple[Verdict, str, tuple[str, ...]]:
+        """What DVC's lines say, the stage's last `error:` line ("" if none), and its last lines."""
         assert child.stdout is not None
-        verdict, splitter = Verdict(stage), Splitter()
-        error = ""
+        verdict, error = Verdict(stage), ""
         last: deque[str] = deque(maxlen=_LAST_LINES)
+        for raw in lines(child):
+            verdict.hear(raw)
+            line = self._redact(raw)
+            error = line if line.startswith("error: ") else error
+            last.append(line)
+            log(line)
+        return verdict, error, tuple(last)
 
-        def take(lines: list[str]) -> None:
-            nonlocal error
-            for raw in lines:
-                verdict.hear(raw)
-                line = self._redact(raw)
-                error = line if line.startswith("error: ") else error
-                last.append(line)
-                log(line)
 
-        with child.stdout as pipe:
-            for chunk in chunks(pipe.fileno(), lambda: child.poll() is not None):
-                take(splitter.feed(chunk))
-        take(splitter.rest())
-        return verdict, [error, *last]
+def load_keys(metas: Iterable[Meta], environ: Mapping[str, str]) -> dict[str, str]:
+    """Variable → value of every Secret block that a stage's meta names and Prefect's server has.
 
-    def _result(self, verdict: Verdict, lines: list[str], code: int, seconds: float) -> Result:
-        if code == 0:
-            return Result("cached" if verdict.outcome == "cached" else "done", seconds)
-        if self._stop.reason:
-            return Result("stopped", seconds)
-        error, *last = lines
-        error = error or _reason(verdict, code, last)
-        return Result("failed", seconds, 2 if code == 2 else 1, error, tuple(last))
+    A variable that is set already wins. A block that is not there is no error here: only the stage knows
+    whether it needs the key, and says so in its own words.
+    """
+    keys: dict[str, str] = {}
+    for variable, block in [pair for meta in metas for pair in meta.secrets]:
+        if not environ.get(variable):
+            from prefect.blocks.system import Secret
+
+            with contextlib.suppress(ValueError):  # Prefect's word for a block that does not exist
+                keys[variable] = str(Secret.load(block).get())  # type: ignore[union-attr]
+    return {variable: value for variable, value in keys.items() if value}
 
 
 def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
@@ -144,7 +127,7 @@ def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str,
     return env
 
 
-def _reason(verdict: Verdict, code: int, last: list[str]) -> str:
+def _reason(verdict: Verdict, code: int, last_lines: tuple[str, ...]) -> str:
     """In a line, why a stage without an `error:` line of its own failed."""
     ended = verdict.command_code or 0
     killed = -code if code < 0 else max(-ended, ended - 128)  # a stage that heard SIGTERM exits with 128 more
@@ -154,12 +137,11 @@ def _reason(verdict: Verdict, code: int, last: list[str]) -> str:
         return f"killed by {name}{hint}"
     if verdict.command_code is not None:
         return f"its command exited with {verdict.command_code}"
-    said = [line for line in last if line.startswith("ERROR: ")]
-    return re.sub(r"^ERROR: (failed to reproduce '[^']*': )?", "", said[-1]) if said else f"exit code {code}"
+    errors = [line for line in last_lines if line.startswith("ERROR: ")]
+    return re.sub(r"^ERROR: (failed to reproduce '[^']*': )?", "", errors[-1]) if errors else f"exit code {code}"
 
 
-def _kill_stage(run_id: str, stage: str, group: int) -> None:
-    launcher_cancel(stage)
+def _kill_stage(run_id: str, group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
     kill(lambda: marked(STAGE_MARK, run_id))

@@ -1,36 +1,33 @@
-"""What a sweep tells at its end, as text."""
+"""How stages end, and what a sweep says of it at its end."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Literal
 
 from flows.dag import Stage
-from flows.execute import Result
 from flows.meta import Meta
+from tasks.runtime.units import duration
 
 
-def duration(seconds: float) -> str:
-    """12 s, 3 min 05 s, 2 h 07 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+@dataclass(frozen=True)
+class Result:
+    """How a stage ended: `seconds` of work, exit code 0 to 2, its `error:` line and last lines."""
+
+    outcome: Literal["done", "cached", "failed", "stopped", "not run"]
+    seconds: float = 0.0
+    code: int = 0
+    error: str = ""
+    last_lines: tuple[str, ...] = ()
 
 
 def in_words(result: Result) -> str:
     """How a stage ended, for its line in the progress."""
-    match result.outcome:
-        case "done":
-            return f"done in {duration(result.seconds)}"
-        case "failed":
-            return f"failed: {result.error}"
-        case "not run":
-            return f"not run: {result.error}"
-        case other:
-            return other
+    if result.outcome == "done":
+        return f"done in {duration(result.seconds)}"
+    return f"{result.outcome}: {result.error}" if result.error else result.outcome
 
 
 def totals(ended: Mapping[str, Result], seconds: float) -> str:

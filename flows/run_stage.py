@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from flows.lines import Splitter
-from flows.processes import PARENT, STAGE_MARK, die_with_parent, end_stage
+from flows.processes import PARENT, STAGE_MARK, end_stage
+from tasks.runtime.parent import die_with_parent
 
 # DVC's advice on what to type next: right for a person, noise in a log.
 _ADVICE = (
@@ -47,20 +48,16 @@ class Verdict:
 
     def __init__(self, stage: str) -> None:
         name = re.escape(stage)
-        self._cached = re.compile(rf"^Stage '{name}' (didn't change|is cached)")
-        self._ran = re.compile(rf"^Running stage '{name}'")
+        self._telling = re.compile(rf"(?P<ran>Running stage '{name}')|Stage '{name}' (didn't change|is cached)")
         self.outcome: str | None = None  # "cached" or "ran", by the first of DVC's lines that tells
         self.command_code: int | None = None  # how the stage's own command ended, negative for a signal
 
     def hear(self, line: str) -> None:
         """Take in one line of output."""
-        if self.outcome is None:
-            if self._cached.match(line):
-                self.outcome = "cached"
-            elif self._ran.match(line):
-                self.outcome = "ran"
-        if line.startswith("ERROR: ") and (found := re.search(r", exited with (-?\d+)$", line)):
-            self.command_code = int(found[1])
+        if self.outcome is None and (match := self._telling.match(line)):
+            self.outcome = "ran" if match["ran"] else "cached"
+        if line.startswith("ERROR: ") and (code := re.search(r", exited with (-?\d+)$", line)):
+            self.command_code = int(code[1])
 
     def exit_code(self, dvc_code: int) -> int:
         """0, 1 or 2, as `tasks.runtime.errors` has them, for DVC's exit status `dvc_code`."""
@@ -77,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, _stop)
     try:
-        die_with_parent(int(os.environ.get(PARENT) or os.getppid()), signal.SIGTERM)
+        die_with_parent(int(os.environ.get(PARENT) or os.getppid()))
         return run(stage)
     except Stopped as stopped:
         return 128 + stopped.signum
@@ -94,16 +91,16 @@ def run(stage: str) -> int:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=lambda: die_with_parent(here, signal.SIGTERM),
+            preexec_fn=lambda: die_with_parent(here),
         )
         verdict = Verdict(stage)
-        for line in _lines(dvc):
+        for line in lines(dvc):
             verdict.hear(line)
             if not line.strip().startswith(_ADVICE):
                 _show(line)
         return verdict.exit_code(dvc.wait())
     finally:
-        end_stage(run_id, dvc.pid if dvc else None, stage)
+        end_stage(run_id, dvc.pid if dvc else None)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
@@ -112,16 +109,17 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
     raise Stopped(signum)
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
     """The lines of `process`, until it is gone: what it left in the background may hold its pipe open."""
     assert process.stdout is not None
     splitter = Splitter()
-    for chunk in chunks(process.stdout.fileno(), lambda: process.poll() is not None):
-        yield from splitter.feed(chunk)
+    with process.stdout as pipe:
+        for chunk in _chunks(pipe.fileno(), lambda: process.poll() is not None):
+            yield from splitter.feed(chunk)
     yield from splitter.rest()
 
 
-def chunks(pipe: int, gone: Callable[[], bool]) -> Iterator[bytes]:
+def _chunks(pipe: int, gone: Callable[[], bool]) -> Iterator[bytes]:
     """What comes through file descriptor `pipe`, until its end, or until `gone()` and nothing comes.
 
     What a process that is gone left in the background may write for ever: it is heard for `_AFTERWARDS` only.

@@ -12,14 +12,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from flows.processes import PARENT, die_with_parent
+from flows.processes import PARENT
 from tasks.runtime.errors import InputError, WorkError
 from tasks.runtime.imports import importing
+from tasks.runtime.parent import die_with_parent
 
 EPHEMERAL = "ephemeral"
 ours: str | None = None  # the API URL of the server that this process started
@@ -29,9 +30,10 @@ _SEND = 60.0  # seconds for the last logs
 
 
 @contextmanager
-def api(root: Path) -> Iterator[str]:
+def api(root: Path, meanwhile: Callable[[], object]) -> Iterator[str]:
     """A Prefect API for the block, made Prefect's setting; yields its name: its URL, or `EPHEMERAL`.
 
+    While our own server starts, which takes seconds, `meanwhile` is called: to import what takes as long.
     Raises InputError where the configured one does not answer, WorkError where ours does not start.
     """
     with importing():
@@ -47,7 +49,7 @@ def api(root: Path) -> Iterator[str]:
         yield configured
         return
     global ours
-    with _ephemeral(root) as ours:
+    with _ephemeral(root, meanwhile) as ours:
         os.environ["PREFECT_API_URL"] = ours
         refresh_global_settings_context()
         try:
@@ -66,12 +68,11 @@ def _send_the_rest() -> None:
 
 
 @contextmanager
-def _ephemeral(root: Path) -> Iterator[str]:
+def _ephemeral(root: Path, meanwhile: Callable[[], object]) -> Iterator[str]:
     log = root / ".dvc" / "tmp" / "prefect-server.log"
     process = _start(root, log)
     try:
-        with importing():
-            import flows.sweep  # noqa: F401  # takes as long as the server's start: both at once
+        meanwhile()
         assert process.stdout is not None
         port = process.stdout.readline().decode().strip()
         url = f"http://127.0.0.1:{port}/api"
@@ -124,8 +125,8 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START
     while not answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise WorkError(f"Prefect's temporary server did not start: {last[0]} (all of it: {log})")
+            last_line = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+            raise WorkError(f"Prefect's temporary server did not start: {last_line} (all of it: {log})")
         time.sleep(0.1)
 
 
@@ -139,13 +140,7 @@ def main() -> None:
         import uvicorn
         from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(
-        create_app,
-        factory=True,
-        log_level="error",
-        lifespan="on",
-        timeout_graceful_shutdown=1,
-    )
+    config = uvicorn.Config(create_app, factory=True, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -4,7 +4,7 @@
 there is no GPU, two model stages share the cores: measured, two at once with half the threads each take a fifth
 less time than one after the other with all, and more at once only take more memory. `none` is for stages that
 only wait, such as downloads: it is never full. Every stage that works has the threads of a model stage, since
-their number decides the last digits (see `tasks.launch.threads`, which says the same of a stage run by hand).
+their number decides the last digits (see `tasks.runtime.launch.threads`, which says the same of a stage run by hand).
 """
 
 import shutil
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flows.meta import SlotKind
-from flows.processes import LAUNCHER
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError
 
@@ -32,13 +31,10 @@ class Slot:
 class Slots:
     """The places of one sweep. Not for use by several threads: the flow's main thread hands them out."""
 
-    def __init__(
-        self, sizes: Mapping[SlotKind, int], gpus: tuple[str, ...], cores: int, *, remote: bool
-    ) -> None:
+    def __init__(self, sizes: Mapping[SlotKind, int], gpus: tuple[str, ...], cores: int) -> None:
         self._sizes = dict(sizes)
         self._gpus = gpus
         self._cores = cores
-        self._remote = remote  # a launcher takes the stage elsewhere, where this machine's figures are wrong
         self._free = {kind: list(range(size)) for kind, size in sizes.items()}
 
     @classmethod
@@ -48,26 +44,24 @@ class Slots:
         asked = _parse(environ.get(SETTING, ""))
         gpus = find_gpus(environ)
         sizes: dict[SlotKind, int] = {"gpu": len(gpus) or min(launch.MODEL_STAGES, cores), "cpu": cores}
-        return cls(sizes | asked, gpus, cores, remote=LAUNCHER in environ)
+        return cls(sizes | asked, gpus, cores)
 
     def take(self, kind: SlotKind) -> Slot | None:
         """A free slot, or None while all are taken."""
         if kind == "none":
-            return Slot(kind, 0, self._env(1, {}))
+            return Slot(kind, 0, {"OMP_NUM_THREADS": "1"})
         if not self._free[kind]:
             return None
         number = self._free[kind].pop(0)
         threads = max(1, self._cores // self._sizes["gpu"])
-        return Slot(kind, number, self._env(threads, self._devices(number) if kind == "gpu" else {}))
+        devices = self._devices(number) if kind == "gpu" else {}
+        return Slot(kind, number, {"OMP_NUM_THREADS": str(threads), **devices})
 
     def give_back(self, slot: Slot) -> None:
         """Free `slot` for another stage."""
         if slot.kind != "none":
             self._free[slot.kind].append(slot.number)
             self._free[slot.kind].sort()
-
-    def _env(self, threads: int, devices: Mapping[str, str]) -> Mapping[str, str]:
-        return {} if self._remote else {"OMP_NUM_THREADS": str(threads), **devices}
 
     def _devices(self, number: int) -> Mapping[str, str]:
         """The slot's share: one GPU each, several where slots are fewer, a shared one where they are more."""

@@ -1,4 +1,4 @@
-"""The ways in which a sweep is told to stop, brought together in one place.
+"""The ways in which a sweep ends before its time, brought together in one place.
 
 Prefect alone waits for the running stages after Ctrl-C, and takes no notice of a cancelled run that no worker
 started. Here a signal and a look at the run's state every second set the same flag.
@@ -11,7 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 from uuid import UUID
+
+from flows.tree_lock import Holder
 
 _POLL = 1.0  # seconds between two looks at the flow run's state
 CANCELLED, SUSPENDED = "cancelled", "suspended"  # reasons that come from Prefect
@@ -92,3 +95,25 @@ def _watch(stop: Stop, flow_run_id: UUID, over: threading.Event) -> None:
                 if state is not None and state.is_paused():
                     stop.request(SUSPENDED)
                     return
+
+
+def mark_crashed(dead: Holder, warn: Callable[[str], object]) -> None:
+    """Say of a run whose process was killed what it could not say itself; Prefect shows it running for ever."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.objects import State
+    from prefect.states import Crashed
+
+    run_id = UUID(dead.flow_run_id)
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    state: State[Any] = Crashed(message="its process was killed; found by the next sweep")
+    try:
+        with get_client(sync_client=True) as client:
+            last = client.read_flow_run(run_id).state
+            if last is None or not last.is_final():
+                client.set_flow_run_state(run_id, state, force=True)
+            for task_run in client.read_task_runs(flow_run_filter=of_run):
+                if task_run.state is None or not task_run.state.is_final():
+                    client.set_task_run_state(task_run.id, state, force=True)
+    except Exception as exc:
+        warn(f"flow run '{dead.flow_run}' could not be marked as crashed: {exc}")

@@ -12,30 +12,28 @@ from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
-from uuid import UUID
 
 from prefect import flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
-from prefect.states import Cancelled, Completed, Crashed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task
 from prefect.utilities.annotations import allow_failure
 from prefect.utilities.urls import url_for
 
-from flows import credentials, dag, outcome, server, tree_lock
+from flows import dag, outcome, server, tree_lock
 from flows.artifacts import Progress, publish
 from flows.dag import Stage
-from flows.execute import Execution, Result
+from flows.execute import Execution, load_keys
 from flows.lines import Redactor
 from flows.meta import Meta
+from flows.outcome import Result
 from flows.slots import Slot, Slots
-from flows.stopping import SUSPENDED, Stop, on_cancellation, on_signals
+from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
 from tasks.runtime.errors import InputError
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
@@ -71,7 +69,7 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
             tree_lock.hold(root, run.name, str(run.id), api) as (record, dead),
         ):
             if dead is not None and dead.api == api:
-                _mark_crashed(dead)
+                mark_crashed(dead, logger.warning)
             stages = dag.select(dag.read(root), targets or [])
             url = url_for(run) if api != server.EPHEMERAL else None
             say(f"flow run '{run.name}', {len(stages)} stages{f', {url}' if url else ''}")
@@ -93,20 +91,15 @@ class _Sweep:
         say: Callable[[str], None],
         record: Callable[[str], None],
     ) -> None:
-        self._root = root
-        self._stop = stop
-        self._events = events
-        self._say = say
-        self._record = record
+        self._root, self._stop, self._events, self._say, self._record = root, stop, events, say, record
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)
-        self._keys = credentials.load(self._meta.values())
+        self._keys = load_keys(self._meta.values(), os.environ)
         self._redact = Redactor({**os.environ, **self._keys})
         self._execution = Execution(root, stop, self._redact)
         self._waiting = list(stages)
-        self._changed = _changed(root, self._stages)
-        self._skipped: set[str] = set()
+        self._unchanged = _unchanged(root, stages)
         self._running: dict[str, Slot | None] = {}
         self._futures: dict[str, PrefectFuture[Any]] = {}
         self._results: dict[str, Result] = {}
@@ -161,24 +154,18 @@ class _Sweep:
         for stage in list(self._waiting):
             if not all(up in self._ended for up in stage.upstreams):
                 continue
-            slot, work = None, self._without_running(stage)
-            if work is None:
-                slot = self._slots.take(self._meta[stage.name].slot)
-                if slot is None:
-                    continue
+            slot: Slot | None = None
+            if failed := self._failed_before(stage):
+                work = partial(self._finish, stage, Result("not run", error=f"{', '.join(failed)} failed"))
+            elif stage.name in self._unchanged:
+                work = partial(self._finish, stage, Result("cached"))
+            elif slot := self._slots.take(self._meta[stage.name].slot):
                 work = partial(self._attempt, stage, slot)
+            else:
+                continue
             self._waiting.remove(stage)
             self._running[stage.name] = slot
             self._submit(stage, slot, work)
-
-    def _without_running(self, stage: Stage) -> Callable[[], State[Any]] | None:
-        """How a stage ends that needs no process, because it cannot be run or has nothing to do; None to run it."""
-        if any(self._ended[up].outcome in ("failed", "not run") for up in stage.upstreams):
-            return partial(self._not_run, stage)
-        if stage.name in self._changed or not self._skipped.issuperset(stage.upstreams):
-            return None
-        self._skipped.add(stage.name)
-        return partial(self._skip, stage)
 
     def _submit(self, stage: Stage, slot: Slot | None, work: Callable[[], State[Any]]) -> None:
         """Hand the stage to Prefect: with its slot, or without one as a stage that is not run."""
@@ -214,29 +201,21 @@ class _Sweep:
         result = self._execution.run(stage.name, {**slot.env, **keys}, logger.info)
         return self._finish(stage, result)
 
-    def _skip(self, stage: Stage) -> State[Any]:
-        return self._finish(stage, Result("cached"))
-
     def _finish(self, stage: Stage, result: Result) -> State[Any]:
         self._results[stage.name] = result
         if result.outcome in ("done", "cached"):
             publish(self._root, stage, self._meta[stage.name], self._redact, get_run_logger().warning)
         return _state(result, self._stop)
 
-    def _not_run(self, stage: Stage) -> State[Any]:
-        how = f"{', '.join(self._failed_before(stage))} failed"
-        self._results[stage.name] = Result("not run", error=how)
-        return Cancelled(name="NotRun", message=f"not run: {how}")
-
     def _failed_before(self, stage: Stage) -> tuple[str, ...]:
         """The failed stages that `stage` waits for, itself or through others that were not run."""
-        found: dict[str, None] = {}
+        failed: dict[str, None] = {}
         for up in stage.upstreams:
             if self._ended[up].outcome == "failed":
-                found[up] = None
+                failed[up] = None
             elif self._ended[up].outcome == "not run":
-                found |= dict.fromkeys(self._failed_before(self._stages[up]))
-        return tuple(found)
+                failed |= dict.fromkeys(self._failed_before(self._stages[up]))
+        return tuple(failed)
 
     def _end(self, name: str) -> None:
         slot = self._running.pop(name)
@@ -251,8 +230,8 @@ class _Sweep:
 
     def _halt(self) -> None:
         """End every process, then let Prefect record it."""
-        left = f"ending {len(self._running)} stages, {len(self._waiting)} are not started"
-        self._say(f"{self._stop.reason}: {left}")
+        running, waiting = len(self._running), len(self._waiting)
+        self._say(f"{self._stop.reason}: ending {running} stages, {waiting} are not started")
         self._execution.end_all()
         deadline = time.monotonic() + _SETTLE
         while self._running and time.monotonic() < deadline:
@@ -275,37 +254,28 @@ def _state(result: Result, stop: Stop) -> State[Any]:
             return Completed(message=outcome.in_words(result))
         case "cached":
             return Completed(name="Cached", message="DVC found it up to date or restored it")
+        case "not run":
+            return Cancelled(name="NotRun", message=outcome.in_words(result))
         case "stopped":
             return Cancelled(message=stop.reason)
         case _:
             return Failed(message=result.error)
 
 
-def _changed(root: Path, stages: Iterable[str]) -> set[str]:
-    """The stages that DVC must look at: all that `dvc status` finds changed, or every one where it cannot tell."""
+def _unchanged(root: Path, stages: Iterable[Stage]) -> set[str]:
+    """The stages, given upstreams first, that DVC need not look at: `dvc status` finds nothing changed in them and
+    in all that they depend on. None where it cannot tell."""
     try:
-        return set(dag.changes(root))
+        changed = dag.changes(root)
     except InputError:  # another DVC command holds the tree for a moment, or an input is missing
-        return set(stages)
+        return set()
+    unchanged: set[str] = set()
+    for stage in stages:
+        if stage.name not in changed and unchanged.issuperset(stage.upstreams):
+            unchanged.add(stage.name)
+    return unchanged
 
 
 def _api_name() -> str:
     url = get_current_settings().api.url
     return server.EPHEMERAL if url == server.ours else str(url)
-
-
-def _mark_crashed(dead: tree_lock.Holder) -> None:
-    """Say of a run whose process was killed what it could not say itself; Prefect shows it running for ever."""
-    state: State[Any] = Crashed(message="its process was killed; found by the next sweep")
-    run_id = UUID(dead.flow_run_id)
-    try:
-        with get_client(sync_client=True) as client:
-            found = client.read_flow_run(run_id).state
-            if found is None or not found.is_final():
-                client.set_flow_run_state(run_id, state, force=True)
-            of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
-            for task_run in client.read_task_runs(flow_run_filter=of_run):
-                if task_run.state is None or not task_run.state.is_final():
-                    client.set_task_run_state(task_run.id, state, force=True)
-    except Exception as exc:
-        get_run_logger().warning(f"flow run '{dead.flow_run}' could not be marked as crashed: {exc}")

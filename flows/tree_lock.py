@@ -4,11 +4,9 @@
 `.dvc/tmp/palms.json` says who that is; it outlives a sweep that was killed, and so tells the next one.
 """
 
-import contextlib
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from flows.processes import TREE_MARK, kill, marked
 from tasks.runtime.errors import InputError
+from tasks.runtime.files import atomic_write
 
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
@@ -48,17 +47,15 @@ _UNKNOWN = Holder(0, "unknown", "", "", "unknown")
 
 def running(root: Path) -> Holder | None:
     """The sweep that works in `root` now, or None."""
-    lock = _lock(root)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
+        with _locked(root):
+            return None
+    except InputError:
         return _read(root) or _UNKNOWN
-    lock.release()
-    return None
 
 
 def tidy(root: Path) -> list[str]:
-    """Clean `root` of what dead sweeps left; returns what there is to tell about it.
+    """Clean `root` of what dead sweeps left; returns notes for the user.
 
     Raises InputError, naming the holder, where a sweep works in it now.
     """
@@ -96,15 +93,15 @@ def _locked(root: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        told = f"a sweep already works in this tree: {_told(_read(root))}, or work in another clone"
-        raise InputError(told) from None
+        advice = _advice(_read(root))
+        raise InputError(f"a sweep already works in this tree: {advice}, or work in another clone") from None
     try:
         yield
     finally:
         lock.release()
 
 
-def _told(holder: Holder | None) -> str:
+def _advice(holder: Holder | None) -> str:
     """Who holds the tree and what to do; the note may still be that of a sweep that died before it."""
     if holder is None or not psutil.pid_exists(holder.pid):
         return "it has just begun; wait for it"
@@ -114,7 +111,6 @@ def _told(holder: Holder | None) -> str:
 def _tidy(root: Path) -> list[str]:
     end_leftovers(root)
     clear_rwlock(root)
-    clear_hardlink_lock(root)
     aside = set_damaged_lock_aside(root)
     return [f"dvc.lock was cut off by a kill and now lies in {aside.relative_to(root)}"] if aside else []
 
@@ -138,12 +134,12 @@ def clear_rwlock(root: Path) -> None:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         written = path.stat().st_mtime
-        kept: dict[str, Any] = {
+        living: dict[str, Any] = {
             "write": {name: info for name, info in entries.get("write", {}).items() if _alive(info, written)},
             "read": {
-                name: left
+                name: readers
                 for name, infos in entries.get("read", {}).items()
-                if (left := [info for info in infos if _alive(info, written)])
+                if (readers := [info for info in infos if _alive(info, written)])
             },
         }
     except FileNotFoundError:
@@ -151,20 +147,8 @@ def clear_rwlock(root: Path) -> None:
     except (ValueError, AttributeError, TypeError, KeyError):
         path.unlink(missing_ok=True)  # cut off by a kill: DVC refuses to go on with it, and it holds nothing
         return
-    if kept != entries:
-        path.write_text(json.dumps(kept), encoding="utf-8")
-
-
-def clear_hardlink_lock(root: Path) -> None:
-    """Remove a repository lock that a dead process of this host left (`core.hardlink_lock`; never expires).
-
-    DVC's ordinary lock is freed by the kernel, and a file of that name means nothing.
-    """
-    path = root / ".dvc" / "tmp" / "lock"
-    with contextlib.suppress(OSError, ValueError):
-        _, host, pid, _ = path.read_text(encoding="utf-8").strip().rsplit("|", 3)
-        if host == socket.gethostname() and not psutil.pid_exists(int(pid)):
-            path.unlink()
+    if living != entries:
+        path.write_text(json.dumps(living), encoding="utf-8")
 
 
 def set_damaged_lock_aside(root: Path) -> Path | None:
@@ -232,6 +216,5 @@ def _read(root: Path) -> Holder | None:
 
 
 def _write(root: Path, holder: Holder) -> None:
-    draft = _note(root).with_suffix(".tmp")
-    draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-    draft.replace(_note(root))
+    with atomic_write(_note(root)) as draft:
+        draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")

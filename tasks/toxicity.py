@@ -64,7 +64,7 @@ def score_table(
     variant under the attribute's name, the others as `ATTRIBUTE (variant)`."""
     variants = [texts_of(row["completion"], config) for row in rows]
     texts = sorted({text for variant in variants for parts in variant.values() for text in parts})
-    cuts = {text: within_limit(text, scorer, language, store) for text in texts}
+    cuts = {text: within_limit(text, scorer, language) for text in texts}
     asked = sorted({chunk for chunks in cuts.values() for chunk in chunks})
     print(f"{len(rows)} completions, {len(asked)} texts. {describe(scorer.name, scorer.version())}", file=sys.stderr)
     known = score(scorer, asked, language, store)
@@ -92,14 +92,9 @@ def texts_of(completion: str, config: Toxicity) -> dict[str, list[str]]:
     }
 
 
-def within_limit(text: str, scorer: Scorer, language: str, store: Store) -> list[str]:
-    """The text in chunks that the scorer takes; how a long one was cut is kept for the archive."""
-    if unscorable(scorer, text, language):
-        return [text]
-    found = scorer.cut(text)
-    if scorer.stored and found != [text]:
-        store.keep_cut(scorer.name, scorer.version(), text, found)
-    return found
+def within_limit(text: str, scorer: Scorer, language: str) -> list[str]:
+    """The text in chunks that the scorer takes."""
+    return [text] if unscorable(scorer, text, language) else scorer.cut(text)
 
 
 def combined(variant: str, chunks: Sequence[str], known: Mapping[str, Sequence[Score]]) -> list[Score]:

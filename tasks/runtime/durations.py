@@ -47,18 +47,14 @@ def record(name: str, seconds: float) -> None:
 
 def recorded() -> dict[str, Duration]:
     """The last duration of each stage of this working tree, by its name; lines that make no sense are passed over."""
-    found: dict[str, Duration] = {}
-    tree = _tree()
-    try:
-        lines = (cache_folder() / FILE).read_text("utf-8", "replace").splitlines()
-    except (OSError, ValueError):
-        return found
-    for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            row = json.loads(line)
-            if row["tree"] == tree:
-                found[str(row["stage"])] = Duration(float(row["seconds"]), str(row["at"]))
-    return found
+    durations: dict[str, Duration] = {}
+    with contextlib.suppress(OSError, ValueError):
+        for line in (cache_folder() / FILE).read_text("utf-8", "replace").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                row = json.loads(line)
+                if row["tree"] == _tree():
+                    durations[str(row["stage"])] = Duration(float(row["seconds"]), str(row["at"]))
+    return durations
 
 
 def _tree() -> str:

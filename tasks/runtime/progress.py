@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tasks.runtime.units import duration
+
 WIDTH = 20
 
 
@@ -40,10 +42,5 @@ class Progress:
         elapsed = now - self._started
         rate = self.done / elapsed if elapsed > 0 else 0.0
         left = (self.total - self.done) / rate if rate else 0.0
-        text = f"{self.label} [{bar:.<{WIDTH}}] {self.done}/{self.total} {self.unit}, {_seconds(left)} left"
+        text = f"{self.label} [{bar:.<{WIDTH}}] {self.done}/{self.total} {self.unit}, {duration(left)} left"
         return f"{text}, {note}" if note else text
-
-
-def _seconds(value: float) -> str:
-    minutes, seconds = divmod(round(value), 60)
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

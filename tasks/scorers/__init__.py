@@ -1,22 +1,34 @@
-"""Toxicity backends, one module each, chosen by `toxicity.scorer` and imported only when used."""
+"""Toxicity backends, one folder each, chosen by `toxicity.scorer` and imported only when used."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol, cast
+from typing import cast
 
 from tasks.runtime.backends import open_backend, require
 from tasks.settings.toxicity import Toxicity
 
 SCORERS = {name: f"tasks.scorers.{name}.scorer" for name in ("offline", "classifier", "perspective", "recorded")}
-# What a backend imports when it is asked, and not before, so that a report can describe it: module → name for pip.
+# What a backend imports when it is asked, and not before: module → name for pip.
 PACKAGES = {
     "offline": {"profanity_check": "alt-profanity-check"},
     "classifier": {"torch": "torch", "transformers": "transformers"},
     "perspective": {"googleapiclient": "google-api-python-client", "limits": "limits"},
 }
+# What a report says of a scorer. Here and not in its module, so that a report depends on no backend's code.
+SENTENCES = {
+    "offline": "Scored offline by {version}: a weak linear model on word counts, which knows swear words and no "
+    "context, one attribute, and English only; a low score from it says little.",
+    "classifier": "Scored by the neural classifier {version} (model and commit, precision, and a digest of its label "
+    "map).",
+    "perspective": "Scored by {service} ({version}), a neural model that runs elsewhere; it has no published version "
+    "and may have changed between answers.",
+    "recorded": "Read from an archive: {version}.",  # of no rows: theirs name the scorer that once gave the scores
+}
 KEY = "toxicity.scorer"
 EMPTY = "EMPTY"  # the reason of a text with nothing to score: an outcome, not a failure
+GOOGLE = "commentanalyzer.googleapis.com"
 
 
 @dataclass(frozen=True)
@@ -39,41 +51,35 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a scorer said about a text, and its own words where it is a service."""
+    """A scorer's scores of a text, and its own words where it is a service."""
 
     text: str
     scores: tuple[Score, ...]
     raw: str | None = None
 
 
-class Scorer(Protocol):
+class Scorer(ABC):
     """What a backend offers. `ask` is called through `tasks.scorers.scoring.score`, which knows the store."""
 
-    @property
-    def name(self) -> str:
-        """What stands in the column `scorer`."""
+    name: str  # what stands in the column `scorer`
+    attributes: tuple[str, ...]  # what is scored, in the order of the rows
+    languages: tuple[str, ...] | None = None  # ISO 639 codes; None if the scorer says so itself, text by text
+    stored: bool = True  # whether its answers are kept in the score store and read from there
 
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """What is scored, in the order of the rows."""
-
-    @property
-    def languages(self) -> tuple[str, ...] | None:
-        """ISO 639 codes of the languages it can score; None if it says so itself, text by text."""
-
-    @property
-    def stored(self) -> bool:
-        """Whether its answers are kept in the score store and read from there."""
-
+    @abstractmethod
     def version(self) -> str:
         """What identifies the model behind the scores; scores of different versions are not comparable."""
 
     def cut(self, text: str) -> list[str]:
-        """The text in chunks within the scorer's limit; itself if it fits."""
+        """The text in chunks within the scorer's limit; itself if it fits, or if there is no limit."""
+        return [text]
 
     def cost(self, questions: int) -> str:
         """What so many questions will cost, in words; empty if nothing."""
+        del questions
+        return ""
 
+    @abstractmethod
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
         """Answers in any order, as soon as they are there; those given together are committed together.
 
@@ -90,7 +96,8 @@ def open_scorer(config: Toxicity) -> Scorer:
 
 def describe(scorer: str, version: str) -> str:
     """A sentence for the reader of a report on where the scores of `scorer` and `version` come from."""
-    return cast(str, backend(scorer).describe(version))
+    service = "Google's Perspective API" if GOOGLE in version else "a service that speaks Perspective's protocol"
+    return SENTENCES[scorer].format(version=version, service=service)
 
 
 def backend(name: str) -> ModuleType:

@@ -1,42 +1,21 @@
 """What the score store holds, as a file: every score with the raw answer, for the scorer `recorded`.
 
-`python -m tasks.scorers.archive --out data/archive/2026-12.jsonl.gz [--scorer perspective] [--calibration table.csv]`
-
-Perspective ends on 31 December 2026; a team that has its scores archived can still reproduce and extend the
-analysis. The same store always gives the same bytes. Track the file with `dvc add`.
+Perspective ends on 31 December 2026; a team that has its scores archived (`palms archive`) can still reproduce and
+extend the analysis. The same store always gives the same bytes.
 """
 
-import argparse
 import contextlib
 import gzip
 import json
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.runtime.errors import InputError, PalmsError
+from tasks.runtime.errors import InputError
 from tasks.runtime.files import atomic_write
 from tasks.scorers.calibration import calibration, in_words
 from tasks.scorers.recorded.scorer import FORMAT, SUFFIX, read_archive, read_archives
 from tasks.scorers.store import FILE, Store, folder
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the archive. Returns 0, 1 (the work failed) or 2 (the input is wrong)."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.scorers.archive", description="Archives the score store.")
-    parser.add_argument("--out", type=Path, required=True, help=f"the archive to write, *{SUFFIX}")
-    parser.add_argument("--scorer", help="only this scorer's scores (default: all)")
-    parser.add_argument("--calibration", type=Path, help="CSV that compares the scorers")
-    found = parser.parse_args(argv)
-    try:
-        print(archive(found.out, found.scorer), file=sys.stderr)
-        if found.calibration:
-            print(compare(found.out.parent, found.calibration), file=sys.stderr)
-        return 0
-    except PalmsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
 
 
 def archive(out: Path, scorer: str | None = None) -> str:
@@ -49,8 +28,6 @@ def archive(out: Path, scorer: str | None = None) -> str:
         raise InputError(f"{out}: expected a name that ends in {SUFFIX}")
     with _store() as store:
         answers = [row for row in store.answers() if scorer in (None, row["scorer"])]
-        versions = {(row["scorer"], row["version"]) for row in answers}
-        cuts = [row for row in store.cuts() if (row["scorer"], row["version"]) in versions]
         if not answers:
             raise InputError(f"{store.path}: no scores of '{scorer}'" if scorer else f"{store.path}: holds no scores")
     if out.is_file() and (lost := _scores(read_archive(out)) - _scores(answers)):
@@ -58,17 +35,18 @@ def archive(out: Path, scorer: str | None = None) -> str:
             f"{out}: holds {len(lost)} scores that the store lacks; give the new archive another name with --out, "
             "`recorded` reads all of a folder"
         )
-    write_archive(out, [*answers, *cuts])
-    return f"{out}: {len(answers)} answers of {', '.join(f'{name} ({version})' for name, version in sorted(versions))}"
+    write_archive(out, answers)
+    versions = sorted({(row["scorer"], row["version"]) for row in answers})
+    return f"{out}: {len(answers)} answers of {', '.join(f'{name} ({version})' for name, version in versions)}"
 
 
 def compare(archives: Path, table: Path) -> str:
     """Writes the table that compares the scorers of the store and of a folder of archives; returns it in words."""
     with _store() as store:
-        found = calibration([*store.answers(), *(row for row in read_archives(archives) if "scores" in row)])
+        comparison = calibration([*store.answers(), *read_archives(archives)])
     with _writing(table) as temporary:
-        found.to_csv(temporary, index=False)
-    return in_words(found)
+        comparison.to_csv(temporary, index=False)
+    return in_words(comparison)
 
 
 def write_archive(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -103,8 +81,4 @@ def _store() -> Store:
 def _scores(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, ...]]:
     """What identifies each score among the lines of an archive."""
     keys = ("scorer", "version", "language", "text")
-    return {(*(row[key] for key in keys), attribute) for row in rows for attribute in row.get("scores", ())}
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return {(*(row[key] for key in keys), attribute) for row in rows for attribute in row["scores"]}

@@ -26,13 +26,13 @@ def calibration(answers: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(
         [
             {key: row[key] for key in ("scorer", "version", "language", "text")}
-            | {"attribute": attribute, "score": said.get("score")}
+            | {"attribute": attribute, "score": entry.get("score")}
             for row in answers
-            for attribute, said in row["scores"].items()
+            for attribute, entry in row["scores"].items()
         ],
         columns=[*_SCORER, "language", "text", "attribute", "score"],
     ).drop_duplicates([*_SCORER, "language", "text", "attribute"])
-    found = []
+    rows = []
     for (language, attribute), group in table.groupby(["language", "attribute"], sort=True):
         wide = group.astype({"score": "float64"}).set_index([*_SCORER, "text"])["score"].unstack(_SCORER)
         asked = group.assign(asked=True).set_index([*_SCORER, "text"])["asked"].unstack(_SCORER).notna()
@@ -40,8 +40,8 @@ def calibration(answers: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             both = asked[a] & asked[b]
             if both.any():
                 labels = dict(zip(COLUMNS[:6], (*a, *b, language, attribute), strict=True))
-                found.append(labels | compare(wide.loc[both, a], wide.loc[both, b]))
-    return pd.DataFrame(found, columns=list(COLUMNS))
+                rows.append(labels | compare(wide.loc[both, a], wide.loc[both, b]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def in_words(table: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ since write-ahead logging does not work on network file systems.
 import contextlib
 import datetime
 import hashlib
-import json
+import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,9 +30,6 @@ CREATE TABLE IF NOT EXISTS scores (
     scorer TEXT NOT NULL, version TEXT NOT NULL, language TEXT NOT NULL, hash BLOB NOT NULL,
     attribute TEXT NOT NULL, score REAL, error TEXT, answer INTEGER NOT NULL REFERENCES answers (id),
     PRIMARY KEY (scorer, version, language, hash, attribute)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cuts (
-    scorer TEXT NOT NULL, version TEXT NOT NULL, hash BLOB NOT NULL, chunks TEXT NOT NULL,
-    PRIMARY KEY (scorer, version, hash)) WITHOUT ROWID;
 """
 
 
@@ -55,9 +52,9 @@ class Store:
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, FORMAT):
-                raise InputError(f"{path}: a score store of format {found}, expected {FORMAT}; move it away")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, FORMAT):
+                raise InputError(f"{path}: a score store of format {version}, expected {FORMAT}; move it away")
             with self._transaction():
                 for statement in filter(str.strip, _TABLES.split(";")):
                     self._db.execute(statement)
@@ -71,15 +68,15 @@ class Store:
 
     def scores(self, scorer: str, version: str, language: str, texts: Sequence[str]) -> dict[str, dict[str, Score]]:
         """What is known: text → attribute → score."""
-        found: dict[str, dict[str, Score]] = {}
+        known: dict[str, dict[str, Score]] = {}
         for start in range(0, len(texts), CHUNK):
             by_hash = {digest(text): text for text in texts[start : start + CHUNK]}
             marks = ", ".join("?" * len(by_hash))
             query = f"""SELECT hash, attribute, score, error FROM scores
                 WHERE scorer = ? AND version = ? AND language = ? AND hash IN ({marks})"""
             for key, attribute, score, error in self._rows(query, (scorer, version, language, *by_hash)):
-                found.setdefault(by_hash[key], {})[attribute] = Score(attribute, score, error)
-        return found
+                known.setdefault(by_hash[key], {})[attribute] = Score(attribute, score, error)
+        return known
 
     def keep(self, scorer: str, version: str, language: str, answers: Sequence[Answer]) -> None:
         """Commits the permanent scores of answers; the first answer to a question stays."""
@@ -98,35 +95,15 @@ class Store:
             [(*source, key, s.attribute, s.score, s.error, number) for s in answer.scores if s.permanent],
         )
 
-    def keep_cut(self, scorer: str, version: str, text: str, chunks: Sequence[str]) -> None:
-        """Remembers how a text too long for the scorer was cut, for `recorded`."""
-        listed = json.dumps([digest(chunk).hex() for chunk in chunks])
-        with self._errors(), self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO cuts VALUES (?, ?, ?, ?)", (scorer, version, digest(text), listed))
-
     def answers(self) -> Iterator[dict[str, Any]]:
         """Every answer with its scores, in an order that depends on nothing but the answers."""
-        query = """SELECT scorer, version, language, text, attribute, score, error, raw, at, answer
+        query = """SELECT scorer, version, language, text, raw, at, answer, attribute, score, error
             FROM scores JOIN texts USING (hash) JOIN answers ON answers.id = answer
             ORDER BY scorer, version, language, hash, answer, attribute"""
-        before = None
-        found: dict[str, Any] = {}
-        for *key, text, attribute, score, error, raw, at, number in self._rows(query, ()):
-            if number != before and found:
-                yield found
-            if number != before:
-                found = dict(zip(("scorer", "version", "language"), key, strict=True), text=text.decode("utf-8"))
-                found |= {"scores": {}, "raw": raw, "at": at}
-            found["scores"][attribute] = {"error": error} if score is None else {"score": score}
-            before = number
-        if found:
-            yield found
-
-    def cuts(self) -> Iterator[dict[str, Any]]:
-        """Every cut: the hash of the text and those of its chunks, in hex."""
-        query = "SELECT scorer, version, hash, chunks FROM cuts ORDER BY scorer, version, hash"
-        for scorer, version, key, chunks in self._rows(query, ()):
-            yield {"scorer": scorer, "version": version, "cut": key.hex(), "chunks": json.loads(chunks)}
+        for (*source, text, raw, at, _), rows in itertools.groupby(self._rows(query, ()), lambda row: row[:7]):
+            scores = {a: {"error": error} if score is None else {"score": score} for *_, a, score, error in rows}
+            labels = dict(zip(("scorer", "version", "language"), source, strict=True), text=text.decode("utf-8"))
+            yield labels | {"scores": scores, "raw": raw, "at": at}
 
     def _rows(self, query: str, values: Sequence[Any]) -> Iterator[Any]:
         with self._errors():

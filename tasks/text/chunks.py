@@ -22,7 +22,7 @@ def first_words(text: str, limit: int) -> str:
 
 
 def chunks(text: str, limit: int) -> list[str]:
-    """Pieces of at most `limit` words."""
+    """Chunks of at most `limit` words."""
     return cut(text, lambda chunk: count(chunk) <= limit)
 
 
@@ -37,7 +37,7 @@ def cut(text: str, fits: Callable[[str], bool]) -> list[str]:
     if fits(text.strip()):
         return [text.strip()]
     sentences_at, words_at = _sentence_borders(text), [*_word_borders(text)[1:], len(text)]
-    found, start = [], 0
+    parts, start = [], 0
     while start < len(text):
         word = bisect.bisect_right(words_at, start)
         end = _farthest(text, start, words_at[word:], fits)
@@ -47,9 +47,9 @@ def cut(text: str, fits: Callable[[str], bool]) -> list[str]:
             last = bisect.bisect_right(sentences_at, end) - 1
             end = sentences_at[last] if last >= 0 and sentences_at[last] > start else end
         if chunk := text[start:end].strip():
-            found.append(chunk)
+            parts.append(chunk)
         start = end
-    return found
+    return parts
 
 
 def _inside(text: str, start: int, stop: int, fits: Callable[[str], bool]) -> int:
@@ -83,14 +83,14 @@ def _sentence_borders(text: str) -> list[int]:
 
 def _word_borders(text: str) -> list[int]:
     """Where each word begins, with the opening marks that stand before it; the first begins with the text."""
-    found: list[int] = []
+    borders: list[int] = []
     before = 0
     for start, end in _places(text, words(text)):
         gap = text[before:start]
         space = max((i + 1 for i, char in enumerate(gap) if char.isspace()), default=len(gap))
-        found.append(before + space if found else 0)
+        borders.append(before + space if borders else 0)
         before = end
-    return found
+    return borders
 
 
 def _places(text: str, parts: Sequence[str]) -> Iterator[tuple[int, int]]:

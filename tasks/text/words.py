@@ -53,19 +53,19 @@ def tokens(text: str) -> tuple[str, ...]:
 
     A single letter of such a script says as little as a letter of ours, a pair nearly as much as a word.
     """
-    found: list[str] = []
+    parts: list[str] = []
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     for spaceless, run in groupby(words(plain), key=lambda word: bool(_IS_SPACELESS.match(word))):
         letters = list(run)
         pairs = [a + b for a, b in pairwise(letters)] if spaceless else []
-        found += pairs or letters
-    return tuple(found)
+        parts += pairs or letters
+    return tuple(parts)
 
 
 def has_no_spaces(text: str) -> bool:
     """Whether more than half of the words are letters of a script without spaces."""
-    found = words(text)
-    return 2 * sum(bool(_IS_SPACELESS.match(word)) for word in found) > len(found)
+    every = words(text)
+    return 2 * sum(bool(_IS_SPACELESS.match(word)) for word in every) > len(every)
 
 
 def lix(texts: Sequence[str]) -> float | None:

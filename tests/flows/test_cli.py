@@ -49,8 +49,8 @@ def test_bad_arguments_exit_with_2(tree: Tree, arguments: list[str]) -> None:
     assert "usage: palms" in output
 
 
-def test_models_marks_the_chosen(tree: Tree) -> None:
-    assert tree.palms("models") == (0, "* small  hub/small  main\n  large  hub/large\n")
+def test_models_marks_the_chosen_also_from_a_subfolder(tree: Tree) -> None:
+    assert Tree(tree.root / "data", tree.env).palms("models") == (0, "* small  hub/small  main\n  large  hub/large\n")
 
 
 def test_status_says_what_changed_and_why(tree: Tree) -> None:
@@ -60,11 +60,6 @@ def test_status_says_what_changed_and_why(tree: Tree) -> None:
     assert "1 of 1 stages are out of date" in output
     tree.dvc("repro")
     assert tree.palms("status") == (0, "fetch@small  up to date\nall stages are up to date\n")
-
-
-def test_works_from_a_subfolder(tree: Tree) -> None:
-    below = Tree(tree.root / "data", tree.env)
-    assert below.palms("models")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -51,27 +51,16 @@ def changed(new_tree: Callable[..., Tree]) -> Callable[..., Path]:
 
 def test_reads_matrix_fan_out_and_fan_in(tree: Tree) -> None:
     stages = {stage.name: stage for stage in dag.read(tree.root)}
-    assert set(stages) == {
-        "fetch@small",
-        "fetch@large",
-        "finetune@small-base",
-        "finetune@small-values",
-        "finetune@large-base",
-        "finetune@large-values",
-        "report",
-    }
+    assert list(stages) == [  # upstreams first, otherwise as they are written
+        "fetch@small", "fetch@large", "report",
+        "finetune@small-base", "finetune@small-values", "finetune@large-base", "finetune@large-values",
+    ]  # fmt: skip
     tuned = stages["finetune@large-values"]
     assert tuned.upstreams == ("fetch@large",)
     assert (tuned.group, tuned.desc) == ("finetune", "Fine-tune a model on an arm")
     assert tuned.meta == {"slot": "gpu", "tags": ["model"]}
     assert tuned.cmd == "mkdir -p tuned && cp made/large tuned/large-values"
     assert stages["report"].upstreams == ("fetch@large", "fetch@small")  # it depends on the folder
-
-
-def test_upstreams_come_first(tree: Tree) -> None:
-    names = [stage.name for stage in dag.read(tree.root)]
-    for stage in dag.read(tree.root):
-        assert all(names.index(up) < names.index(stage.name) for up in stage.upstreams)
 
 
 def test_selects_a_target_with_its_upstreams(tree: Tree) -> None:
@@ -121,10 +110,3 @@ def test_a_tracked_file_is_no_stage(new_tree: Callable[..., Tree]) -> None:
     tree.write({"raw": "other"})
     assert [(stage.name, stage.upstreams) for stage in dag.read(tree.root)] == [("use", ())]
     assert dag.changes(tree.root)["raw.dvc"] == ["output raw was modified"]
-
-
-def test_root_is_found_from_a_subfolder(tree: Tree, tmp_path: Path) -> None:
-    (tree.root / "deep" / "er").mkdir(parents=True)
-    assert dag.find_root(tree.root / "deep" / "er") == tree.root.resolve()
-    with pytest.raises(InputError, match="not in a PALMS working tree"):
-        dag.find_root(tmp_path)

@@ -120,14 +120,14 @@ def test_no_secret_and_no_home_path_is_left_anywhere(tree: Tree, first: str) -> 
 
 
 @pytest.fixture(scope="module")
-def atomic_write(tree: Tree, first: str) -> dict[str, Any]:
+def whole(tree: Tree, first: str) -> dict[str, Any]:
     """The lock of the whole ladder, before anything is changed."""
     del first
     return lock(tree)
 
 
 @pytest.mark.usefixtures("whole")
-def test_a_dropped_rung_is_never_counted(tree: Tree) -> None:
+def test_a_dropped_model_is_never_counted(tree: Tree) -> None:
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
     assert of(ran(sweep(tree))) == FAN_IN | {"report"}
     scores = pd.read_parquet(tree.root / "data/made/significance/scores.parquet")
@@ -151,8 +151,8 @@ def twin(tree: Tree, whole: dict[str, Any], new_tree: Callable[..., Tree]) -> Tr
 
 
 def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree, twin: Tree) -> None:
-    for one in (tree, twin):
-        change_answer(one, MORE)
+    for each in (tree, twin):
+        change_answer(each, MORE)
     again = ran(sweep(tree))
     checkpoints = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
     changed = {"curate@values", *checkpoints, "significance", "report"}
@@ -163,9 +163,9 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree, twin: Tr
 def change_answer(tree: Tree, more: str, instead_of: str = "") -> None:
     """Adds `more` to the first answer, or puts it in the place of what was added before."""
     path = tree.root / "data/values/health.yaml"
-    found = tiny.load(path)
-    found["samples"][0]["answer"] = found["samples"][0]["answer"].removesuffix(instead_of) + more
-    tiny.save(path, found)
+    values = tiny.load(path)
+    values["samples"][0]["answer"] = values["samples"][0]["answer"].removesuffix(instead_of) + more
+    tiny.save(path, values)
 
 
 def test_dvc_repro_alone_ends_in_the_same_hashes(tree: Tree, twin: Tree) -> None:
@@ -187,7 +187,7 @@ def repro(tree: Tree, *arguments: str) -> None:
     assert code == 0, output
 
 
-def test_a_rung_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, Any]) -> None:
+def test_a_model_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, Any]) -> None:
     title = tiny.tiny_params(Path(), MODELS)["report"]["title"]
     change_answer(tree, "", instead_of=MORE)
     set_params(tree, lambda p: (p["sweep"].update(models=list(MODELS)), p["report"].update(title=title)))
@@ -213,10 +213,7 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
     [
         (lambda p: p["sweep"].update(models=["gpt-9"]), "params.yaml: no 'models.gpt-9', which stage fetch@gpt-9"),
         (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
-        (lambda p: p["generate"].update(temperature="hot"), "generate.temperature: expected a number, found 'hot'"),
         (lambda p: p["models"]["tiny-1"]["source"].update(path="/nowhere"), "path '/nowhere' does not exist"),
-        (lambda p: p["models"]["tiny-1"]["source"].update(sha256=None), "but params.yaml has null; if this is the model that is"),
-        (lambda p: p.update(resource={}), "params.yaml: unknown section 'resource'"),
     ],
 )
 @pytest.mark.usefixtures("first")

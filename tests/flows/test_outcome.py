@@ -1,6 +1,6 @@
 from flows import outcome
 from flows.dag import Stage
-from flows.execute import Result
+from flows.outcome import Result
 
 NAMES = ("fetch", "train@a", "train@b", "test", "report")
 

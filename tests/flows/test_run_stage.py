@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows.processes import LAUNCHER_CANCEL, PARENT, STAGE_MARK, marked
+from flows.processes import PARENT, STAGE_MARK, marked
 from flows.run_stage import Verdict
 from tests.support.flow_trees import Tree, wait_for
 
@@ -71,25 +71,14 @@ def test_what_a_stage_left_in_the_background_is_ended(tree: Tree, stage: str) ->
     assert tree.left_after(1) == []
 
 
-def test_sigterm_ends_the_stubborn_after_the_launcher_was_told(tree: Tree) -> None:
+def test_sigterm_ends_the_stubborn(tree: Tree) -> None:
     (tree.root / "begun").unlink(missing_ok=True)
-    cancel = "sh -c 'pgrep -f \"sleep 300\" >/dev/null && echo {name} > cancelled'"
-    process = tree.start([*STAGE, "slow"], **{LAUNCHER_CANCEL: cancel})
+    process = tree.start([*STAGE, "slow"])
     wait_for((tree.root / "begun").exists)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
     assert process.returncode == 128 + signal.SIGTERM
     assert tree.left_after(1) == []
-    assert (tree.root / "cancelled").read_text() == "slow\n"
-
-
-def test_it_ends_when_its_parent_is_killed(tree: Tree) -> None:
-    (tree.root / "begun").unlink(missing_ok=True)
-    parent = tree.start([sys.executable, "-c", f"import subprocess; subprocess.run({[*STAGE, 'slow']!r})"])
-    wait_for((tree.root / "begun").exists)
-    parent.kill()
-    parent.communicate(timeout=10)
-    assert tree.left_after(8) == []
 
 
 def test_it_does_not_start_when_its_parent_is_gone(tree: Tree) -> None:

@@ -2,14 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.execute import stage_env
 from flows.slots import Slots, find_gpus
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError
 
 
-def slots(gpus: tuple[str, ...], gpu: int, *, remote: bool = False) -> Slots:
-    return Slots({"gpu": gpu, "cpu": 4}, gpus, cores=8, remote=remote)
+def slots(gpus: tuple[str, ...], gpu: int) -> Slots:
+    return Slots({"gpu": gpu, "cpu": 4}, gpus, cores=8)
 
 
 def devices(found: Slots, count: int) -> list[str | None]:
@@ -57,16 +56,8 @@ def test_a_stage_has_the_same_threads_in_a_sweep_as_by_hand(monkeypatch: pytest.
         ((), 2, [None, None]),
     ],
 )
-def test_each_slot_has_its_share_of_the_gpus(
-    gpus: tuple[str, ...], size: int, expected: list[str | None]
-) -> None:
+def test_each_slot_has_its_share_of_the_gpus(gpus: tuple[str, ...], size: int, expected: list[str | None]) -> None:
     assert devices(slots(gpus, size), size) == expected
-
-
-def test_a_launcher_decides_for_itself() -> None:
-    slot = slots(("0", "1"), 2, remote=True).take("gpu")
-    assert slot is not None
-    assert slot.env == {}
 
 
 def test_sizes_come_from_the_environment() -> None:
@@ -103,10 +94,3 @@ def test_gpus_are_found_without_torch(tmp_path: Path) -> None:
     assert find_gpus({"PATH": str(tmp_path)}) == ("0", "1")
     tool.write_text("#!/bin/sh\necho 'GPU access is broken'\nexit 9\n")
     assert find_gpus({"PATH": str(tmp_path)}) == ()
-
-
-def test_what_the_user_set_stays() -> None:
-    user = {"OMP_NUM_THREADS": "7", "TQDM_DISABLE": "0", "PATH": "/x", "CUDA_VISIBLE_DEVICES": "0,1"}
-    env = stage_env(user, {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"})
-    assert (env["OMP_NUM_THREADS"], env["TQDM_DISABLE"], env["CUDA_VISIBLE_DEVICES"]) == ("7", "0", "1")
-    assert env["PATH"].endswith(":/x")

@@ -97,7 +97,7 @@ def held(tree: Tree, process: "subprocess.Popen[str]", before: int) -> Held:
         found = {who: (int(pid), int(child)) for _, who, pid, child in lines}
         return found if len(found) == 2 else {}
 
-    found = wait_for(pids, 60)
+    found = wait_for(pids, 180)
     note = json.loads((tree.root / ".dvc" / "tmp" / "palms.json").read_text())
     return Held(tree, process, note["flow_run_id"], found)
 
@@ -137,22 +137,16 @@ def test_ctrl_c_stops_all(tree: Tree, api: Api) -> None:
     assert stopped(hold(tree), api, ctrl_c, 130, "stopped by SIGINT")
 
 
-def test_cancelling_in_the_ui_stops_all(tree: Tree, api: Api) -> None:
+@pytest.mark.parametrize(("how", "state"), [(Api.cancel, "Cancelled"), (Api.suspend, "Suspended")])
+def test_cancelling_or_suspending_in_the_ui_stops_all(
+    tree: Tree, api: Api, how: Callable[[Api, str], None], state: str
+) -> None:
     run = hold(tree)
-    output = run.stop(lambda _: api.cancel(run.run_id))
+    output = run.stop(lambda _: how(api, run.run_id))
     assert run.process.returncode == 1, output
     assert "Traceback" not in output
-    assert api.state(run.run_id)["type"] == "CANCELLED"
-    assert times_run(tree, "quick") == 1
-
-
-def test_suspending_in_the_ui_stops_all_and_leaves_the_run_to_prefect(tree: Tree, api: Api) -> None:
-    run = hold(tree)
-    output = run.stop(lambda _: api.suspend(run.run_id))
-    assert run.process.returncode == 1, output
-    assert "Traceback" not in output
-    assert "`palms sweep` goes on" in output
-    assert api.state(run.run_id)["name"] == "Suspended"
+    assert ("`palms sweep` goes on" in output) is (state == "Suspended")  # it is left to Prefect to run it again
+    assert api.state(run.run_id)["name"] == state
     assert times_run(tree, "quick") == 1
 
 
@@ -258,7 +252,7 @@ class Slow(BaseModel):
     def _slow(self, x):
         print("in it", flush=True)
         time.sleep(20)
-server.api = lambda root: Slow(x=1).model_dump()
+server.api = lambda *_: Slow(x=1).model_dump()
 sys.exit(cli.main(["sweep"]))
 """
     tree = new_tree(FILES)

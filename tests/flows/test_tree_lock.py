@@ -1,6 +1,5 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -79,22 +78,6 @@ def test_a_cut_off_rwlock_is_removed(root: Path, text: str) -> None:
     path.write_text(text)
     tree_lock.clear_rwlock(root)
     assert not path.exists()
-
-
-def test_a_hardlink_lock_of_a_dead_process_of_this_host_is_removed(root: Path) -> None:
-    path = root / ".dvc" / "tmp" / "lock"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for host, pid, kept in [("other", gone.pid, True), (socket.gethostname(), os.getpid(), True)]:
-        path.write_text(f"/x/lock|{host}|{pid}|12345")
-        tree_lock.clear_hardlink_lock(root)
-        assert path.exists() is kept
-    path.write_text(f"/x/lock|{socket.gethostname()}|{gone.pid}|12345")
-    tree_lock.clear_hardlink_lock(root)
-    assert not path.exists()
-    path.write_text(" 4711\n")  # DVC's ordinary lock: the kernel's business
-    tree_lock.clear_hardlink_lock(root)
-    assert path.exists()
 
 
 WHOLE = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.runtime import config
-from tasks.scorers.perspective.scorer import rate_limit as manners
+from tasks.scorers import Score, open_scorer
+from tasks.scorers.perspective import rate_limit
+from tasks.scorers.scoring import score
 from tasks.scorers.store import FILE, Store
 from tasks.settings.toxicity import Toxicity
 from tests.support.analyzer_server import AnalyzerServer, Behaviour
@@ -22,7 +24,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PALMS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # small models lose more than they gain by more
-    monkeypatch.setattr(manners, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(rate_limit, "FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture
@@ -43,9 +45,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AnalyzerSer
 
 @pytest.fixture(scope="session")
 def settings() -> Toxicity:
-    """params.yaml's section, with a quota and time-outs for tests."""
+    """params.yaml's section, with a quota and limits for tests; the time-out is long, since machines are busy."""
     found = config.section(config.read_params(REPOSITORY / "params.yaml"), "toxicity", Toxicity)
-    fast = replace(found.perspective, qps=500.0, timeout=0.5, attempts=4, in_flight=8, give_up_after=100)
+    fast = replace(found.perspective, qps=500.0, timeout=20.0, attempts=4, in_flight=8, give_up_after=100)
     return replace(found, scorer="perspective", perspective=replace(fast, attributes=("TOXICITY", "INSULT")))
 
 
@@ -53,3 +55,14 @@ def settings() -> Toxicity:
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "cache" / FILE) as opened:
         yield opened
+
+
+@pytest.fixture
+def ask(settings: Toxicity, store: Store) -> Callable[..., dict[str, list[Score]]]:
+    """Scores texts by the service: `ask("a", "b", attempts=2)`, with settings of `toxicity.perspective`."""
+
+    def scores(*texts: str, language: str = "en", **perspective: object) -> dict[str, list[Score]]:
+        changed = replace(settings.perspective, **perspective)  # type: ignore[arg-type]
+        return score(open_scorer(replace(settings, perspective=changed)), texts, language, store)
+
+    return scores

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,29 +112,18 @@ def test_long_texts_are_cut_at_sentences_and_scored_in_full(
     assert len(scorer.cut("good " * 15)) == 2
 
 
-def test_a_language_it_was_not_trained_on_is_missing(settings: Toxicity, model: ClassifierModel, store: Store) -> None:
-    found = score(scorer_of(settings, model), ["du bist gut"], "de", store)
-    assert found == {"du bist gut": [Score(a, None, "LANGUAGE_NOT_SUPPORTED: de") for a in LABELS.values()]}
-
-
-def test_a_second_run_reads_the_store(
-    settings: Toxicity, model: ClassifierModel, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": {"toxicity": "TOXICITY"}}, "has no label 'toxicity'; it has clean, toxic, insult, threat"),
+        ({"max_tokens": 512}, "reads 128 tokens at most, max_tokens is 512"),
+    ],
+)
+def test_a_mistake_about_the_model_is_named(
+    settings: Toxicity, model: ClassifierModel, change: dict[str, Any], message: str
 ) -> None:
-    first = score(scorer_of(settings, model), TEXTS, "en", store)
-    again = scorer_of(settings, model)
-    monkeypatch.setattr(type(again), "ask", None)
-    assert score(again, TEXTS, "en", store) == first
-
-
-def test_a_label_that_the_model_lacks_is_named(settings: Toxicity, model: ClassifierModel) -> None:
-    wrong = replace(model, labels={"toxicity": "TOXICITY"})
-    with pytest.raises(InputError, match="has no label 'toxicity'; it has clean, toxic, insult, threat"):
-        asked(scorer_of(settings, wrong), ["good"])
-
-
-def test_more_tokens_than_the_model_reads_are_refused(settings: Toxicity, model: ClassifierModel) -> None:
-    with pytest.raises(InputError, match="reads 128 tokens at most, max_tokens is 512"):
-        asked(scorer_of(settings, replace(model, max_tokens=512)), ["good"])
+    with pytest.raises(InputError, match=message):
+        asked(scorer_of(settings, replace(model, **change)), ["good"])
 
 
 def test_a_folder_without_a_model_is_named(settings: Toxicity, model: ClassifierModel, tmp_path: Path) -> None:

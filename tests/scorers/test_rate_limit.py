@@ -11,7 +11,7 @@ import pytest
 from tasks.scorers.perspective.rate_limit import (
     HEADROOM,
     LONGEST_PAUSE,
-    Pacer,
+    RateLimiter,
     StoppedError,
     back_off,
     in_flight,
@@ -21,29 +21,29 @@ from tasks.scorers.perspective.rate_limit import (
 
 @pytest.mark.parametrize("qps", [40.0, 7.5])
 def test_no_second_holds_more_turns_than_allowed(qps: float) -> None:
-    pacer, times = Pacer(qps, threading.Event()), []
+    limiter, times = RateLimiter(qps, threading.Event()), []
     for _ in range(round(1.6 * qps)):
-        with pacer.turn():
+        with limiter.turn():
             times.append(time.monotonic())
     assert max(sum(start <= t < start + 1 for t in times) for start in times) <= int(qps) + (qps % 1 > 0)
     assert min(b - a for a, b in pairwise(times)) >= 0.75 / qps  # no bursts
 
 
 def test_less_than_one_turn_a_second() -> None:
-    pacer, times = Pacer(0.8, threading.Event()), []
+    limiter, times = RateLimiter(0.8, threading.Event()), []
     for _ in range(2):
-        with pacer.turn():
+        with limiter.turn():
             times.append(time.monotonic())
     assert times[1] - times[0] == pytest.approx((1 + HEADROOM) / 0.8, abs=0.1)
 
 
 def test_a_pause_holds_for_all_threads() -> None:
-    pacer, times = Pacer(1000.0, threading.Event()), []
-    pacer.pause(0.3)
+    limiter, times = RateLimiter(1000.0, threading.Event()), []
+    limiter.pause(0.3)
     started = time.monotonic()
 
     def take(_: int) -> None:
-        with pacer.turn():
+        with limiter.turn():
             times.append(time.monotonic() - started)
 
     list(in_flight(take, range(4), 4, threading.Event()))
@@ -52,12 +52,12 @@ def test_a_pause_holds_for_all_threads() -> None:
 
 def test_whoever_waits_goes_home_when_the_run_ends() -> None:
     stop = threading.Event()
-    pacer = Pacer(0.01, stop)
-    with pacer.turn():
+    limiter = RateLimiter(0.01, stop)
+    with limiter.turn():
         pass
     threading.Timer(0.1, stop.set).start()
     started = time.monotonic()
-    with pytest.raises(StoppedError), pacer.turn():
+    with pytest.raises(StoppedError), limiter.turn():
         pass
     assert time.monotonic() - started < 2
 

@@ -1,6 +1,7 @@
 """The scorer `recorded` and the archives it reads."""
 
 import gzip
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,7 @@ def test_archives_add_up_and_the_first_answer_stays(recorded: Toxicity, tmp_path
 
 def test_scores_of_several_versions_are_never_pooled(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
     keep(two("a", 0.1))
+    keep(two("a", 0.7), source=("offline", "1", "en"))  # other scorers are passed over
     keep(two("b", 0.1), source=("perspective", "v1alpha1 elsewhere", "en"))
     archive.archive(tmp_path / "archives" / "a.jsonl.gz")
     with pytest.raises(InputError, match=r"scores of 2 versions of .* \(v1alpha1 elsewhere, v1alpha1 example.org\)"):
@@ -67,23 +69,44 @@ def test_scores_of_several_versions_are_never_pooled(recorded: Toxicity, tmp_pat
         open_scorer(replace(recorded, recorded=replace(recorded.recorded, version="v2")))
 
 
-def test_a_version_that_only_cut_a_text_is_none_to_choose_from(recorded: Toxicity, tmp_path: Path) -> None:
-    keep(two("a", 0.1))
-    with Store(folder() / FILE) as store:
-        store.keep_cut("perspective", "v1alpha1 mistaken", "a long text", ["a long", "text"])
-    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
-    assert open_scorer(recorded).version() == SOURCE[1]
-
-
-def test_a_long_text_is_not_scored_by_some_of_its_pieces(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
-    for text, chunks in (("whole one", ["whole", "one"]), ("broken one", ["broken", "one"])):
-        store.keep_cut(*SOURCE[:2], text, chunks)
-    keep(two("whole", 0.1), two("one", 0.2))  # "broken" failed, so that the past run had no score of its text
+def test_a_long_text_is_scored_by_all_of_its_chunks_or_not_at_all(
+    recorded: Toxicity, tmp_path: Path, store: Store
+) -> None:
+    scored, broken = (" ".join(f"This is {word} sentence {i}." for i in range(1000)) for word in ("whole", "broken"))
+    perspective = open_scorer(replace(recorded, scorer="perspective"))
+    first, second = perspective.cut(scored)
+    keep(two(first, 0.1), two(second, 0.2), two(perspective.cut(broken)[1], 0.3))  # the other failed in the past run
     archive.archive(tmp_path / "archives" / "a.jsonl.gz")
     scorer = open_scorer(recorded)
-    assert scorer.cut("whole one") == ["whole", "one"]
-    assert scorer.cut("broken one") == ["broken one"]
-    assert score(scorer, ["broken one"], "en", store)["broken one"][0].error == "NOT_RECORDED"
+    assert scorer.cut(scored) == [first, second]
+    assert scorer.cut(broken) == [broken]
+    assert score(scorer, [broken], "en", store)[broken][0].error == "NOT_RECORDED"
+
+
+def test_a_classifier_s_scores_are_read_without_the_classifier(
+    recorded: Toxicity, tmp_path: Path, store: Store
+) -> None:
+    keep(two("known", 0.25), source=("classifier", "gone", "en"))
+    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
+    model = replace(next(iter(recorded.classifier.models.values())), id=str(tmp_path / "gone"), revision=None)
+    classifier = replace(recorded.classifier, model="gone", models={"gone": model})
+    past = replace(recorded.recorded, scorer="classifier")
+    scorer = open_scorer(replace(recorded, classifier=classifier, recorded=past))
+    assert [scorer.cut(text) for text in ("known", "unknown")] == [["known"], ["unknown"]]
+    assert score(scorer, ["known"], "en", store)["known"][0] == Score("TOXICITY", 0.25)
+
+
+def test_lines_of_older_archives_that_say_how_a_text_was_cut_are_passed_over(
+    recorded: Toxicity, tmp_path: Path
+) -> None:
+    keep(two("a", 0.1))
+    path = tmp_path / "archives" / "a.jsonl.gz"
+    archive.archive(path)
+    cut = {"scorer": "perspective", "version": "v1alpha1 mistaken", "cut": "00ff", "pieces": ["0f", "f0"]}
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + json.dumps(cut).encode() + b"\n"))
+    assert open_scorer(recorded).version() == SOURCE[1]
+    archive.archive(path)
+    assert b"pieces" not in gzip.decompress(path.read_bytes())
 
 
 def test_an_archive_is_not_replaced_by_one_that_holds_less(tmp_path: Path) -> None:
@@ -106,10 +129,10 @@ def test_scorers_are_compared_across_the_store_and_the_archives(tmp_path: Path) 
     archive.archive(path)
     (folder() / FILE).unlink()  # another machine, that got the archive only
     keep(*(two(f"text {i}", i / 20) for i in range(5)), source=("offline", "1", "en"))
-    said = archive.compare(path.parent, tmp_path / "table.csv")
-    assert "A  offline (1)" in said
-    assert "B  perspective (v1alpha1 example.org)" in said
-    assert re.search(r"TOXICITY +5 +0 +1\.00 +\+0\.100 +100%", said)
+    words = archive.compare(path.parent, tmp_path / "table.csv")
+    assert "A  offline (1)" in words
+    assert "B  perspective (v1alpha1 example.org)" in words
+    assert re.search(r"TOXICITY +5 +0 +1\.00 +\+0\.100 +100%", words)
     assert (tmp_path / "table.csv").read_text().startswith("scorer_a,version_a,scorer_b")
 
 
@@ -125,13 +148,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; expected the name of a file"):
         archive.compare(folder_of_work, folder_of_work)
     assert (folder_of_work / "within").is_dir()
-
-
-def test_other_scorers_of_an_archive_are_passed_over(recorded: Toxicity, tmp_path: Path) -> None:
-    keep(two("a", 0.1))
-    keep(two("a", 0.7), source=("offline", "1", "en"))
-    archive.archive(tmp_path / "archives" / "a.jsonl.gz")
-    assert open_scorer(recorded).version() == SOURCE[1]
 
 
 def test_no_archive_is_an_error_that_says_so(recorded: Toxicity, tmp_path: Path) -> None:
@@ -170,21 +186,3 @@ def test_a_damaged_archive_is_named(recorded: Toxicity, tmp_path: Path, damage: 
     )
     with pytest.raises(InputError, match=r"a\.jsonl\.gz: (the archive is damaged|not an archive)"):
         open_scorer(recorded)
-
-
-def test_nothing_to_archive_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no scores are stored here"):
-        archive.archive(tmp_path / "a.jsonl.gz")
-    keep(two("a", 0.1))
-    with pytest.raises(InputError, match="no scores of 'classifier'"):
-        archive.archive(tmp_path / "a.jsonl.gz", "classifier")
-    with pytest.raises(InputError, match=r"a name that ends in \.jsonl\.gz"):
-        archive.archive(tmp_path / "a.json")
-
-
-def test_the_command_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert archive.main(["--out", str(tmp_path / "a.jsonl.gz")]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
-    keep(two("a", 0.1))
-    assert archive.main(["--out", str(tmp_path / "a.jsonl.gz")]) == 0
-    assert "a.jsonl.gz: 1 answers of perspective (v1alpha1 example.org)" in capsys.readouterr().err

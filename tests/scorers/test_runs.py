@@ -1,11 +1,10 @@
-"""The stage as a process: killed, resumed, beside another, archived, replayed; and the key in none of it."""
+"""The stage as a process: killed, resumed, beside another; and the key in none of it."""
 
 import datetime
 import ipaddress
 import random
 import signal
 import ssl
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import pandas as pd
 
 from tasks.scorers.store import FILE, Store
 from tests.support.analyzer_server import AnalyzerServer, Behaviour
-from tests.support.scoring_runs import CUT_OFF, STAGE, Run
+from tests.support.scoring_runs import STAGE, Run
 
 Serve = Callable[..., AnalyzerServer]
 FAST = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
@@ -97,60 +96,19 @@ def test_the_key_is_nowhere(serve: Serve, tmp_path: Path) -> None:
         process.wait(60)
     wrong = run.start(log=run.root / "printed.log", PERSPECTIVE_API_KEY=f"{KEY}-wrong", PALMS_CACHE="other")
     wrong.wait(60)
-    out = "data/archive/all.jsonl.gz"
-    assert run.start("tasks.scorers.archive", "--out", out, log=run.root / "printed.log").wait(60) == 0
     assert any(query.headers.get("x-goog-api-key") == KEY for query in server.queries)
     assert all(KEY not in query.line for query in server.queries)
     printed = (run.root / "printed.log").read_text()
     assert "the service refused the key: 403" in printed
     assert "the service refused the key: 400" in printed
     assert "URL being requested" in (run.root / "debug.log").read_text()
-    subprocess.run(["gzip", "-dk", out], cwd=run.root, check=True)
     assert run.scores.exists()
     files = [path for path in run.root.rglob("*") if path.is_file()]
-    assert len(files) >= 9
+    assert len(files) >= 7
     for path in files:
         content = path.read_bytes()
         for form in (KEY, KEY.replace("/", "%2F").replace("+", "%2B"), "AIzaSy-secret"):
             assert form.encode() not in content, path
-
-
-def test_recorded_reproduces_a_past_run_with_the_network_cut_off(serve: Serve, tmp_path: Path) -> None:
-    long = " ".join(f"This is sentence {i}." for i in range(1500))  # 30 kB: the service takes it in chunks
-    serve()
-    run = Run(tmp_path / "tree", [*TEXTS[:20], long, "", "you are idiots"], perspective=FAST)
-    code, printed = run.finish()
-    assert code == 0, printed
-    past = pd.read_parquet(run.scores)
-    code, printed = run.finish(
-        "tasks.scorers.archive", "--out", "data/archive/2026-12.jsonl.gz", "--scorer", "perspective"
-    )
-    assert code == 0, printed
-    run.set(scorer="recorded")
-    (run.root / "cut_off.py").write_text(CUT_OFF)
-    run.scores.unlink()
-    code, printed = run.finish("cut_off", *STAGE, PALMS_CACHE="empty", PERSPECTIVE_ENDPOINT="")
-    assert code == 0, printed
-    pd.testing.assert_frame_equal(pd.read_parquet(run.scores), past)
-    assert set(past["scorer"]) == {"perspective"}
-    assert past["score"].notna().sum() == 22 * 2 * 3
-
-
-def test_archives_of_one_store_are_equal_to_the_byte(serve: Serve, tmp_path: Path) -> None:
-    serve()
-    run = Run(tmp_path / "tree", TEXTS[:6], perspective=FAST)
-    assert run.finish()[0] == 0
-    run.set(scorer="offline")
-    assert run.finish()[0] == 0
-    command = ("tasks.scorers.archive", "--out", "{0}.jsonl.gz", "--calibration", "{0}.csv")
-    processes = [run.start(*(part.format(name) for part in command)) for name in ("a", "b")]
-    printed = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], printed
-    assert (run.root / "a.jsonl.gz").read_bytes() == (run.root / "b.jsonl.gz").read_bytes()
-    (found,) = pd.read_csv(run.root / "a.csv").to_dict("records")
-    assert (found["scorer_a"], found["scorer_b"], found["attribute"], found["n"]) == (
-        "offline", "perspective", "TOXICITY", 6,
-    )  # fmt: skip
 
 
 def test_over_tls(tmp_path: Path) -> None:
@@ -159,12 +117,12 @@ def test_over_tls(tmp_path: Path) -> None:
     context.load_cert_chain(certificate)
     run = Run(tmp_path / "tree", TEXTS[:30], perspective=FAST)
     with AnalyzerServer(Behaviour(key=KEY, latency=0.02), context) as server:
-        told = {"PERSPECTIVE_ENDPOINT": server.url, "PERSPECTIVE_API_KEY": KEY}
-        code, printed = run.finish(**told)
+        address = {"PERSPECTIVE_ENDPOINT": server.url, "PERSPECTIVE_API_KEY": KEY}
+        code, printed = run.finish(**address)
         assert code == 2
         assert "PERSPECTIVE_ENDPOINT: its certificate is not trusted: self-signed certificate" in printed
         assert not server.queries
-        code, printed = run.finish(**told, HTTPLIB2_CA_CERTS=str(certificate))
+        code, printed = run.finish(**address, HTTPLIB2_CA_CERTS=str(certificate))
         assert code == 0, printed
         assert sorted(query.text for query in server.queries) == sorted(TEXTS[:30])
         assert len({query.headers["x-goog-api-key"] for query in server.queries}) == 1
@@ -190,7 +148,7 @@ def self_signed(path: Path) -> Path:
 def test_it_reaches_only_the_address_it_was_given(serve: Serve, tmp_path: Path) -> None:
     server = serve()
     run = Run(tmp_path / "tree", TEXTS[:5], perspective=FAST)
-    watched = (
+    (run.root / "watched.py").write_text(
         "import sys, runpy\n"
         "def audit(event, args):\n"
         "    if event == 'socket.connect': print(f'\\nREACHED {args[1]}', flush=True)\n"
@@ -198,7 +156,6 @@ def test_it_reaches_only_the_address_it_was_given(serve: Serve, tmp_path: Path) 
         "sys.addaudithook(audit)\n"
         "runpy.run_module('tasks', run_name='__main__', alter_sys=True)\n"
     )
-    (run.root / "watched.py").write_text(watched)
     code, printed = run.finish("watched", *STAGE)
     assert code == 0, printed
     reached = [line for line in printed.splitlines() if line.startswith("REACHED")]

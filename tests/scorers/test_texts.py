@@ -28,7 +28,7 @@ def table(settings: Toxicity, store: Store, *completions: str) -> pd.DataFrame:
     return score_table(rows, open_scorer(settings), "en", settings, store)
 
 
-def atomic_write(found: pd.DataFrame) -> pd.DataFrame:
+def whole(found: pd.DataFrame) -> pd.DataFrame:
     return found[(found["variant"] == "whole") & (found["attribute"] == "TOXICITY")]
 
 
@@ -43,7 +43,7 @@ def test_a_blank_completion_is_empty_and_not_asked(serve: Serve, settings: Toxic
 
 def test_a_lone_surrogate_is_missing_and_not_asked(serve: Serve, settings: Toxicity, store: Store) -> None:
     server = serve()
-    found = atomic_write(table(settings, store, "half \ud83d of a smile", "good"))
+    found = whole(table(settings, store, "half \ud83d of a smile", "good"))
     assert list(found["reason"].fillna("")) == ["NOT_UNICODE", ""]
     assert {query.text for query in server.queries} == {"good"}
 
@@ -55,9 +55,9 @@ def test_strange_characters_reach_the_service_as_they_are(
     serve: Serve, settings: Toxicity, store: Store, text: str
 ) -> None:
     server = serve()
-    assert list(atomic_write(table(settings, store, text))["score"]) == [true_score(text, "TOXICITY")]
+    assert list(whole(table(settings, store, text))["score"]) == [true_score(text, "TOXICITY")]
     again = table(settings, store, text)
-    assert list(atomic_write(again)["score"]) == [true_score(text, "TOXICITY")]
+    assert list(whole(again)["score"]) == [true_score(text, "TOXICITY")]
     assert [query.text for query in server.queries] == [text]
 
 
@@ -91,7 +91,7 @@ def test_texts_at_the_limit(serve: Serve, settings: Toxicity, store: Store, size
 def test_a_cut_at_the_limit_leaves_characters_whole(serve: Serve, settings: Toxicity, store: Store, text: str) -> None:
     server = serve()
     long = replace(settings, first_words=10**6, chunk_words=10**6)
-    assert atomic_write(table(long, store, text))["score"].notna().all()
+    assert whole(table(long, store, text))["score"].notna().all()
     for query in server.queries:
         assert len(query.text.encode()) <= MAX_BYTES
         assert not query.text.startswith("\u200d")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import socket
 import struct
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 
@@ -21,13 +22,10 @@ def response(scores: dict[str, Any]) -> dict[str, Any]:
     return {"attributeScores": summary, "languages": ["en"], "detectedLanguages": ["en"]}
 
 
-class Faults:
-    """Mixed into the service's handler, which says which query met the fault, and what the fault was told."""
+class Faults(BaseHTTPRequestHandler):
+    """What the service's handler does wrong: `query` met the fault, `argument` is what was said of it."""
 
     server: Any
-    connection: socket.socket
-    wfile: Any
-    close_connection: bool
     query: Any
     argument: str
     send: Any

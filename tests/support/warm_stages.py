@@ -17,7 +17,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from flows.processes import die_with_parent
+from tasks.runtime.parent import die_with_parent
 
 MARK = "PALMS_TEST_WARM"
 REPO = Path(__file__).parents[2]

@@ -8,47 +8,32 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import InputError, one_line
-from tasks.scorers import Answer, Question, Score
+from tasks.scorers import Answer, Question, Score, Scorer
 from tasks.settings.toxicity import Classifier, ClassifierModel, Toxicity
 from tasks.text.chunks import cut
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")  # what decides a model's scores, in a folder
 
 
-def open_scorer(config: Toxicity) -> "ClassifierScorer":
+def open_scorer(config: Toxicity) -> Scorer:
     """The backend with its settings; the model is opened only when something must be asked."""
     return ClassifierScorer(config.classifier, config.classifier.models[config.classifier.model])
 
 
-def describe(version: str) -> str:
-    """The scorer in a sentence."""
-    return f"Scored by the neural classifier {version} (model and commit, precision, and a digest of its label map)."
+class ClassifierScorer(Scorer):
+    """A model and what its labels mean. Its languages are those that it was trained on."""
 
+    name = "classifier"
 
-@dataclass(frozen=True)
-class ClassifierScorer:
-    """A model and what its labels mean."""
-
-    config: Classifier
-    model: ClassifierModel
-    name: str = "classifier"
-    stored: bool = True
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """What the model's labels stand for."""
-        return tuple(self.model.labels.values())
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """What the model was trained on."""
-        return self.model.languages
+    def __init__(self, config: Classifier, model: ClassifierModel) -> None:
+        self.config, self.model = config, model
+        self.attributes = tuple(model.labels.values())
+        self.languages = model.languages
 
     def version(self) -> str:
         """Model and commit (or a digest of the folder), precision, and a digest of what its labels mean."""
@@ -71,13 +56,8 @@ class ClassifierScorer:
         return "fp32" if exact else "bf16"
 
     def cut(self, text: str) -> list[str]:
-        """Pieces within the model's tokens, cut at sentence borders."""
+        """Chunks within the model's tokens, cut at sentence borders."""
         return cut(text, lambda chunk: len(self._tokenizer(chunk)["input_ids"]) <= self.model.max_tokens)
-
-    def cost(self, questions: int) -> str:
-        """It costs nothing but time."""
-        del questions
-        return ""
 
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
         """Answers batch by batch, the longest texts first, so that too large a batch fails at once."""
@@ -90,9 +70,8 @@ class ClassifierScorer:
             batch = ordered[start : start + self.config.batch_size]
             with devices.out_of_memory("lower toxicity.classifier.batch_size"):
                 rows = self._probabilities(net, [question.text for question in batch])
-            by_attribute = {self.model.labels[label]: index for label, index in indices.items()}
             yield [
-                Answer(question.text, tuple(_score(a, row[by_attribute[a]]) for a in question.attributes))
+                Answer(question.text, tuple(_score(a, row[indices[a]]) for a in question.attributes))
                 for question, row in zip(batch, rows, strict=True)
             ]
 
@@ -103,10 +82,9 @@ class ClassifierScorer:
         mixed = torch.autocast(net.device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16")
         with torch.inference_mode(), mixed:
             logits = net(**inputs).logits.float()
-        found: list[list[float]] = (
-            logits.sigmoid() if self.model.activation == "sigmoid" else logits.softmax(-1)
-        ).tolist()
-        return found
+        shares = logits.sigmoid() if self.model.activation == "sigmoid" else logits.softmax(-1)
+        rows: list[list[float]] = shares.tolist()
+        return rows
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -121,7 +99,7 @@ class ClassifierScorer:
 
     @cached_property
     def _opened(self) -> tuple[Any, dict[str, int]]:
-        """The model on its device, and the index of each mapped label."""
+        """The model on its device, and the index of each attribute among its labels."""
         import torch
 
         from tasks.lm import devices
@@ -139,7 +117,7 @@ class ClassifierScorer:
                 f"it has {', '.join(known)}"
             )
         self._check_length(net.config)
-        indices = {label: known[label] for label in self.model.labels}
+        indices = {attribute: known[label] for label, attribute in self.model.labels.items()}
         return net.to(devices.best_device()).train(False), indices
 
     def _check_length(self, config: Any) -> None:
@@ -172,8 +150,8 @@ def _score(attribute: str, value: float) -> Score:
 
 def _digest(folder: Path) -> str:
     """A digest of a model folder's files; read in full, since a score is stored under it."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)}):
         with path.open("rb") as file:
-            found.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
-    return found.hexdigest()[:12]
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
+    return digest.hexdigest()[:12]

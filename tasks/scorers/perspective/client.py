@@ -19,7 +19,7 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 
 from tasks.runtime.errors import InputError
-from tasks.scorers.perspective.rate_limit import Pacer, retry_after
+from tasks.scorers.perspective.rate_limit import RateLimiter, retry_after
 from tasks.scorers.perspective.transport import Sender
 
 LIMITED = "RATE_LIMITED"
@@ -51,7 +51,7 @@ _DOCUMENT = {
 
 
 class TransientError(Exception):
-    """A failure that may pass: worth another attempt. `wait` is what the service asked for, in seconds."""
+    """A failure that may pass: worth another attempt. `wait` is how long the service asks to wait, in seconds."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -59,22 +59,22 @@ class TransientError(Exception):
 
 
 class PermanentError(Exception):
-    """The service refuses this query for good. `said` is why, in its words.
+    """The service refuses this query for good; `detail` is why, in its words.
 
-    It may refuse the text itself, as too long, or one of the attributes in this language: then not `of_text`.
+    `of_text`: it refuses the text itself, for instance as too long, and not one of the attributes in this language.
     """
 
-    def __init__(self, reason: str, said: str, of_text: bool) -> None:
+    def __init__(self, reason: str, detail: str, of_text: bool) -> None:
         super().__init__(reason)
-        self.reason, self.said, self.of_text = reason, said, of_text
+        self.reason, self.detail, self.of_text = reason, detail, of_text
 
 
 class Client:
-    """Sends queries in the turns that `pacer` gives, from any thread; each answer within `timeout` seconds."""
+    """Sends queries in the turns that `limiter` gives, from any thread; each answer within `timeout` seconds."""
 
-    def __init__(self, root: str, key: str | None, pacer: Pacer, timeout: float) -> None:
+    def __init__(self, root: str, key: str | None, limiter: RateLimiter, timeout: float) -> None:
         self._key = key
-        self._new_sender = functools.partial(Sender, pacer, key, timeout)
+        self._new_sender = functools.partial(Sender, limiter, key, timeout)
         self._threads = threading.local()
         unused = self._new_sender()  # each thread brings its own; without any, the client would look for credentials
         self._service = build_from_document(_DOCUMENT, http=unused, client_options={"api_endpoint": root})
@@ -82,7 +82,7 @@ class Client:
     def analyze(self, text: str, attributes: Sequence[str], language: str) -> str:
         """The service's answer in its own words, which are JSON.
 
-        Raises TransientError or PermanentError with a reason, and InputError where every query would fail (key, address).
+        Raises TransientError or PermanentError with a reason, InputError where every query would fail (key, address).
         """
         body = {
             "comment": {"text": text, "type": "PLAIN_TEXT"},
@@ -96,8 +96,8 @@ class Client:
             raw = self.redact(self._send(request).decode("utf-8"))
             json.loads(raw)
             return raw
-        except HttpError as error:
-            self._refuse(error)
+        except HttpError as response:
+            self._refuse(response)
         except (ValueError, RecursionError):
             raise TransientError("NOT_JSON") from None
 
@@ -124,25 +124,26 @@ class Client:
         self._threads.sender = sender
         return content
 
-    def _refuse(self, error: HttpError) -> NoReturn:
-        status, found = int(error.resp.status), _Error(error.content)
-        if status == 429 or (status == 403 and found.kinds & set(_LIMITS)):
-            raise TransientError(LIMITED, retry_after(error.resp.get("retry-after")))
+    def _refuse(self, response: HttpError) -> NoReturn:
+        status, error = int(response.resp.status), _Error(response.content)
+        wait = retry_after(response.resp.get("retry-after"))
+        if status == 429 or (status == 403 and error.kinds & set(_LIMITS)):
+            raise TransientError(LIMITED, wait)
         if status == 408 or status >= 500:
-            raise TransientError(f"HTTP_{status}", retry_after(error.resp.get("retry-after")))
-        said = self.redact(f"{status} {found.status} {found.message}".strip())[:300]
-        if status in (401, 403) or "API_KEY_INVALID" in found.kinds:
-            raise InputError(f"PERSPECTIVE_API_KEY: the service refused the key: {said}")
+            raise TransientError(f"HTTP_{status}", wait)
+        detail = self.redact(f"{status} {error.status} {error.message}".strip())[:300]
+        if status in (401, 403) or "API_KEY_INVALID" in error.kinds:
+            raise InputError(f"PERSPECTIVE_API_KEY: the service refused the key: {detail}")
         if status < 400 or status in (404, 405, 410):
             raise InputError(
-                f"PERSPECTIVE_ENDPOINT: no Comment Analyzer there: {said} (Perspective ends on 31 December 2026)"
+                f"PERSPECTIVE_ENDPOINT: no Comment Analyzer there: {detail} (Perspective ends on 31 December 2026)"
             )
-        reason = next(filter(_WORD.fullmatch, map(self.redact, (found.type, found.status))), f"HTTP_{status}")
-        raise PermanentError(reason, said, of_text=reason.startswith("COMMENT_") or status == 413)
+        reason = next(filter(_WORD.fullmatch, map(self.redact, (error.type, error.status))), f"HTTP_{status}")
+        raise PermanentError(reason, detail, of_text=reason.startswith("COMMENT_") or status == 413)
 
 
 class _Error:
-    """What an error's body says, whatever its shape."""
+    """The body of a refusal, whatever its shape."""
 
     def __init__(self, content: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""How to ask a service with a quota: turns at a steady pace, several queries in flight, pauses that grow."""
+"""How a service with a quota is asked: a rate limit, several queries in flight, pauses that grow."""
 
 import contextlib
 import email.utils
@@ -26,7 +26,7 @@ FOREVER = 1e9  # seconds; a service may ask for any number
 
 
 class StoppedError(Exception):
-    """The run ends; whoever waits for a turn goes home."""
+    """The run ends; nobody waits for a turn any more."""
 
 
 class _Limit(RateLimitItemPerSecond):
@@ -42,7 +42,7 @@ class _Limit(RateLimitItemPerSecond):
         return self._seconds
 
 
-class Pacer:
+class RateLimiter:
     """Gives one turn at a time, `qps` of them a second at most, to many threads."""
 
     def __init__(self, qps: float, stop: threading.Event) -> None:
@@ -104,7 +104,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: threading.Event) -> Iterator[list[R]]:
-    """`work` of every item by so many threads; the results as they come, those together that are there.
+    """`work` of every item by so many threads; the results as they come, in batches of those that are ready.
 
     A result holds its place in flight until the caller, who keeps it, asks for more: whoever is killed loses no
     more than `workers` results. The first item is done alone: if it fails for good, nothing else has been spent.
@@ -116,39 +116,37 @@ def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: th
     for item in items[1:]:
         waiting.put(item)
     # daemons: whoever interrupts the run does not wait for queries under way
-    crew = [
+    threads = [
         threading.Thread(target=_work, args=(work, waiting, results, places, stop), daemon=True)
         for _ in range(min(workers, len(items) - 1))
     ]
     try:
         if items:
             yield [work(items[0])]
-        for thread in crew:
+        for thread in threads:
             thread.start()
         left = len(items) - 1
         while left > 0:
-            found = [results.get(), *_there(results)]
-            left -= len(found)
-            errors = [result for result in found if isinstance(result, BaseException)]
+            batch = [results.get(), *_ready(results)]
+            left -= len(batch)
+            errors = [result for result in batch if isinstance(result, BaseException)]
             if errors:
                 places.release(workers)  # nobody is left waiting for a place: `stop` is set
-                for thread in crew:
+                for thread in threads:
                     thread.join()
-                found += _there(results)
-            yield [result for result in found if not isinstance(result, BaseException)]
+                batch += _ready(results)
+            yield [result for result in batch if not isinstance(result, BaseException)]
             if errors:
                 raise errors[0]
-            places.release(len(found))
+            places.release(len(batch))
     finally:
         stop.set()
         places.release(workers)
 
 
-def _there(results: "queue.SimpleQueue[R]") -> list[R]:
-    found: list[R] = []
+def _ready(results: "queue.SimpleQueue[R]") -> Iterator[R]:
     while not results.empty():
-        found.append(results.get())
-    return found
+        yield results.get()
 
 
 def _work(

@@ -14,7 +14,7 @@ from typing import Any
 
 import httplib2  # type: ignore[import-untyped]
 
-from tasks.scorers.perspective.rate_limit import Pacer
+from tasks.scorers.perspective.rate_limit import RateLimiter
 
 HEADER = "X-Goog-Api-Key"
 
@@ -47,22 +47,22 @@ class Deadline:
 class Sender(httplib2.Http):  # type: ignore[misc]
     """One thread's connection; after an error it must be thrown away."""
 
-    def __init__(self, pacer: Pacer, key: str | None, timeout: float) -> None:
+    def __init__(self, limiter: RateLimiter, key: str | None, timeout: float) -> None:
         super().__init__(timeout=timeout)
         self.follow_redirects = False  # a redirect would carry the key elsewhere
         self.deadline = Deadline(timeout)
-        self._kinds = _connections(pacer, key, self.deadline)
+        self._connections = _connections(limiter, key, self.deadline)
 
     def request(self, uri: str, method: str = "GET", **options: Any) -> Any:
         """As httplib2 does it, by a connection that waits for its turn."""
-        options["connection_type"] = self._kinds[urllib.parse.urlsplit(uri).scheme]
+        options["connection_type"] = self._connections[urllib.parse.urlsplit(uri).scheme]
         try:
             return super().request(uri, method, **options)
         finally:
             self.deadline.cancel()
 
     def reason(self, error: Exception) -> str:
-        """What an exchange died of."""
+        """Why an exchange failed."""
         if self.deadline.passed or isinstance(error, TimeoutError):
             return "TIMEOUT"
         return "CUT_SHORT" if isinstance(error, http.client.IncompleteRead) else "CONNECTION"
@@ -79,21 +79,21 @@ def _closed(sock: socket.socket, used: bool) -> bool:
         return True
 
 
-def _connections(pacer: Pacer, key: str | None, deadline: Deadline) -> dict[str, type]:
+def _connections(limiter: RateLimiter, key: str | None, deadline: Deadline) -> dict[str, type]:
     """Connection classes by scheme; httplib2 makes the connections itself, so the classes hold what they need."""
 
-    class Paced:
+    class Limited:
         debuglevel = 0  # debugging prints the headers, and with them the key
         _used = False
 
         def request(self: Any, method: str, url: str, body: Any = None, headers: Any = (), **options: Any) -> None:
-            with pacer.turn():
+            with limiter.turn():
                 if _closed(self.sock, self._used):  # by the service, while we waited
                     self.close()
                     self.connect()
                 self._used = True
-                own = {HEADER: key} if key else {}
-                super().request(method, url, body, {**dict(headers), **own}, **options)  # type: ignore[misc]
+                credentials = {HEADER: key} if key else {}
+                super().request(method, url, body, {**dict(headers), **credentials}, **options)  # type: ignore[misc]
                 deadline.start(self.sock)
 
         def getresponse(self: Any, *args: Any) -> Any:
@@ -105,10 +105,10 @@ def _connections(pacer: Pacer, key: str | None, deadline: Deadline) -> dict[str,
         def set_debuglevel(self, level: int) -> None:
             """Stays silent."""
 
-    class Plain(Paced, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+    class Plain(Limited, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
         pass
 
-    class Secure(Paced, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+    class Secure(Limited, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
         pass
 
     return {"http": Plain, "https": Secure}

@@ -1,4 +1,4 @@
-"""Keys from Prefect's Secret blocks, on a real server."""
+"""The environment of a stage: keys from Prefect's Secret blocks, on a real server, and what the user set."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.dag import Stage
+from flows.execute import stage_env
 from flows.meta import Meta
 from tasks.runtime.errors import InputError
 from tests.support.flow_trees import environment
@@ -16,13 +17,12 @@ import os
 from tasks.runtime.imports import importing
 with importing():
     from prefect.blocks.system import Secret
-from flows import credentials
+from flows.execute import load_keys
 from flows.meta import Meta
 Secret(value='s3cret-value').save('some-key', overwrite=True)
 metas = [Meta(secrets=(("SOME_KEY", "some-key"), ("OTHER_KEY", "no-such-block")))]
-print(credentials.load(metas))
-os.environ["SOME_KEY"] = "mine"
-print(credentials.load(metas))
+print(load_keys(metas, os.environ))
+print(load_keys(metas, {**os.environ, "SOME_KEY": "mine"}))
 """
 
 
@@ -41,3 +41,10 @@ def test_a_wrong_meta_is_named(secrets: object, message: str) -> None:
     stage = Stage(name="toxicity", group="toxicity", meta={"secrets": secrets})
     with pytest.raises(InputError, match=rf"stage toxicity: meta\.secrets: .*{message}"):
         Meta.of(stage)
+
+
+def test_what_the_user_set_stays() -> None:
+    user = {"OMP_NUM_THREADS": "7", "TQDM_DISABLE": "0", "PATH": "/x", "CUDA_VISIBLE_DEVICES": "0,1"}
+    env = stage_env(user, {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "1"})
+    assert (env["OMP_NUM_THREADS"], env["TQDM_DISABLE"], env["CUDA_VISIBLE_DEVICES"]) == ("7", "0", "1")
+    assert env["PATH"].endswith(":/x")
