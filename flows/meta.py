@@ -31,7 +31,7 @@ def _pairs(value: Any) -> Any:
     """Keys and values as pairs."""
     if isinstance(value, tuple):
         return value
-    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):
         raise ValueError(f"expected environment variables, each with the name of a Secret block, found {value!r}")
     if shown := [name for name in value if not SECRET_NAME.search(name)]:
         expected = "names that end in KEY, TOKEN, SECRET or PASSWORD, whose values are kept out of every log"
