@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.stats.outcome import TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
-from tasks.stats.paired import design, lost_categories, within_variance
+from tasks.stats.outcome import Floats, Labels, Outcome
+from tasks.stats.paired import design, t_of_mean, within_variance
 
 
 @dataclass(frozen=True)
@@ -71,24 +71,10 @@ def crossed_t(diffs: Floats, strata: Labels | None = None, *, confidence: float 
     raters at large), not about these checkpoints or this panel. Refusals (p NaN, with a reason): fewer than
     two replicates, no complete prompt, no category with two prompts, no variation. `note` as in `stratified_t`.
     """
-    name = "quasi-t"
-    whole = ~np.isnan(diffs).any(axis=1)
-    kept, missing = diffs[whole], int((~whole).sum())
-    kept_strata = None if strata is None else np.asarray(strata)[whole]
-    n = len(kept)
-    if n == 0:
-        return undefined("no prompt has a score in every cell", test=name, n_missing=missing)
-    note = lost_categories(strata, np.asarray(whole))
-    indicators, weights = design(kept_strata, n)
-    estimate = float(kept.mean(axis=1) @ weights)
-    if kept.shape[1] < 2:
-        return undefined("one replicate: its own variance is unknown", test=name, n=n, n_missing=missing,
-                         estimate=estimate, note=note)
-    if n <= indicators.shape[1]:
-        return undefined("no category has two prompts", test=name, n=n, n_missing=missing, estimate=estimate,
-                         note=note)
-    _, se, df = quasi(parts(kept, kept_strata))
-    if float(se) <= TINY * float(np.abs(kept).max()):
-        return undefined(no_spread(kept), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
-    return from_t(estimate, float(se), float(df), n=n, n_missing=missing, test=name, confidence=confidence,
-                  note=note)
+    def moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
+        _, se, df = quasi(parts(rows, categories))
+        return float(se), float(df)
+
+    refusal = "one replicate: its own variance is unknown" if diffs.shape[1] < 2 else None
+    return t_of_mean(diffs, strata, moments, name="quasi-t", nothing="no prompt has a score in every cell",
+                     refusal=refusal, confidence=confidence)
