@@ -91,7 +91,7 @@ def prompt_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, la
     places = {prompt: place for place, prompt in enumerate(completions["prompt_id"].unique())}
     order = pd.DataFrame({"split": table["split"], "size": table["model"].map(sizes), "model": table["model"],
                           "prompt": table["prompt_id"].map(places)})
-    return table.loc[order.sort_values(list(order), kind="stable").index].reset_index(drop=True)
+    return table.loc[order.sort_values(["split", "size", "model", "prompt"], kind="stable").index].reset_index(drop=True)
 
 
 def nearest_prompts(completions: pd.DataFrame, nearest: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -69,7 +69,7 @@ def t_of_mean(diffs: Floats, strata: Labels | None, moments: Moments, *, name: s
     n, missing = len(rows), int((~whole).sum())
     if n == 0:
         return undefined(nothing, test=name, n_missing=missing)
-    note = lost_categories(strata, whole)
+    note = lost_categories(strata, np.asarray(whole))
     indicators, weights = design(categories, n)
     estimate = float(rows.mean(axis=1) @ weights)
     if refusal or n <= indicators.shape[1]:
