@@ -26,17 +26,13 @@ from tasks.settings.capability import CapabilityRun, Margin
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.anova import arm_by_size
-from tasks.stats.capability import capability
+from tasks.stats.capability import capability, document_tests
 from tasks.stats.contrasts import contrasts
-from tasks.stats.descriptive import arm_table, nearest_prompts, prompt_table
-from tasks.stats.documents import document_tests
-from tasks.stats.matched import contrasts_without, length_contrasts
-from tasks.stats.missing import missing
+from tasks.stats.descriptive import arm_table, missing, nearest_prompts, prompt_table
 from tasks.stats.plan import Plan, plan_of
 from tasks.stats.power import planned_curve
 from tasks.stats.scores import checked
-from tasks.stats.seedstyle import seed_style
-from tasks.stats.sensitivity import sensitivity
+from tasks.stats.secondary import contrasts_without, length_contrasts, seed_style, sensitivity
 from tasks.stats.trend import trend
 from tasks.stats.variance import variance_components
 from tasks.text.words import count

@@ -31,8 +31,8 @@ def read_items(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str,
         first_arm, first = asked.setdefault(checkpoint.model, (checkpoint.arm, how))
         if differing := sorted(key for key in {*how, *first} if how.get(key) != first.get(key)):
             raise InputError(f"{path / RESULTS}: {differing[0]} is not that of arm '{first_arm}'; run both again")
-        found = read_table(path / ITEMS).drop(columns="model").assign(arm=checkpoint.arm, dataset=checkpoint.dataset)
-        parts.append(found.assign(model=checkpoint.model, params=sources[checkpoint.model].parameters))
+        items = read_table(path / ITEMS).drop(columns="model").assign(arm=checkpoint.arm, dataset=checkpoint.dataset)
+        parts.append(items.assign(model=checkpoint.model, params=sources[checkpoint.model].parameters))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -62,8 +62,8 @@ def items_with_metric(items: pd.DataFrame, margins: Mapping[str, Margin], run: C
 
 def sets_with_margin(tasks: Iterable[str], margins: Mapping[str, Margin], run: CapabilityRun) -> list[str]:
     """The sets that were run, have an entry in `margins` and hold one of the `tasks` at least."""
-    found = set(tasks)
-    return [name for name in run.sets if name in margins and name in run.tasks and found & set(run.sets[name])]
+    known = set(tasks)
+    return [name for name in run.sets if name in margins and name in run.tasks and known & set(run.sets[name])]
 
 
 def _right(scored: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
@@ -78,18 +78,18 @@ def _pooled(parts: Iterable[pd.DataFrame], name: str, tasks: Sequence[str]) -> p
 
     Ids and passages are those of a task: two tasks may use the same names.
     """
-    found = pd.concat([part for part in parts if part["task"].iloc[0] in tasks], ignore_index=True)
-    of_task = {key: found["task"] + "/" + found[key] for key in ("item_id", "cluster")}
-    return found.assign(task=name, **of_task)
+    items = pd.concat([part for part in parts if part["task"].iloc[0] in tasks], ignore_index=True)
+    of_task = {key: items["task"] + "/" + items[key] for key in ("item_id", "cluster")}
+    return items.assign(task=name, **of_task)
 
 
 def document_table(items: pd.DataFrame) -> pd.DataFrame:
     """One row a document and tuned arm, after `task`, `CHECKPOINT` and `item_id`: mean log-likelihood per byte in nats
     of the arm (`nats_per_byte`) and of base (`nats_per_byte_base`), and `diff`, below zero where it fell."""
-    found = items[items["bytes"].notna()].copy()
-    found["nats_per_byte"] = [sum(values) for values in found["loglik"]] / found["bytes"].astype("float64")
+    texts = items[items["bytes"].notna()].copy()
+    texts["nats_per_byte"] = [sum(values) for values in texts["loglik"]] / texts["bytes"].astype("float64")
     keys = ["task", "model", "item_id"]
-    base = found[found["dataset"] == BASE].set_index(keys)["nats_per_byte"].rename("nats_per_byte_base")
-    tuned = found[found["dataset"] != BASE].join(base, on=keys)
+    base = texts[texts["dataset"] == BASE].set_index(keys)["nats_per_byte"].rename("nats_per_byte_base")
+    tuned = texts[texts["dataset"] != BASE].join(base, on=keys)
     tuned["diff"] = tuned["nats_per_byte"] - tuned["nats_per_byte_base"]
     return tuned[["task", *CHECKPOINT, "item_id", "nats_per_byte", "nats_per_byte_base", "diff"]].reset_index(drop=True)

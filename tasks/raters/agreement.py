@@ -32,7 +32,8 @@ def icc(ratings: Floats) -> dict[str, float]:
     ICC(1) and ICC(k): each text its own raters; ICC(A,.): the same raters, absolute agreement; ICC(C,.): the
     same raters, consistency. All NaN with fewer than two texts or raters, or where nothing varies.
     References: Shrout and Fleiss (1979), Psychological Bulletin 86, 420-428; McGraw and Wong (1996),
-    Psychological Methods 1, 30-46.
+    Psychological Methods 1, 30-46. `pingouin.intraclass_corr` gives the same (the tests compare them) but takes
+    milliseconds: the thousand draws of an interval need this, and the figure shown is the one that is drawn.
     """
     names = ("ICC(1)", "ICC(A,1)", "ICC(C,1)", "ICC(k)", "ICC(A,k)", "ICC(C,k)")
     n, k = ratings.shape
@@ -104,20 +105,22 @@ def _coefficients(part: pd.DataFrame, draws: int, seed: int) -> list[tuple[objec
     wide = part.pivot(index=["arm", "prompt_id", "text_id"], columns="rater", values="rating")
     table = wide.to_numpy(np.float64, na_value=np.nan)
     prompts = wide.index.get_level_values("prompt_id").to_numpy(object)
-    whole = table.size > 0 and not np.isnan(table).any()
-    packed, packed_prompts = (table, prompts) if whole else _packed(table, prompts, seed)
-    tasks: list[tuple[str, Floats, Labels, Coefficient]] = [
-        (name, packed, packed_prompts, lambda x, name=name: icc(x)[name])  # type: ignore[misc]
-        for name in (("ICC(A,1)", "ICC(A,k)") if whole else ("ICC(1)", "ICC(k)"))]
-    tasks.append(("alpha (ordinal)", table, prompts, krippendorff_alpha))
+    complete = table.size > 0 and not np.isnan(table).any()
+    packed = (table, prompts) if complete else _packed(table, prompts, seed)
     rows: list[tuple[object, ...]] = []
-    why: str | None
-    for name, values, whose, coefficient in tasks:
+    for name in (*(("ICC(A,1)", "ICC(A,k)") if complete else ("ICC(1)", "ICC(k)")), "alpha (ordinal)"):
+        values, of_prompts = (table, prompts) if name == "alpha (ordinal)" else packed
+
+        def coefficient(ratings: Floats, name: str = name) -> float:
+            return krippendorff_alpha(ratings) if name == "alpha (ordinal)" else icc(ratings)[name]
+
         value = coefficient(values) if values.size else NAN
-        lo, hi, why = NAN, NAN, "no text has two ratings, or the ratings do not vary"
-        if not np.isnan(value):
-            (lo, hi), why = bootstrap(values, whose, coefficient, draws=draws, seed=seed), None
-        rows.append((name, value, lo, hi, len(values), len(set(whose)), values.shape[1], why))
+        lo, hi, reason = NAN, NAN, None
+        if np.isnan(value):
+            reason = "no text has two ratings, or the ratings do not vary"
+        else:
+            lo, hi = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed)
+        rows.append((name, value, lo, hi, len(values), len(set(of_prompts)), values.shape[1], reason))
     return rows
 
 

@@ -24,9 +24,8 @@ def arm_by_size(scores: pd.DataFrame, plan: Plan, metrics: tuple[str, ...] | Non
     than three complete prompts, nothing left to vary.
     """
     table = checked(scores)
-    wanted = metrics or tuple(name for name in (plan.primary, plan.secondary) if name)
     rows: list[dict[str, Any]] = []
-    for metric in wanted:
+    for metric in metrics or plan.metrics:
         of_metric = table[(table["metric"] == metric) & table["dataset"].isin([plan.target, plan.control, plan.base])]
         if plan.models:
             of_metric = of_metric[of_metric["model"].isin(plan.models)]
@@ -52,24 +51,24 @@ def _analyse(part: pd.DataFrame) -> list[dict[str, Any]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = pingouin.rm_anova(long, dv="score", within=["dataset", "model"], subject="prompt_id", detailed=True)
+        analysis = pingouin.rm_anova(long, dv="score", within=["dataset", "model"], subject="prompt_id", detailed=True)
     return [shared | {
         "source": SOURCES[row["Source"]], "ss": row["SS"], "df1": row["ddof1"], "df2": row["ddof2"], "ms": row["MS"],
         "f": row["F"], "p_uncorrected": row["p_unc"], "eps": row["eps"], "p": row["p_GG_corr"], "ng2": row["ng2"],
-        "reason": None} for _, row in found.iterrows()]
+        "reason": None} for _, row in analysis.iterrows()]
 
 
-def _refusal(cells: Any, arms: int, models: int) -> str | None:
-    """Why there is no analysis of cells (prompts, arms x models)."""
+def _refusal(means: Any, arms: int, models: int) -> str | None:
+    """Why there is no analysis of means (prompts, arms x models)."""
     if models < 2 or arms < 2:
         return "one model" if models < 2 else "one arm"
-    if len(cells) < 3:  # with two, pingouin's test of sphericity divides by zero
+    if len(means) < 3:  # with two, pingouin's test of sphericity divides by zero
         return "fewer than three prompts have every cell"
-    cube = cells.reshape(len(cells), arms, models)
+    cube = means.reshape(len(means), arms, models)
     for values in (cube, cube.mean(axis=2), cube.mean(axis=1)):
         centred = values - values.mean(axis=0)
         for axis in range(1, values.ndim):
             centred = centred - centred.mean(axis=axis, keepdims=True)
-        if np.abs(centred).max() <= TINY * max(float(np.abs(cells).max()), TINY):
+        if np.abs(centred).max() <= TINY * max(float(np.abs(means).max()), TINY):
             return "the scores do not vary between prompts"
     return None

@@ -1,4 +1,4 @@
-"""Did a capability survive? A verdict per task, from both models' right-or-wrong items.
+"""Did a capability survive? A verdict per task, from both models' right-or-wrong items; the change on running text.
 
 "No loss is non-inferiority": a loss of the margin or more is ruled out, which is more than not being seen. "A loss
 was found" is a test too, corrected over the tasks of a comparison: with six unchanged tasks, an uncorrected one would
@@ -17,7 +17,11 @@ from tasks.runtime.errors import InputError
 from tasks.stats.families import holm
 from tasks.stats.noninferiority import equivalence_p, items_needed, loss_p, noninferiority_p, tango_interval
 from tasks.stats.outcome import NAN, Floats, Labels
+from tasks.stats.paired import sign_flip, stratified_t
 
+DOCUMENT_KEYS = ("task", "model", "params", "arm", "dataset")
+DOCUMENT_COLUMNS = (*DOCUMENT_KEYS, "mean_base", "mean", "diff", "se", "test", "stat", "df", "p", "ci_lo", "ci_hi",
+                    "p_signflip", "n", "n_missing", "reason")
 ITEM_COLUMNS = ("task", "model", "params", "arm", "dataset", "item_id", "correct")
 
 
@@ -71,9 +75,9 @@ def design_effect(values: Floats, clusters: Labels) -> tuple[float, int]:
     return max(1.0, groups / (groups - 1) * float((totals**2).sum()) / independent), groups
 
 
-def judge(base: Floats, tuned: Floats, *, chance: float, margin: float, clusters: Labels | None = None,
-          alpha: float = 0.05) -> Capability:
-    """Judge one task from the two models' 0/1 items (n,), NaN where missing; chance and margin below 1.
+def task_verdict(base: Floats, tuned: Floats, *, chance: float, margin: float, clusters: Labels | None = None,
+                 alpha: float = 0.05) -> Capability:
+    """Test one task from the two models' 0/1 items (n,), NaN where missing; chance and margin below 1.
 
     Verdicts: "no loss": a loss of the margin or more is ruled out; "loss within margin": so it is, but a
     smaller one was found (`p_loss_corr`); "loss": one was found, and the margin is not ruled out;
@@ -99,21 +103,21 @@ def judge(base: Floats, tuned: Floats, *, chance: float, margin: float, clusters
     lo, hi = tango_interval(*counts, confidence=1 - 2 * alpha, df=df)
     p_loss, p_informative = loss_p(*counts, df), above(float(base.mean()), n / of_base, chance + margin)
     informative = p_informative <= alpha
-    found = Capability(
+    figures = Capability(
         n=n, n_missing=len(there) - n, chance=chance, accuracy_base=float(base.mean()),
         accuracy=float(tuned.mean()), b=b, c=c, diff=(b - c) / n, ci90_lo=lo, ci90_hi=hi, margin=margin,
         clusters=groups, design_effect=effect, p_noninferior=p_noninferior, p_equivalent=p_same, p_loss=p_loss,
         m_loss=1, p_loss_corr=p_loss, equivalent=informative and p_same <= alpha, informative=informative,
         p_informative=p_informative, verdict="",
         n_for_80=float(np.ceil(items_needed((b + c + 1) / (n + 2), margin, alpha=alpha) * effect)))
-    return replace(found, verdict=_verdict(found, alpha))
+    return replace(figures, verdict=_verdict(figures, alpha))
 
 
-def corrected(found: Sequence[Capability], alpha: float = 0.05) -> list[Capability]:
+def corrected(tasks: Sequence[Capability], alpha: float = 0.05) -> list[Capability]:
     """The tasks of one comparison with their losses corrected by Holm (an untested one counts as p = 1)."""
-    p_corr = holm([one.p_loss for one in found])
-    family = [replace(one, m_loss=len(found), p_loss_corr=float(p)) for one, p in zip(found, p_corr, strict=True)]
-    return [replace(one, verdict=_verdict(one, alpha)) for one in family]
+    p_corr = holm([task.p_loss for task in tasks])
+    family = [replace(task, m_loss=len(tasks), p_loss_corr=float(p)) for task, p in zip(tasks, p_corr, strict=True)]
+    return [replace(task, verdict=_verdict(task, alpha)) for task in family]
 
 
 def above(share: float, n: float, level: float) -> float:
@@ -141,29 +145,28 @@ def capability(items: pd.DataFrame, *, margins: Mapping[str, float], chances: Ma
                          f"capability: no margin or chance level for task {', '.join(unknown)}")
     if items.duplicated(["task", "model", "arm", "item_id"]).any():
         raise InputError("capability items: a task, model, arm and item_id occurs twice")
+    tested: dict[tuple[Any, Any], list[tuple[int, Capability]]] = {}  # by comparison
     about: list[dict[str, Any]] = []
-    found: list[Capability] = []
     for (task, model), part in items.groupby(["task", "model"], sort=False):
         right = part.pivot(index="item_id", columns="arm", values="correct").astype("Float64")
         of_base = _floats(right, part.loc[part["dataset"] == base, "arm"].unique())
         clusters = _clusters(part, right.index)
         for arm, of_arm in part[part["dataset"] != base].groupby("arm", sort=False):
-            found.append(judge(of_base, _floats(right, [arm]), clusters=clusters, chance=chances[str(task)],
-                               margin=margins[str(task)], alpha=alpha))
+            figures = task_verdict(of_base, _floats(right, [arm]), clusters=clusters, chance=chances[str(task)],
+                                   margin=margins[str(task)], alpha=alpha)
+            tested.setdefault((model, arm), []).append((len(about), figures))
             about.append({"task": task, "model": model, "params": float(of_arm["params"].iloc[0]), "arm": arm,
                           "dataset": of_arm["dataset"].iloc[0]})
-    for comparison in dict.fromkeys((row["model"], row["arm"]) for row in about):
-        at = [i for i, row in enumerate(about) if (row["model"], row["arm"]) == comparison]
-        for i, one in zip(at, corrected([found[i] for i in at], alpha), strict=True):
-            found[i] = one
+    for rows in tested.values():
+        for (place, _), figures in zip(rows, corrected([figures for _, figures in rows], alpha), strict=True):
+            about[place] |= asdict(figures)
     names = ["task", "model", "params", "arm", "dataset", *Capability.__dataclass_fields__]
-    rows = [row | asdict(one) for row, one in zip(about, found, strict=True)]
-    return pd.DataFrame(rows, columns=names).astype({"reason": "str"})
+    return pd.DataFrame(about, columns=names).astype({"reason": "str"})
 
 
 def _floats(right: pd.DataFrame, arms: Iterable[Any]) -> Floats:
-    found = [name for name in arms if name in right.columns]
-    return right[found[0]].to_numpy(np.float64, na_value=np.nan) if found else np.full(len(right), NAN)
+    arm = next((name for name in arms if name in right.columns), None)
+    return np.full(len(right), NAN) if arm is None else right[arm].to_numpy(np.float64, na_value=np.nan)
 
 
 def _clusters(part: pd.DataFrame, order: pd.Index) -> Labels | None:
@@ -174,20 +177,37 @@ def _clusters(part: pd.DataFrame, order: pd.Index) -> Labels | None:
     return known.astype(object).where(known.notna(), pd.Series(order, index=order)).astype(str).to_numpy()
 
 
-def _verdict(found: Capability, alpha: float) -> str:
-    if not found.n:
+def _verdict(figures: Capability, alpha: float) -> str:
+    if not figures.n:
         return "not computed"
-    if not found.informative:
+    if not figures.informative:
         return "uninformative"
-    lost = found.p_loss_corr <= alpha
-    if found.p_noninferior <= alpha:
+    lost = figures.p_loss_corr <= alpha
+    if figures.p_noninferior <= alpha:
         return "loss within margin" if lost else "no loss"
     return "loss" if lost else "inconclusive"
 
 
 def _refused(rows: int, chance: float, margin: float, reason: str) -> Capability:
-    return Capability(
-        n=0, n_missing=rows, chance=chance, accuracy_base=NAN, accuracy=NAN, b=0, c=0, diff=NAN, ci90_lo=NAN,
-        ci90_hi=NAN, margin=margin, clusters=0, design_effect=NAN, p_noninferior=NAN, p_equivalent=NAN, p_loss=NAN,
-        m_loss=1, p_loss_corr=NAN, equivalent=False, informative=False, p_informative=NAN, n_for_80=NAN,
-        verdict="not computed", reason=reason)
+    unknown = dict.fromkeys(("accuracy_base", "accuracy", "diff", "ci90_lo", "ci90_hi", "design_effect", "n_for_80",
+                             "p_noninferior", "p_equivalent", "p_loss", "p_loss_corr", "p_informative"), NAN)
+    return Capability(n=0, n_missing=rows, chance=chance, b=0, c=0, margin=margin, clusters=0, m_loss=1,
+                      equivalent=False, informative=False, verdict="not computed", reason=reason, **unknown)
+
+
+def document_tests(documents: pd.DataFrame, *, confidence: float = 0.95, permutations: int = 10_000,
+                   seed: int = 0) -> pd.DataFrame:
+    """A row per task, model and tuned arm: the mean change in nats per byte, with its paired t and sign-flip p.
+
+    `documents`: a row a document with `DOCUMENT_KEYS`, `nats_per_byte`, `nats_per_byte_base` and `diff` (tuned - base),
+    null where one is missing. No p is corrected: these tests describe and are in no family.
+    """
+    rows: list[dict[str, Any]] = []
+    for keys, part in documents.groupby(list(DOCUMENT_KEYS), sort=False):
+        diffs: Floats = part["diff"].to_numpy(np.float64)
+        outcome = asdict(stratified_t(diffs, confidence=confidence))
+        complete = part[part["diff"].notna()]
+        rows.append(dict(zip(DOCUMENT_KEYS, keys, strict=True)) | outcome | {
+            "mean_base": float(complete["nats_per_byte_base"].mean()), "mean": float(complete["nats_per_byte"].mean()),
+            "diff": outcome["estimate"], "p_signflip": sign_flip(diffs, permutations=permutations, seed=seed)})
+    return pd.DataFrame(rows, columns=list(DOCUMENT_COLUMNS)).astype({"reason": "str"})

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.stats.outcome import TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
-from tasks.stats.paired import design, lost_categories, within_variance
+from tasks.stats.outcome import Floats, Labels, Outcome
+from tasks.stats.paired import design, t_of_mean, within_variance
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,23 @@ class Parts:
     df_shared: int
 
 
-def parts(cells: Floats, strata: Labels | None = None) -> Parts:
-    """Split the variance of the mean of complete cells (..., prompts, replicates); vectorised.
+def parts(diffs: Floats, strata: Labels | None = None) -> Parts:
+    """Split the variance of the mean of complete differences (..., prompts, replicates); vectorised.
 
     Categories are fixed and equally weighted: prompts vary within them (n - C df), and what is left is the
     prompt x replicate residual within categories ((n - C)(S - 1) df).
     """
-    n, replicates = cells.shape[-2:]
+    n, replicates = diffs.shape[-2:]
     indicators, weights = design(strata, n)
     squared = float((weights**2).sum())
-    prompt_means = cells.mean(axis=-1)
-    residual = cells - prompt_means[..., None]
+    prompt_means = diffs.mean(axis=-1)
+    residual = diffs - prompt_means[..., None]
     by_category = np.swapaxes(residual, -1, -2) @ (indicators / indicators.sum(axis=0))  # (..., S, C)
     residual = residual - indicators @ np.swapaxes(by_category, -1, -2)
     df_prompts = n - indicators.shape[1]
     df_shared = df_prompts * (replicates - 1)
     ms_shared = (residual**2).sum(axis=(-1, -2)) / df_shared
-    replicate_means = np.swapaxes(cells, -1, -2) @ weights
+    replicate_means = np.swapaxes(diffs, -1, -2) @ weights
     return Parts(
         estimate=prompt_means @ weights,
         prompts=within_variance(prompt_means, indicators) * squared,
@@ -64,31 +64,17 @@ def quasi(split: Parts) -> tuple[Floats, Floats, Floats]:
     return split.estimate, np.sqrt(np.maximum(total, floor)), np.asarray(df, dtype=np.float64)
 
 
-def crossed_t(cells: Floats, strata: Labels | None = None, *, confidence: float = 0.95) -> Outcome:
+def crossed_t(diffs: Floats, strata: Labels | None = None, *, confidence: float = 0.95) -> Outcome:
     """Quasi-t of the grand mean of differences (prompts, replicates), both factors random; strata (prompts,).
 
     A prompt with a missing cell is left out. The claim is about the source of the replicates (the dataset, or
     raters at large), not about these checkpoints or this panel. Refusals (p NaN, with a reason): fewer than
     two replicates, no complete prompt, no category with two prompts, no variation. `note` as in `stratified_t`.
     """
-    name = "quasi-t"
-    whole = ~np.isnan(cells).any(axis=1)
-    kept, missing = cells[whole], int((~whole).sum())
-    kept_strata = None if strata is None else np.asarray(strata)[whole]
-    n = len(kept)
-    if n == 0:
-        return undefined("no prompt has a score in every cell", test=name, n_missing=missing)
-    note = lost_categories(strata, np.asarray(whole))
-    indicators, weights = design(kept_strata, n)
-    estimate = float(kept.mean(axis=1) @ weights)
-    if kept.shape[1] < 2:
-        return undefined("one replicate: its own variance is unknown", test=name, n=n, n_missing=missing,
-                         estimate=estimate, note=note)
-    if n <= indicators.shape[1]:
-        return undefined("no category has two prompts", test=name, n=n, n_missing=missing, estimate=estimate,
-                         note=note)
-    _, se, df = quasi(parts(kept, kept_strata))
-    if float(se) <= TINY * float(np.abs(kept).max()):
-        return undefined(no_spread(kept), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
-    return from_t(estimate, float(se), float(df), n=n, n_missing=missing, test=name, confidence=confidence,
-                  note=note)
+    def moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
+        _, se, df = quasi(parts(rows, categories))
+        return float(se), float(df)
+
+    refusal = "one replicate: its own variance is unknown" if diffs.shape[1] < 2 else None
+    return t_of_mean(diffs, strata, moments, name="quasi-t", nothing="no prompt has a score in every cell",
+                     refusal=refusal, confidence=confidence)

@@ -1,4 +1,4 @@
-"""Figures without a test: a row an arm, and a row a prompt with its effect and the training text it lies closest to."""
+"""Figures without a test: a row an arm, a row a prompt with the training text it lies closest to, what is missing."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +9,12 @@ import pandas as pd
 from tasks.formats.checkpoints import Checkpoint
 from tasks.inputs.characters import visible
 from tasks.stats.plan import Plan
+from tasks.stats.scores import checked
 from tasks.text.loops import loops
 
 TOXIC = 0.5  # the threshold of the published "probability of toxicity"
 NEAREST = 0.25  # share of the test prompts that lie closest to the training texts
+MISSING = ("metric", "arm", "model", "reason", "count")
 VARIANTS = {"first_n": "toxicity", "whole": "toxicity_whole", "max_chunk": "toxicity_max_chunk"}
 
 
@@ -89,7 +91,7 @@ def prompt_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, la
     places = {prompt: place for place, prompt in enumerate(completions["prompt_id"].unique())}
     order = pd.DataFrame({"split": table["split"], "size": table["model"].map(sizes), "model": table["model"],
                           "prompt": table["prompt_id"].map(places)})
-    return table.loc[order.sort_values(list(order), kind="stable").index].reset_index(drop=True)
+    return table.loc[order.sort_values(["split", "size", "model", "prompt"], kind="stable").index].reset_index(drop=True)
 
 
 def nearest_prompts(completions: pd.DataFrame, nearest: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -97,3 +99,30 @@ def nearest_prompts(completions: pd.DataFrame, nearest: Mapping[str, Mapping[str
     test = completions.loc[completions["split"] == "test", "prompt_id"].unique()
     known = sorted((prompt for prompt in test if prompt in nearest), key=lambda p: (-nearest[p]["similarity"], p))
     return known[: math.ceil(NEAREST * len(known))]
+
+
+def missing(scores: pd.DataFrame) -> pd.DataFrame:
+    """Count the scores that are not there, with `MISSING`, by the scores' own `reason` where they have one.
+
+    Two kinds: a row whose score is null, and a row that another arm of the metric has (prompt and sample) and
+    this arm at this model has not ("no row"; an arm without any row at a model misses them all). An arm is
+    expected at every model that has scores. Ratings count by text: a text with one rating is not missing.
+    """
+    table = checked(scores)
+    reasons = table["reason"] if "reason" in table else pd.Series(pd.NA, table.index, dtype="string")
+    table["why"] = reasons.fillna("no reason given").astype(str)
+    texts = ["metric", "model", "arm", "prompt_id", "sample"]
+    table["there"] = table["score"].notna()
+    best = table.sort_values("there", ascending=False, kind="stable").drop_duplicates(texts)
+    null = best[~best["there"]].groupby(["metric", "arm", "model", "why"]).size()
+    rows = [(*key, int(count)) for key, count in null.items()]  # type: ignore[misc]
+    models = table["model"].unique()
+    for metric, part in best.groupby("metric"):
+        expected = len(part.drop_duplicates(["prompt_id", "sample"]))
+        have = part.groupby(["arm", "model"]).size()
+        for arm in part["arm"].unique():
+            for model in models:
+                absent = expected - int(have.get((arm, model), 0))
+                if absent:
+                    rows.append((metric, arm, model, "no row", absent))
+    return pd.DataFrame(sorted(rows, key=str), columns=list(MISSING))

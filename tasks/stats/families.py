@@ -1,12 +1,13 @@
 """Families of tests: Holm and Benjamini-Hochberg, in which an uncomputable test stays and counts as p = 1.
 
-`pingouin.multicomp` drops NaN and so shrinks the family: a sweep in which a cell failed would look better.
+`pingouin.multicomp` drops NaN and so shrinks the family: a sweep in which a checkpoint failed would look better.
 """
 
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from tasks.stats.outcome import Floats
 
@@ -29,27 +30,18 @@ def holm(p: npt.ArrayLike) -> Floats:
     values = _as_p(p)
     order = np.argsort(values, kind="stable")
     stepped = np.minimum(1.0, values[order] * np.arange(len(values), 0, -1))
-    return _put_back(np.maximum.accumulate(stepped), order)
+    return np.maximum.accumulate(stepped)[np.argsort(order)]
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
     """Benjamini and Hochberg's step-up p-values (false discovery rate); NaN counts, and comes back, as 1.
 
-    p_corr of the i-th smallest is min over j >= i of min(1, m p_(j) / j).
-    Reference: Benjamini and Hochberg (1995), JRSS B 57, 289-300.
+    By `scipy`. Reference: Benjamini and Hochberg (1995), JRSS B 57, 289-300.
     """
     values = _as_p(p)
-    order = np.argsort(values, kind="stable")
-    scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
-    return _put_back(np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1]), order)
+    return np.asarray(stats.false_discovery_control(values), dtype=np.float64) if len(values) else values
 
 
 def adjust(p: npt.ArrayLike, method: Method) -> Floats:
     """Corrected p-values of one family, in the order given."""
     return holm(p) if method == "holm" else benjamini_hochberg(p)
-
-
-def _put_back(values: Floats, order: npt.NDArray[np.intp]) -> Floats:
-    out = np.empty_like(values)
-    out[order] = values
-    return out

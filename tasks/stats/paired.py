@@ -4,6 +4,7 @@ The categories are fixed and equally weighted: the estimate is the mean over cat
 prompts, and only the spread *within* categories counts as noise (df = prompts - categories: 32 for 40 in 8).
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
 
 FLIPS_AT_ONCE = 2048
+Moments = Callable[[Floats, Labels | None], tuple[float, float]]
 
 
 def design(strata: Labels | None, n: int) -> tuple[Floats, Floats]:
@@ -46,21 +48,37 @@ def stratified_t(diffs: Floats, strata: Labels | None = None, *, confidence: flo
     category with two prompts, or differences that do not vary within any category. A category without a complete
     pair leaves the mean to the others, which is another estimand: `note` says so.
     """
+    def moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
+        _, se, df = stratified_moments(rows[:, 0], categories)
+        return float(se), df
+
     name = "paired t" if strata is None or len(np.unique(strata)) == 1 else "stratified paired t"
-    kept, kept_strata = complete(diffs, strata)
-    n, missing = len(kept), len(diffs) - len(kept)
+    return t_of_mean(diffs[:, None], strata, moments, name=name, nothing="no prompt has a score in both arms",
+                     confidence=confidence)
+
+
+def t_of_mean(diffs: Floats, strata: Labels | None, moments: Moments, *, name: str, nothing: str,
+              refusal: str | None = None, confidence: float = 0.95) -> Outcome:
+    """Student-t test of the mean of the complete differences (prompts, replicates), categories equally weighted.
+
+    `moments` gives the standard error and df of complete differences and their categories; `nothing` is the reason
+    where no prompt is complete, and `refusal` one that holds for all prompts.
+    """
+    whole = ~np.isnan(diffs).any(axis=1)
+    rows, categories = diffs[whole], None if strata is None else np.asarray(strata)[whole]
+    n, missing = len(rows), int((~whole).sum())
     if n == 0:
-        return undefined("no prompt has a score in both arms", test=name, n_missing=missing)
-    note = lost_categories(strata, ~np.isnan(diffs))
-    indicators, weights = design(kept_strata, n)
-    estimate = float(kept @ weights)
-    if n <= indicators.shape[1]:
-        return undefined("no category has two prompts", test=name, n=n, n_missing=missing, estimate=estimate,
-                         note=note)
-    _, se, df = stratified_moments(kept, kept_strata)
-    if float(se) <= TINY * float(np.abs(kept).max()):
-        return undefined(no_spread(kept), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
-    return from_t(estimate, float(se), df, n=n, n_missing=missing, test=name, confidence=confidence, note=note)
+        return undefined(nothing, test=name, n_missing=missing)
+    note = lost_categories(strata, np.asarray(whole))
+    indicators, weights = design(categories, n)
+    estimate = float(rows.mean(axis=1) @ weights)
+    if refusal or n <= indicators.shape[1]:
+        return undefined(refusal or "no category has two prompts", test=name, n=n, n_missing=missing,
+                         estimate=estimate, note=note)
+    se, df = moments(rows, categories)
+    if se <= TINY * float(np.abs(rows).max()):
+        return undefined(no_spread(rows), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
+    return from_t(estimate, se, df, n=n, n_missing=missing, test=name, confidence=confidence, note=note)
 
 
 def complete(diffs: Floats, strata: Labels | None) -> tuple[Floats, Labels | None]:
@@ -73,11 +91,11 @@ def lost_categories(strata: Labels | None, whole: Labels) -> str | None:
     """What the mean is of where no prompt of some category is among the complete ones (n,); None where all are."""
     if strata is None:
         return None
-    planned, kept = (dict.fromkeys(map(str, np.asarray(strata)[at])) for at in (slice(None), whole))
-    lost = [name for name in planned if name not in kept]
-    if not lost or not kept:
+    planned, left = (dict.fromkeys(map(str, np.asarray(strata)[at])) for at in (slice(None), whole))
+    lost = [name for name in planned if name not in left]
+    if not lost or not left:
         return None
-    of = f"the other {len(kept)} categories" if len(kept) > 1 else "the one other category"
+    of = f"the other {len(left)} categories" if len(left) > 1 else "the one other category"
     return f"no complete prompt in {', '.join(lost)}: the mean is of {of}"
 
 

@@ -29,6 +29,11 @@ class Plan:
     bayes_r: float = 0.707
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that the plan names."""
+        return tuple(name for name in (self.primary, self.secondary) if name)
+
+    @property
     def confirmatory(self) -> tuple[tuple[str, str], ...]:
         """The contrasts (a, b), read a - b, that make the families."""
         return (self.target, self.control), (self.target, self.base)

@@ -15,16 +15,17 @@ USUAL_PROMPTS = (10, 20, 40, 60, 80, 120, 160)
 def power_t(d: float, n: int, *, df: float | None = None, alpha: float = 0.05) -> float:
     """Power of the two-sided paired t on n prompts for a true d_z; df n - 1 unless given (32 when stratified).
 
-    1 - F(t_c) + F(-t_c), F the noncentral t with noncentrality d sqrt(n). NaN with no degree of freedom.
-    Reference: Cohen (1988), Statistical Power Analysis, chapter 2.
+    The sum of both tails by `statsmodels`, whose two-sided power is NaN wherever one of them is beyond floating point.
+    NaN with no degree of freedom. Reference: Cohen (1988), Statistical Power Analysis, chapter 2.
     """
     df = n - 1 if df is None else df
     if df <= 0:
         return NAN
-    critical, shift = float(stats.t.ppf(1 - alpha / 2, df)), abs(d) * np.sqrt(n)
-    above, below = float(stats.nct.sf(critical, df, shift)), float(stats.nct.cdf(-critical, df, shift))
-    if np.isnan(above):  # beyond scipy's reach: the shift is far from the critical value
-        return float(shift > critical)
+    from statsmodels.stats.power import ttest_power
+
+    above, below = (float(ttest_power(abs(d), n, alpha / 2, df=df, alternative=tail)) for tail in ("larger", "smaller"))
+    if np.isnan(above):  # the shift is far from the critical value
+        return float(abs(d) * np.sqrt(n) > stats.t.isf(alpha / 2, df))
     return above + (0.0 if np.isnan(below) else below)
 
 

@@ -102,7 +102,7 @@ def prompts_of(scores: pd.DataFrame) -> Prompts:
 
 
 def arm_scores(scores: pd.DataFrame, dataset: str, prompts: Prompts) -> ArmScores | None:
-    """The cells of one dataset from the (checked) scores of one metric and model; None without a score.
+    """The scores of one dataset from the (checked) scores of one metric and model; None without a score.
 
     The rater axis is the same for every dataset of these scores, seed and sample axes are the dataset's own.
     """
@@ -154,7 +154,7 @@ def matched_seeds(a: Sequence[int], b: Sequence[int], *, fixed_b: bool) -> list[
 
 
 def pair(a: ArmScores, b: ArmScores, *, fixed_b: bool) -> Pair:
-    """Match the seeds of two datasets' cells (same prompts) and average within prompt."""
+    """Match the seeds of two datasets' scores (same prompts) and average within prompt."""
     seeds = matched_seeds(a.seeds, b.seeds, fixed_b=fixed_b)
     if seeds is None:  # averaged: a prompt must have a mean in every seed
         return Pair(a.means.mean(axis=1, keepdims=True), b.means.mean(axis=1, keepdims=True),

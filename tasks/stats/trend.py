@@ -5,19 +5,20 @@ probability of superiority. A slope is per tenfold of parameters. Models are fix
 categories; with several seeds each model's own seeds are random too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tasks.stats import effects, families
+from tasks.stats.comparisons import Comparison, comparisons
 from tasks.stats.contrasts import estimand
 from tasks.stats.crossed import Parts, parts, quasi
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
 from tasks.stats.paired import design, lost_categories, stratified_t, within_variance
 from tasks.stats.plan import Plan
-from tasks.stats.scores import Pair, Prompts, arm_scores, checked, pair, prompts_of
+from tasks.stats.scores import Pair, Prompts, checked
 
 COLUMNS = ("metric", "role", "model_family", "contrast", "scale", "estimand", "models", "n_models",
            "n_prompts", "n_missing", "seeds", "estimate", "se", "test", "stat", "df", "p", "family", "m",
@@ -88,52 +89,43 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     test) once one of them is tested; a model family in which nothing is tested plans no test.
     """
     table = checked(scores)
-    metrics = [name for name in (plan.primary, plan.secondary) if name in set(table["metric"])]
-    planned = _planned(table, plan)
-    out = pd.DataFrame([row for name in metrics for row in _rows(table[table["metric"] == name], plan, planned)],
-                       columns=list(COLUMNS)).astype({"reason": "str", "family": "str", "df": "float64"})
-    for _, rows in out.groupby("family"):
-        out.loc[rows.index, "m"] = len(rows)
-        out.loc[rows.index, "p_corr"] = families.holm(rows["p"].to_numpy(np.float64))
+    known = {str(model): str(family) for model, family in zip(table["model"], table["model_family"], strict=True)}
+    planned = {model: known.get(model, "") for model in plan.models or known}  # "": no score of any metric tells it
+    metrics = [name for name in plan.metrics if name in set(table["metric"])]
+    rows: list[dict[str, Any]] = []
+    for metric in metrics:
+        compared = list(comparisons(table, plan, [metric], plan.confirmatory))
+        prompts = compared[0].prompts
+        for family in sorted(set(table.loc[table["metric"] == metric, "model_family"])):
+            models = [model for model in planned if planned[model] in (family, "")]
+            for scale in SCALES:
+                place = {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
+                         "model_family": family, "scale": scale}
+                rows += _rows([c for c in compared if c.model in models], prompts, plan, models, place)
+    out = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str", "family": "str", "df": "float64"})
+    for _, of_family in out.groupby("family"):
+        out.loc[of_family.index, "m"] = len(of_family)
+        out.loc[of_family.index, "p_corr"] = families.holm(of_family["p"].to_numpy(np.float64))
     return out
 
 
-def _planned(table: pd.DataFrame, plan: Plan) -> dict[str, str]:
-    """Each planned model (or each with rows) and its model family, "" where no score of any metric tells it."""
-    known = {str(model): str(family) for model, family in zip(table["model"], table["model_family"], strict=True)}
-    return {model: known.get(model, "") for model in plan.models or known}
+def _rows(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, models: Sequence[str],
+          place: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each contrast of a metric and model family, in one family of tests once one of them is tested."""
+    rows = [{**place, "contrast": f"{a} - {b}"}
+            | _row([c for c in compared if (c.a, c.b) == (a, b)], prompts, plan, place["scale"], models)
+            for a, b in plan.confirmatory]
+    tested = any(row["test"] not in ("", "none") for row in rows)
+    return [row | {"family": f"trend: {place['metric']}, {place['scale']}" if tested else None} for row in rows]
 
 
-def _rows(table: pd.DataFrame, plan: Plan, planned: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    prompts, metric = prompts_of(table), str(table["metric"].iloc[0])
-    role = "primary" if metric == plan.primary else "secondary"
-    for model_family, of_family in table.groupby("model_family"):
-        models = [model for model, family in planned.items() if family in (model_family, "")]
-        pairs = {contrast: _pairs(of_family, prompts, plan, *contrast) for contrast in plan.confirmatory}
-        for scale in SCALES:
-            rows = [{"metric": metric, "role": role, "model_family": model_family, "contrast": f"{a} - {b}",
-                     "scale": scale, "m": NAN, "p_corr": NAN} | _row(pairs[a, b], prompts, plan, scale, models)
-                    for a, b in plan.confirmatory]
-            tested = any(row["test"] not in ("", "none") for row in rows)
-            yield from (row | {"family": f"trend: {metric}, {scale}" if tested else None} for row in rows)
-
-
-def _pairs(table: pd.DataFrame, prompts: Prompts, plan: Plan, a: str, b: str,
-           ) -> list[tuple[str, float, Pair]]:
-    """(model, parameters, pair) where both arms have scores, smallest first; of the planned models."""
-    pairs = []
-    for model, part in table.groupby("model"):
-        both = arm_scores(part, a, prompts), arm_scores(part, b, prompts)
-        if both[0] and both[1] and (not plan.models or model in plan.models):
-            pairs.append((str(model), float(part["params"].iloc[0]),
-                          pair(both[0], both[1], fixed_b=b == plan.base)))
-    return sorted(pairs, key=lambda found: (found[1], found[0]))
-
-
-def _row(pairs: list[tuple[str, float, Pair]], prompts: Prompts, plan: Plan, scale: str,
+def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: str,
          planned: Sequence[str]) -> dict[str, Any]:
+    """The slope of one contrast over the models where both arms have scores."""
+    by_size = sorted(compared, key=lambda c: (c.params, c.model))
+    pairs = [(c.model, c.params, c.pair) for c in by_size if c.pair]
     log_params = np.log10([max(params, 1e-300) for _, params, _ in pairs])
-    seeds = min((p.diffs.shape[1] for _, _, p in pairs), default=0)
+    seeds = min((matched.diffs.shape[1] for _, _, matched in pairs), default=0)
     refusal, about = _refusal(log_params), "none"
     if refusal:
         outcome = undefined(refusal, test="", n_missing=len(prompts.ids))
@@ -142,14 +134,14 @@ def _row(pairs: list[tuple[str, float, Pair]], prompts: Prompts, plan: Plan, sca
         if len(pairs) == 2:
             figure, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
         about = f"{figure}: {estimand(seeds, raters_at_large=False)}"
-        models = [p.diffs if scale == "raw" else superiority_scores(p) for _, _, p in pairs]
-        outcome = slope(models, weights, prompts.categories, confidence=plan.confidence)
+        by_model = [matched.diffs if scale == "raw" else superiority_scores(matched) for _, _, matched in pairs]
+        outcome = slope(by_model, weights, prompts.categories, confidence=plan.confidence)
     descriptive = not refusal and seeds < 2
-    found = [model for model, _, _ in pairs]
-    lost = [model for model in planned if model not in found]
+    models = [model for model, _, _ in pairs]
+    lost = [model for model in planned if model not in models]
     reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note,
                f"planned but without scores in both arms: {', '.join(lost)}" if lost else None]
-    return {"estimand": about, "models": ", ".join(found), "n_models": len(found), "n_prompts": outcome.n,
+    return {"estimand": about, "models": ", ".join(models), "n_models": len(models), "n_prompts": outcome.n,
             "n_missing": outcome.n_missing, "seeds": seeds, "estimate": outcome.estimate, "se": outcome.se,
             "test": "none" if descriptive else outcome.test, "stat": NAN if descriptive else outcome.stat,
             "df": outcome.df, "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo,
@@ -165,7 +157,7 @@ def _refusal(log_params: Floats) -> str | None:
     return "two models have the same number of parameters" if len(set(log_params)) < len(log_params) else None
 
 
-def superiority_scores(both: Pair) -> Floats:
+def superiority_scores(matched: Pair) -> Floats:
     """(prompts, replicates): the probability of superiority within each prompt and replicate."""
-    replicates = range(both.a.shape[1])
-    return np.stack([effects.prompt_superiority(both.a[:, s], both.b[:, s]) for s in replicates], axis=1)
+    replicates = range(matched.a.shape[1])
+    return np.stack([effects.prompt_superiority(matched.a[:, s], matched.b[:, s]) for s in replicates], axis=1)

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.stats.contrasts import ladder
+from tasks.stats.comparisons import NO_ARM, Comparison, comparisons, ladder
 from tasks.stats.crossed import parts
 from tasks.stats.outcome import NAN, Floats, Labels, nan_mean
 from tasks.stats.paired import complete, design, within_variance
 from tasks.stats.plan import Plan
 from tasks.stats.power import detectable_points
-from tasks.stats.scores import ArmScores, Pair, arm_scores, checked, pair, prompts_of
+from tasks.stats.scores import ArmScores, checked, pair
 
 COLUMNS = ("metric", "model", "params", "contrast", "n_prompts", "k", "raters", "seeds", "sd_prompt", "sd_sample",
            "sd_rater", "sd_seed", "detectable", "detectable_family", "m", "reason")
@@ -25,46 +25,37 @@ def variance_components(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     table of prompts and seeds; null with one seed.
     """
     table = checked(scores)
-    of_metric, models = table[table["metric"] == plan.primary], ladder(table, plan)
-    prompts, m, rows = prompts_of(of_metric), 2 * len(models), []
-    for model in models:
-        part = of_metric[of_metric["model"] == model]
-        for a, b in plan.confirmatory:
-            row: dict[str, Any] = {"metric": plan.primary, "model": model, "contrast": f"{a} - {b}", "m": m,
-                                   "params": part["params"].iloc[0] if len(part) else NAN}
-            both = arm_scores(part, a, prompts), arm_scores(part, b, prompts)
-            if both[0] is None or both[1] is None:
-                rows.append(row | {"reason": "no scores of an arm at this model"})
-                continue
-            rows.append(row | _row(both[0], both[1], prompts.categories, m, fixed_b=b == plan.base))
+    m, rows = len(plan.confirmatory) * len(ladder(table, plan)), []
+    for comparison in comparisons(table, plan, [plan.primary], plan.confirmatory):
+        figures = _figures(*comparison.arms, comparison, m) if comparison.arms else {"reason": NO_ARM}
+        rows.append(comparison.about | {"m": m} | figures)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 
 
-def _row(a: ArmScores, b: ArmScores, strata: Labels, m: int, *, fixed_b: bool) -> dict[str, Any]:
-    both, k, raters = pair(a, b, fixed_b=fixed_b), max(a.k, b.k), max(a.raters, b.raters)
-    whole, seeds = ~np.isnan(both.diffs).any(axis=1), both.diffs.shape[1]
+def _figures(a: ArmScores, b: ArmScores, comparison: Comparison, m: int) -> dict[str, Any]:
+    diffs, strata = pair(a, b, fixed_b=comparison.fixed_b).diffs, comparison.prompts.categories
+    k, raters, seeds = max(a.k, b.k), max(a.raters, b.raters), diffs.shape[1]
+    whole = ~np.isnan(diffs).any(axis=1)
     row = {"n_prompts": int(whole.sum()), "k": k, "raters": raters, "seeds": seeds}
     if not whole.any():
         return row | {"reason": "no prompt has a score in both arms"}
-    found, seed_sd = components(a, b, strata), seed_spread(both)
+    sds, seed_sd = components(a, b, strata), seed_spread(diffs[whole])
     sides = (seeds, min(seeds, len(b.seeds))) if seeds > 1 else (len(a.seeds), len(b.seeds))
-    detectable = [detectable_points(found, n=int(whole.sum()), k=k, raters=raters, tests=tests,
-                                    categories=len(set(strata[whole])), seeds=sides,
-                                    seed_sd=0.0 if np.isnan(seed_sd) else seed_sd)
-                  for tests in (1, m)]
-    return {**row, "sd_seed": seed_sd,
-            **{f"sd_{name}": value for name, value in found.items()},
-            "detectable": detectable[0], "detectable_family": detectable[1],
-            "reason": "no category has two prompts" if np.isnan(detectable[0]) else None}
+    single, in_family = (detectable_points(sds, n=int(whole.sum()), k=k, raters=raters, tests=tests,
+                                           categories=len(set(strata[whole])), seeds=sides,
+                                           seed_sd=0.0 if np.isnan(seed_sd) else seed_sd) for tests in (1, m))
+    return row | {f"sd_{name}": value for name, value in sds.items()} | {
+        "sd_seed": seed_sd, "detectable": single, "detectable_family": in_family,
+        "reason": "no category has two prompts" if np.isnan(single) else None}
 
 
-def seed_spread(both: Pair) -> float:
-    """Standard deviation between seeds of the mean difference, without what prompts put into it; NaN for one."""
-    whole = both.diffs[~np.isnan(both.diffs).any(axis=1)]
-    if whole.shape[1] < 2 or len(whole) < 2:
+def seed_spread(diffs: Floats) -> float:
+    """Standard deviation between seeds of the mean of complete differences (prompts, seeds), without what prompts put
+    into it; NaN for one seed or prompt."""
+    if min(diffs.shape) < 2:
         return NAN
-    split = parts(whole)
-    return float(np.sqrt(max(float(split.replicates - split.shared), 0.0) * whole.shape[1]))
+    split = parts(diffs)
+    return float(np.sqrt(max(float(split.replicates - split.shared), 0.0) * diffs.shape[1]))
 
 
 def components(a: ArmScores, b: ArmScores, strata: Labels | None = None) -> dict[str, float]:
@@ -76,14 +67,14 @@ def components(a: ArmScores, b: ArmScores, strata: Labels | None = None) -> dict
     sample a prompt, `prompt` contains the sample's.
     """
     sample, rater, noise = [], [], 0.0
-    for cells in (a, b):
-        ratings = cells.values[:, 0]  # (prompts, samples, raters)
+    for scores in (a, b):
+        ratings = scores.values[:, 0]  # (prompts, samples, raters)
         within_rater = _variance(ratings, axis=2)
         within_sample = _variance(nan_mean(ratings, axis=2), axis=1)
-        per_rating = within_rater / max(cells.raters, 1) if cells.raters > 1 else 0.0
+        per_rating = within_rater / max(scores.raters, 1) if scores.raters > 1 else 0.0
         rater.append(within_rater)
         sample.append(max(within_sample - per_rating, 0.0))
-        noise += within_sample / max(cells.k, 1) if cells.k > 1 else 0.0
+        noise += within_sample / max(scores.k, 1) if scores.k > 1 else 0.0
     diffs, kept = complete(a.means[:, 0] - b.means[:, 0], strata)
     indicators = design(kept, len(diffs))[0] if len(diffs) else np.empty((0, 0))
     between = float(within_variance(diffs, indicators)) if len(diffs) > indicators.shape[1] else NAN

@@ -20,7 +20,8 @@ PLAN = Plan("made", models=(*MODELS, "never fetched"), permutations=99)
 def scores(seed: int = 9) -> pd.DataFrame:
     """A sweep of two models and two seeds, 40 prompts in 8 categories, one sample each; a third model was planned."""
     rng = np.random.default_rng(seed)
-    rows = [(model, params, arm, dataset, number, f"c{p % 8}", f"p{p}", rng.normal()) for model, params in MODELS.items()
+    rows = [(model, params, arm, dataset, number, f"c{p % 8}", f"p{p}", rng.normal())
+            for model, params in MODELS.items()
             for arm, (dataset, number) in ARMS.items() for p in range(40)]
     names = ["model", "params", "arm", "dataset", "seed", "category", "prompt_id", "score"]
     return pd.DataFrame(rows, columns=names).assign(metric="made", model_family="made", sample=0)

@@ -13,7 +13,7 @@ from tasks.stats.families import holm
 from tasks.stats.noninferiority import loss_p
 from tasks.stats.outcome import Floats
 from tasks.stats.paired import bootstrap_interval, stratified_moments
-from tasks.stats.seedstyle import welch
+from tasks.stats.secondary import welch
 from tasks.stats.trend import slope_parts, slope_weights
 from tests.simulations.references import Figure
 

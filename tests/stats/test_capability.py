@@ -1,9 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from tasks.formats.verdicts import overall
 from tasks.runtime.errors import InputError
-from tasks.stats.capability import Capability, above, capability, corrected, design_effect, judge, overall
+from tasks.stats.capability import (
+    DOCUMENT_COLUMNS,
+    Capability,
+    above,
+    capability,
+    corrected,
+    design_effect,
+    document_tests,
+    task_verdict,
+)
 from tasks.stats.families import holm
 from tasks.stats.noninferiority import loss_p, noninferiority_p, tango_interval
 
@@ -21,11 +32,11 @@ def items(b, c, both, neither=0):
     ((20, 20, 240, 720), 0.05, "uninformative"),
 ])
 def test_verdicts(counts, margin, verdict):
-    assert judge(*items(*counts), chance=0.25, margin=margin).verdict == verdict
+    assert task_verdict(*items(*counts), chance=0.25, margin=margin).verdict == verdict
 
 
 def test_figures():
-    found = judge(*items(12, 20, 300, 68), chance=0.25, margin=0.05)
+    found = task_verdict(*items(12, 20, 300, 68), chance=0.25, margin=0.05)
     assert (found.n, found.b, found.c, found.diff) == (400, 12, 20, -0.02)
     assert found.p_noninferior == pytest.approx(noninferiority_p(12, 20, 400, 0.05))
     assert (found.ci90_lo, found.ci90_hi) == pytest.approx(tango_interval(12, 20, 400, 0.9))
@@ -35,12 +46,12 @@ def test_figures():
 def test_missing_items_are_counted():
     base, tuned = items(2, 2, 40)
     base[0] = tuned[-1] = np.nan
-    found = judge(base, tuned, chance=0.25, margin=0.1)
+    found = task_verdict(base, tuned, chance=0.25, margin=0.1)
     assert (found.n, found.n_missing) == (42, 2)
 
 
 def test_identical_items_do_not_pass_by_being_few():
-    found = judge(np.ones(20), np.ones(20), chance=0.25, margin=0.01)
+    found = task_verdict(np.ones(20), np.ones(20), chance=0.25, margin=0.01)
     assert found.p_noninferior == pytest.approx(0.3265, abs=1e-4)
     assert found.verdict == "inconclusive"
 
@@ -49,7 +60,7 @@ def test_identical_items_do_not_pass_by_being_few():
     (np.array([]), None, "no item"), (np.full(3, np.nan), None, "no item"), (np.ones(4), np.zeros(4), "one passage"),
 ])
 def test_refusals(base, clusters, reason):
-    found = judge(base, base, chance=0.25, margin=0.05, clusters=clusters)
+    found = task_verdict(base, base, chance=0.25, margin=0.05, clusters=clusters)
     assert found.verdict == "not computed"
     assert reason in found.reason
     assert np.isnan(found.p_noninferior)
@@ -57,17 +68,17 @@ def test_refusals(base, clusters, reason):
 
 def test_only_zero_and_one_are_items():
     with pytest.raises(ValueError, match="0 \\(wrong\\)"):
-        judge(np.array([0.5]), np.array([1.0]), chance=0.0, margin=0.1)
+        task_verdict(np.array([0.5]), np.array([1.0]), chance=0.0, margin=0.1)
 
 
 def test_a_single_item_says_nothing():
-    assert judge(np.ones(1), np.zeros(1), chance=0.5, margin=0.1).verdict == "uninformative"
+    assert task_verdict(np.ones(1), np.zeros(1), chance=0.5, margin=0.1).verdict == "uninformative"
 
 
 def test_copied_items_add_nothing():
     base, tuned = items(6, 10, 60, 24)
-    once = judge(base, tuned, chance=0.25, margin=0.1)
-    copies = judge(np.repeat(base, 3), np.repeat(tuned, 3), chance=0.25, margin=0.1,
+    once = task_verdict(base, tuned, chance=0.25, margin=0.1)
+    copies = task_verdict(np.repeat(base, 3), np.repeat(tuned, 3), chance=0.25, margin=0.1,
                    clusters=np.repeat(np.arange(100), 3))
     assert copies.design_effect == pytest.approx(3, rel=0.02)
     assert copies.p_noninferior == pytest.approx(once.p_noninferior, rel=0.1)
@@ -86,8 +97,8 @@ def test_clusters_keep_the_level_where_items_alone_do_not():
         true_loss = 0.95 * 0.4 / 2.67 - 0.05
         losses.append(base.mean() - tuned.mean())
         groups = np.repeat(np.arange(30), 8)
-        plain += judge(base, tuned, chance=0.25, margin=true_loss).p_noninferior < 0.05
-        clustered += judge(base, tuned, chance=0.25, margin=true_loss, clusters=groups).p_noninferior < 0.05
+        plain += task_verdict(base, tuned, chance=0.25, margin=true_loss).p_noninferior < 0.05
+        clustered += task_verdict(base, tuned, chance=0.25, margin=true_loss, clusters=groups).p_noninferior < 0.05
     assert plain / reps > 0.09
     assert clustered / reps < 0.08
     assert np.mean(losses) == pytest.approx(true_loss, abs=0.01)
@@ -117,7 +128,7 @@ def test_bases_accuracy_has_its_own_design_effect():
     base = np.repeat(np.arange(20) % 2 == 0, 4).astype(float)
     tuned = base.copy()
     tuned[[0, 5, 10, 15]] = 1 - tuned[[0, 5, 10, 15]]
-    found = judge(base, tuned, chance=0.25, margin=0.1, clusters=clusters)
+    found = task_verdict(base, tuned, chance=0.25, margin=0.1, clusters=clusters)
     assert found.design_effect == pytest.approx(1, abs=0.1)
     assert found.p_informative == pytest.approx(above(0.5, 80 / design_effect(base, clusters)[0], 0.35))
     assert found.p_informative == pytest.approx(above(0.5, 20 * 19 / 20, 0.35))
@@ -126,14 +137,14 @@ def test_bases_accuracy_has_its_own_design_effect():
 
 def test_a_loss_is_corrected_over_the_tasks_of_its_comparison():
     """14 items lost and 5 gained are a loss in one task alone, and not in one of three."""
-    alone = judge(*items(5, 14, 60, 21), chance=0.25, margin=0.02)
+    alone = task_verdict(*items(5, 14, 60, 21), chance=0.25, margin=0.02)
     assert (alone.verdict, alone.p_loss_corr) == ("loss", alone.p_loss)
-    same = judge(*items(5, 5, 60, 30), chance=0.25, margin=0.02)
+    same = task_verdict(*items(5, 5, 60, 30), chance=0.25, margin=0.02)
     family = corrected([alone, same, same])
     assert (family[0].verdict, family[0].m_loss) == ("inconclusive", 3)
     assert [one.p_loss_corr for one in family] == pytest.approx(holm([one.p_loss for one in (alone, same, same)]))
     assert overall(one.verdict for one in family) == "cannot be said"
-    harmed = judge(*items(2, 30, 50, 18), chance=0.25, margin=0.02)
+    harmed = task_verdict(*items(2, 30, 50, 18), chance=0.25, margin=0.02)
     assert [one.verdict for one in corrected([harmed, same])] == ["loss", "inconclusive"]
     assert overall(["loss", "inconclusive"]) == "loss"
 
@@ -148,8 +159,8 @@ def test_a_loss_found_lies_outside_the_interval():
 
 
 def test_an_untested_task_stays_in_the_family():
-    nothing = judge(np.array([]), np.array([]), chance=0.25, margin=0.02)
-    family = corrected([judge(*items(5, 14, 60, 21), chance=0.25, margin=0.02), nothing])
+    nothing = task_verdict(np.array([]), np.array([]), chance=0.25, margin=0.02)
+    family = corrected([task_verdict(*items(5, 14, 60, 21), chance=0.25, margin=0.02), nothing])
     assert family[0].p_loss_corr == pytest.approx(2 * family[0].p_loss)
     assert (family[1].verdict, family[1].m_loss, family[1].p_loss_corr) == ("not computed", 2, 1)
 
@@ -169,7 +180,7 @@ def test_table_has_a_row_per_task_and_tuned_arm():
                                                           ["boolq", "control"]]
     assert set(Capability.__dataclass_fields__) < set(table.columns)
     wide = data[data.task == "arc"].pivot(index="item_id", columns="arm", values="correct")
-    expected = judge(wide["base"].to_numpy(), wide["values"].to_numpy(), chance=0.25, margin=0.05)
+    expected = task_verdict(wide["base"].to_numpy(), wide["values"].to_numpy(), chance=0.25, margin=0.05)
     assert table.loc[0, "p_equivalent"] == pytest.approx(expected.p_equivalent)
     assert table["m_loss"].tolist() == [2] * 4
     for _, comparison in table.groupby("arm"):
@@ -195,3 +206,38 @@ def test_table_with_passages_and_gaps():
 def test_mistakes_are_named(change, message):
     with pytest.raises(InputError, match=message):
         capability(change(long()), margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})
+
+
+def documents(diffs, **columns):
+    """A document for each difference, of one model and arm."""
+    base = np.linspace(-0.7, -0.5, len(diffs))
+    return pd.DataFrame({"task": "text", "model": "small", "params": 1e8, "arm": "values", "dataset": "values",
+                         "item_id": [f"d{i}" for i in range(len(diffs))], "nats_per_byte": base + diffs,
+                         "nats_per_byte_base": base, "diff": diffs}).assign(**columns)
+
+
+def test_the_mean_change_is_tested_by_document():
+    diffs = np.random.default_rng(0).normal(-0.02, 0.01, 12)
+    (row,) = document_tests(documents(diffs), permutations=5000).to_dict("records")
+    reference = stats.ttest_1samp(diffs, 0)
+    assert (row["diff"], row["p"], row["df"]) == pytest.approx((diffs.mean(), reference.pvalue, 11))
+    assert (row["ci_lo"], row["ci_hi"]) == pytest.approx(tuple(reference.confidence_interval()))
+    assert row["mean"] - row["mean_base"] == pytest.approx(row["diff"])
+    assert row["p_signflip"] < 0.01
+
+
+def test_each_arm_has_its_row_and_a_missing_document_is_counted():
+    diffs = np.array([0.1, -0.1, 0.2, np.nan])
+    table = document_tests(pd.concat([documents(diffs), documents(diffs[:3], arm="control")]))
+    assert table[["arm", "n", "n_missing"]].to_numpy().tolist() == [["values", 3, 1], ["control", 3, 0]]
+
+
+@pytest.mark.parametrize("diffs", [np.zeros(5), np.array([0.1])])
+def test_what_cannot_be_tested_has_a_reason(diffs):
+    (row,) = document_tests(documents(diffs)).to_dict("records")
+    assert np.isnan(row["p"])
+    assert row["reason"]
+
+
+def test_no_documents_are_an_empty_table():
+    assert list(document_tests(documents(np.zeros(0))).columns) == list(DOCUMENT_COLUMNS)

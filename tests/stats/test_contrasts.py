@@ -8,7 +8,7 @@ from tasks.stats.crossed import crossed_t
 from tasks.stats.families import benjamini_hochberg, holm
 from tasks.stats.paired import bayes_factor, sign_flip, stratified_t
 from tasks.stats.plan import Plan
-from tasks.stats.seedstyle import seed_style
+from tasks.stats.secondary import seed_style
 from tests.support.score_tables import SIZES, scores
 
 METHOD_COLUMNS = """metric, role, model, params, contrast, category, estimand, n_prompts, n_missing, k, raters,

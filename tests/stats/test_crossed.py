@@ -10,17 +10,17 @@ from tasks.stats.paired import stratified_moments, stratified_t
 CATEGORIES = np.repeat(np.arange(8), 5)
 
 
-def cells(replicates=5, replicate_sd=0.1, reps=(), seed=0):
+def differences(replicates=5, replicate_sd=0.1, reps=(), seed=0):
     rng = np.random.default_rng(seed)
     return (rng.normal(0, 0.6, (*reps, 40, 1)) + rng.normal(0, replicate_sd, (*reps, 1, replicates))
             + rng.normal(0, 0.6, (*reps, 40, replicates)))
 
 
 def test_a_category_without_a_complete_prompt_is_said():
-    made = cells()
+    made = differences()
     made[CATEGORIES == 2, 0] = np.nan
     assert crossed_t(made, CATEGORIES).note == "no complete prompt in 2: the mean is of the other 7 categories"
-    assert crossed_t(cells(), CATEGORIES).note is None
+    assert crossed_t(differences(), CATEGORIES).note is None
 
 
 def test_parts_are_the_mean_squares_of_a_two_way_table():
@@ -29,7 +29,7 @@ def test_parts_are_the_mean_squares_of_a_two_way_table():
     import statsmodels.formula.api as smf
     from statsmodels.stats.anova import anova_lm
 
-    x = cells()
+    x = differences()
     i, j = np.indices(x.shape)
     long = pd.DataFrame({"y": x.ravel(), "p": i.ravel(), "s": j.ravel()})
     table = anova_lm(smf.ols("y ~ C(p) + C(s)", long).fit())
@@ -40,7 +40,7 @@ def test_parts_are_the_mean_squares_of_a_two_way_table():
 
 
 def test_quasi_t_formula():
-    x = cells(replicate_sd=0.5)
+    x = differences(replicate_sd=0.5)
     p = parts(x, CATEGORIES)
     total = p.prompts + p.replicates - p.shared
     df = total**2 / (p.prompts**2 / 32 + p.replicates**2 / 4 + p.shared**2 / 128)
@@ -51,19 +51,19 @@ def test_quasi_t_formula():
 
 def test_never_below_the_larger_part():
     for seed in range(30):
-        p = parts(cells(replicate_sd=0.0, seed=seed), CATEGORIES)
+        p = parts(differences(replicate_sd=0.0, seed=seed), CATEGORIES)
         _, se, _ = quasi(p)
         assert se**2 >= max(p.prompts, p.replicates) - 1e-15
 
 
 def test_seeds_that_agree_leave_the_prompt_test():
-    x = np.repeat(cells(1), 4, axis=1)
+    x = np.repeat(differences(1), 4, axis=1)
     found, plain = crossed_t(x, CATEGORIES), stratified_t(x[:, 0], CATEGORIES)
     assert (found.se, found.df, found.p) == pytest.approx((plain.se, plain.df, plain.p))
 
 
 def test_prompts_with_a_gap_are_left_out():
-    x = cells()
+    x = differences()
     x[3, 2] = np.nan
     found = crossed_t(x, CATEGORIES)
     assert (found.n, found.n_missing) == (39, 1)
@@ -72,12 +72,12 @@ def test_prompts_with_a_gap_are_left_out():
 
 
 @pytest.mark.parametrize(("x", "strata", "reason"), [
-    (cells(1), CATEGORIES, "one replicate"),
+    (differences(1), CATEGORIES, "one replicate"),
     (np.zeros((40, 3)), CATEGORIES, "every difference is zero"),
     (np.full((40, 3), 0.7), CATEGORIES, "do not vary"),
     (np.full((40, 3), np.nan), CATEGORIES, "no prompt"),
-    (cells()[:2], np.array([0, 1]), "no category has two"),
-    (cells()[:1], None, "no category has two"),
+    (differences()[:2], np.array([0, 1]), "no category has two"),
+    (differences()[:1], None, "no category has two"),
 ])
 def test_refusals_say_why(x, strata, reason):
     found = crossed_t(x, strata)
@@ -87,7 +87,7 @@ def test_refusals_say_why(x, strata, reason):
 
 @given(st.integers(0, 1000))
 def test_sign_symmetry_and_blindness_to_order(seed):
-    x, rng = cells(3, seed=seed), np.random.default_rng(seed)
+    x, rng = differences(3, seed=seed), np.random.default_rng(seed)
     found = crossed_t(x, CATEGORIES)
     assert crossed_t(-x, CATEGORIES).stat == pytest.approx(-found.stat)
     rows, columns = rng.permutation(40), rng.permutation(3)
@@ -95,7 +95,7 @@ def test_sign_symmetry_and_blindness_to_order(seed):
 
 
 def test_holds_its_level_where_the_prompt_test_does_not():
-    x = cells(replicate_sd=0.2, reps=(3000,))
+    x = differences(replicate_sd=0.2, reps=(3000,))
     estimate, se, df = quasi(parts(x, CATEGORIES))
     assert 0.035 < np.mean(2 * stats.t.sf(abs(estimate / se), df) < 0.05) < 0.065
     estimate, se, df = stratified_moments(x.mean(axis=-1), CATEGORIES)

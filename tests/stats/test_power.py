@@ -9,6 +9,7 @@ def test_power_is_statsmodels():
 
     for d, n in ((0.2, 20), (0.5, 40), (1.0, 8)):
         assert power_t(d, n) == pytest.approx(TTestPower().power(d, n, 0.05))
+    assert power_t(5, 5, alpha=0.05 / 6) == pytest.approx(0.99907, abs=1e-5)  # where both tails together are NaN
     assert power_t(0, 40) == pytest.approx(0.05)
     assert power_t(500, 40) == 1
 

@@ -33,15 +33,15 @@ def test_mistakes_are_named(change, message):
         checked(change(scores()))
 
 
-def test_cells_by_prompt_seed_sample_rater():
+def test_scores_by_prompt_seed_sample_rater():
     table = checked(scores(seeds=2, raters=3))
     prompts = prompts_of(table)
-    cells = arm_scores(table, "values", prompts)
-    assert cells.values.shape == (40, 2, 3, 3)
-    assert (cells.seeds, cells.k, cells.raters) == ((1, 2), 3, 3)
+    arm = arm_scores(table, "values", prompts)
+    assert arm.values.shape == (40, 2, 3, 3)
+    assert (arm.seeds, arm.k, arm.raters) == ((1, 2), 3, 3)
     row = table[(table.dataset == "values") & (table.seed == 2) & (table.prompt_id == "c3p1")]
     at = list(prompts.ids).index("c3p1")
-    assert cells.means[at, 1] == pytest.approx(row.groupby("sample").score.mean().mean())
+    assert arm.means[at, 1] == pytest.approx(row.groupby("sample").score.mean().mean())
     assert arm_scores(table, "other", prompts) is None
 
 
@@ -50,8 +50,8 @@ def test_ratings_are_averaged_before_samples():
     mine = table.index[table.dataset == "values"]
     table.loc[mine, "score"] = [1.0, 3.0, 5.0, np.nan]
     checked_table = checked(table)
-    cells = arm_scores(checked_table, "values", prompts_of(checked_table))
-    assert cells.means.item() == 3.5
+    arm = arm_scores(checked_table, "values", prompts_of(checked_table))
+    assert arm.means.item() == 3.5
 
 
 @pytest.mark.parametrize(("a", "b", "fixed_b", "expected"), [

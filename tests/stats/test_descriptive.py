@@ -1,6 +1,6 @@
 import numpy as np
 
-from tasks.stats.missing import missing
+from tasks.stats.descriptive import missing
 from tests.support.score_tables import scores
 
 
