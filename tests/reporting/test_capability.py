@@ -5,7 +5,6 @@ import math
 import pandas as pd
 import pytest
 
-from tasks.reporting.findings import capability
 from tasks.reporting.findings.capability import (
     NOT_ABOVE,
     Judgement,
@@ -15,15 +14,8 @@ from tasks.reporting.findings.capability import (
     outcome,
     text_sentence,
 )
-
-
-def row(verdict="no loss", **changes):
-    """A task whose verdict can be changed."""
-    found = {"task": "palms_word_meaning", "whole_set": False, "model": "small", "arm": "values", "dataset": "values",
-             "n": 64, "diff": -0.01, "ci90_lo": -0.04, "ci90_hi": 0.02, "margin": 0.1, "equivalent": False,
-             "n_for_80": 80.0, "verdict": verdict, "reason": None,
-             "p_loss_corr": 0.004, "m_loss": 7}  # fmt: skip
-    return found | changes
+from tasks.reporting.page.capability import _without_folders
+from tests.support.contrast_rows import task
 
 
 def judged(*rows) -> Judgement:
@@ -32,88 +24,88 @@ def judged(*rows) -> Judgement:
 
 
 def whole(verdict, **changes):
-    return row(verdict, task="offline", whole_set=True, **changes)
+    return task(verdict, task="offline", whole_set=True, **changes)
 
 
 @pytest.mark.parametrize(
     ("rows", "short", "tone"),
     [
-        ([row(), row("loss within margin", task="a")], "no loss beyond the margins", "good"),
-        ([row(), row("loss", task="a")], "a loss was found", "bad"),
-        ([row("loss"), row("uninformative", task="a")], "a loss was found", "bad"),
-        ([row(), row("inconclusive", task="a")], "cannot be said", "open"),
-        ([row(), row("uninformative", task="a")], "cannot be said", "open"),
-        ([row("not computed", reason="all items share one passage")], "cannot be said", "open"),
-        ([row("uninformative"), row("uninformative", task="a")], f"uninformative: {NOT_ABOVE}", "open"),
-        ([row(), whole("loss")], "within each margin, but a loss over all items", "open"),
-        ([row(), whole("uninformative")], "no loss beyond the margins", "good"),
-        ([row("inconclusive"), whole("no loss")], "cannot be said", "open"),
+        ([task(), task("loss within margin", task="a")], "no loss beyond the margins", "good"),
+        ([task(), task("loss", task="a")], "a loss was found", "bad"),
+        ([task("loss"), task("uninformative", task="a")], "a loss was found", "bad"),
+        ([task(), task("inconclusive", task="a")], "cannot be said", "open"),
+        ([task(), task("uninformative", task="a")], "cannot be said", "open"),
+        ([task("not computed", reason="all items share one passage")], "cannot be said", "open"),
+        ([task("uninformative"), task("uninformative", task="a")], f"uninformative: {NOT_ABOVE}", "open"),
+        ([task(), whole("loss")], "within each margin, but a loss over all items", "open"),
+        ([task(), whole("uninformative")], "no loss beyond the margins", "good"),
+        ([task("inconclusive"), whole("no loss")], "cannot be said", "open"),
     ],
 )
 def test_the_verdict_is_that_of_every_task_by_itself(rows, short, tone):
     found = judged(*rows)
     assert (found.short, found.tone) == (short, tone)
-    assert (outcome(rows) == "no loss") == (tone == "good")
+    assert (outcome(pd.DataFrame(rows)) == "no loss") == (tone == "good")
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"verdict": "no loss"}, "On word meaning a loss of the margin or more was ruled out."),
+        ({"verdict": "no loss"}, "A loss of the margin or more was ruled out on word meaning."),
         ({"verdict": "loss within margin"}, "A smaller loss, within the margin, was found on 1 task (p after Holm"),
-        ({"verdict": "loss"}, "A loss was found on 1 task (p after Holm correction for 7 tests): word meaning (−1.0"),
+        ({"verdict": "loss"}, "A loss was found on 1 task (p after Holm correction for 7 tests): word meaning −1.0"),
         ({"verdict": "inconclusive"}, "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
         ({"verdict": "uninformative"}, "Uninformative, because base is not clearly above chance by the margin"),
         ({"verdict": "not computed", "reason": "no item has both answers"}, "not be tested: no item has both answers."),
     ],
 )
 def test_each_verdict_has_its_own_sentence(changes, said):
-    assert said in judged(row(**changes)).text
+    assert said in judged(task(**changes)).text
 
 
 def test_equivalent_is_said_only_where_the_equivalence_test_says_it():
-    assert "equivalence" not in judged(row(), whole("no loss")).text
+    assert "equivalence" not in judged(task(), whole("no loss")).text
     assert (
         "The equivalence test, which also rules out such a gain, passed on word meaning."
-        in judged(row(equivalent=True)).text
+        in judged(task(equivalent=True)).text
     )
-    assert judged(row(), whole("no loss", equivalent=True)).text.endswith("; the equivalence test passed.")
+    assert judged(task(), whole("no loss", equivalent=True)).text.endswith("; the equivalence test passed.")
 
 
 def test_a_set_is_told_apart_from_its_tasks():
-    text = judged(row(), row(task="a"), whole("loss within margin")).text
-    assert "On all 2 tasks" in text
+    text = judged(task(), task(task="a"), whole("loss within margin")).text
+    assert "ruled out on all 2 tasks" in text
     assert "All 64 items of the set offline together: −1.0 points" in text
     assert "all of offline" not in text
 
 
 def test_a_loss_has_its_corrected_p():
-    assert "margin 10.0; p = 0.004)." in judged(row("loss")).text
-    assert "a loss was found (p = 0.004 after Holm correction for 7 tests)" in judged(row(), whole("loss")).text
-    assert "on 1 task (p not corrected): " in judged(row("loss", m_loss=1)).text
+    assert "margin 10.0; p = 0.004)." in judged(task("loss")).text
+    assert "a loss was found (p = 0.004 after Holm correction for 7 tests)" in judged(task(), whole("loss")).text
+    assert "on 1 task (p not corrected): " in judged(task("loss", m_loss=1)).text
 
 
 def test_several_models_within_each_margin_name_the_loss_over_all_items():
-    table = pd.DataFrame([row(), whole("loss"), row(model="large"), whole("no loss", model="large")])
+    table = pd.DataFrame([task(), whole("loss"), task(model="large"), whole("no loss", model="large")])
     found = answer(table, "values")
     assert found.short == "Cannot be said"
-    assert "but a loss over all 64 items of the set offline together (−1.0 points" in found.text
+    assert "but a loss over all 64 items of the set offline together: −1.0 points" in found.text
 
 
 def test_several_models_that_fared_alike_are_told_together():
-    table = pd.DataFrame([row(), row(model="large"), row("loss", model="large", arm="values-2")])
+    table = pd.DataFrame([task(), task(model="large"), task("loss", model="large", arm="values-2")])
     assert brief(table) == (
-        "A loss of the margin or more ruled out on 1 of 1 task (values at small, values at large). "
-        "A loss of the margin or more ruled out on 0 of 1 task; loss on word meaning (values-2 at large)."
+        "A loss of the margin or more was ruled out on 1 of 1 task (values at small, values at large). "
+        "A loss of the margin or more was ruled out on 0 of 1 task; loss on word meaning (values-2 at large)."
     )
-    many = pd.DataFrame([row(model=model) for model in ("tiny", "small", "large", "huge")])
-    assert brief(many) == "A loss of the margin or more ruled out on 1 of 1 task (all 4 fine-tuned models)."
+    many = pd.DataFrame([task(model=model) for model in ("tiny", "small", "large", "huge")])
+    assert brief(many) == "A loss of the margin or more was ruled out on 1 of 1 task (all 4 fine-tuned models)."
     assert answer(table, "values").short == "No: a loss was found"
     assert answer(table[table["verdict"] == "no loss"], "values").short == "Yes, within the margins"
 
 
 def test_one_model_is_told_in_full_on_the_first_screen():
-    found = answer(pd.DataFrame([row("uninformative"), row("loss", dataset="control", arm="control")]), "values")
+    found = answer(pd.DataFrame([task("uninformative"), task("loss", dataset="control", arm="control")]), "values")
     assert found.short == "Uninformative: base is not clearly above chance by the margin"
     assert found.text.startswith("Uninformative, because base is not clearly above chance by the margin")
 
@@ -137,11 +129,11 @@ def test_a_change_in_held_out_text_is_told_with_its_test(changes, said):
 
 def test_the_command_names_no_folder_of_a_machine():
     command = "lm_eval run --model_args pretrained=/home/someone/x/base,dtype=float32 --include_path ~/palms/tasks"
-    assert capability._without_folders(command) == (
+    assert _without_folders(command) == (
         "lm_eval run --model_args pretrained=…/base,dtype=float32 --include_path …/tasks"
     )
     relative = "lm_eval run --model_args pretrained=data/made/models/a/base --include_path data/capability"
-    assert capability._without_folders(relative) == relative
+    assert _without_folders(relative) == relative
 
 
 def section_of(page: str) -> str:

@@ -1,15 +1,17 @@
 """Sign, size and significance decide the words."""
 
+import dataclasses
 import re
 
 import pytest
 
 from tasks.reporting.findings import claims
-from tasks.reporting.findings.effects import Found
+from tasks.reporting.findings.comparison import Found
+from tasks.reporting.findings.headline import headline
 from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
 
-ALPHA = 0.05
 TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
+LESS_TOXIC = TOXIC | LOSS | {"role": "primary", "family": "confirmatory"}
 
 
 @pytest.mark.parametrize(
@@ -20,65 +22,49 @@ TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 
 )  # fmt: skip
 def test_a_test_is_read_by_its_corrected_p_and_the_metrics_direction(changes, found, better):
     (effect,) = effects(row(**changes))
-    assert effect.found(ALPHA) is found
-    assert effect.better(ALPHA) == better
+    assert effect.found is found
+    assert effect.better == better
+
+
+def said(**changes):
+    """The sentence of a row."""
+    (effect,) = effects(row(**changes))
+    return claims.sentence(effect)
 
 
 def test_a_gain_is_told_with_size_interval_test_and_pairs():
-    (effect,) = effects(row())
-    assert claims.sentence(effect, ALPHA) == (
+    assert said() == (
         "The values model leaned further towards the desired answers than the control model: +0.200 nats per token "
         "(95% interval 0.100 to 0.300; p = 0.002 after Holm correction for 2 tests). The values model did better on 78 "
         "of 100 prompts (chance: 50)."
     )
 
 
-def test_a_loss_says_less():
-    (effect,) = effects(row(**LOSS))
-    assert "leaned less towards the desired answers than the control model: −0.200" in claims.sentence(effect, ALPHA)
-
-
 def test_no_difference_found_is_never_no_difference():
-    (effect,) = effects(row(**UNCLEAR))
-    text = claims.sentence(effect, ALPHA)
+    text = said(**UNCLEAR)
     assert text.startswith("No difference in likelihood adherence was found")
     assert "not evidence of no difference: anything from −0.050 to 0.090 fits" in text
-    assert "equivalent" not in text
     assert "better than" not in text
 
 
-def test_an_interval_that_leaves_out_zero_gives_way_to_the_corrected_test():
-    (effect,) = effects(row(p=0.03, p_corr=0.06))
-    text = claims.sentence(effect, ALPHA)
-    assert text.startswith("No difference")
-    assert "does not hold once it is corrected" in text
-
-
-def test_an_untested_difference_gives_its_reason_and_no_figure():
-    (effect,) = effects(row(**UNTESTED))
-    text = claims.sentence(effect, ALPHA)
-    assert text == (
-        "The difference between the values and the control model could not be tested: no scores of control at this "
-        "model."
-    )
-
-
-def test_a_p_of_one_in_the_family_is_not_a_test():
-    (effect,) = effects(row(diff=0.0, ci_lo=float("nan"), ci_hi=float("nan"), p=float("nan"), p_corr=1.0,
-                            reason="every difference is zero"))  # fmt: skip
-    assert "could not be tested: every difference is zero" in claims.sentence(effect, ALPHA)
-
-
-def test_lower_toxicity_is_the_better_side_of_the_pairs():
-    (effect,) = effects(row(**TOXIC, **LOSS))
-    text = claims.sentence(effect, ALPHA)
-    assert "wrote less toxic text than the control model: −0.200 on the 0-1 scale" in text
-    assert "answer did better in 80 of 100 pairs" in text
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (LOSS, "leaned less towards the desired answers than the control model: −0.200"),
+        ({"p": 0.03, "p_corr": 0.06}, "No difference"),  # though its interval leaves out zero
+        ({"p": 0.03, "p_corr": 0.06}, "does not hold once it is corrected"),
+        (UNTESTED, "model could not be tested: no scores of control at this model."),
+        (UNTESTED | {"reason": "every difference is zero"}, "could not be tested: every difference is zero"),
+        (TOXIC | LOSS, "wrote less toxic text than the control model: −0.200 on the 0-1 scale"),
+        (TOXIC | LOSS, "answer did better in 80 of 100 pairs"),
+    ],
+)
+def test_sign_size_and_test_decide_the_sentence(changes, words):
+    assert words in said(**changes)
 
 
 def test_a_metric_of_unknown_direction_is_not_called_better():
-    (effect,) = effects(row(metric="unheard_of", role="exploratory", family="exploratory"))
-    text = claims.sentence(effect, ALPHA)
+    text = said(metric="unheard_of", role="exploratory", family="exploratory")
     assert "scored higher in unheard of" in text
     assert "better" not in text
     assert "Benjamini-Hochberg" in text
@@ -98,47 +84,40 @@ def ladder(*kinds, contrast="values - control"):
 
 
 def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
-    text = claims.summary(ladder(GAIN, UNCLEAR, UNTESTED), ALPHA)
+    text = claims.summary(ladder(GAIN, UNCLEAR, UNTESTED))
     assert "at 1 of 3 sizes (small +0.200 nats per token)" in text
     assert "no difference in likelihood adherence was found" in text
     assert "(middle +0.020 nats per token), which does not show that there is none" in text
-    assert "could not be tested at large (no scores of control at this model)" in text
+    assert "could not be tested against the control models at large (no scores" in text
 
 
 def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
     found = ladder(LOSS, UNTESTED | {"ps": 1.0}, GAIN)
-    assert claims.summary(found, ALPHA).endswith(
+    assert claims.summary(found).endswith(
         " The values models did better on 20 (small) and 78 (large) of 100 prompts (chance: 50)."
     )
-    text = claims.summary(ladder(UNTESTED | {"ps": 1.0}, UNTESTED | {"ps": 1.0}), ALPHA)
-    assert text == (
-        "The values and control models could not be tested at small (no scores of control at this model) and middle (no "
-        "scores of control at this model)."
+    why = "no scores of control at this model"
+    assert claims.summary(ladder(UNTESTED | {"ps": 1.0}, UNTESTED | {"ps": 1.0})) == (
+        f"The values models could not be tested against the control models at small ({why}) and middle ({why})."
     )
 
 
 def test_an_untested_side_of_the_headline_is_never_no_difference_found():
     for base in ((UNTESTED,), (UNTESTED, UNTESTED)):
-        text = claims.headline(ladder(*[GAIN] * len(base)), ladder(*base, contrast="values - base"), ALPHA)
+        text = headline(ladder(*[GAIN] * len(base)), ladder(*base, contrast="values - base"))
         assert "No difference" not in text
         assert "No improvement" not in text
 
 
-def test_lower_toxicity_as_the_main_measure_is_told_as_lower():
-    toxic = TOXIC | {"role": "primary", "family": "confirmatory"}
-    sides = [effects(row(**toxic, **LOSS, contrast=f"values - {other}")) for other in ("control", "base")]
-    assert claims.headline(*sides, ALPHA).startswith("The values model wrote less toxic text than both")
-
-
 def test_a_difference_of_unknown_direction_is_not_told_as_not_shown():
     (effect,) = effects(row(metric="warmth", role="secondary", family="secondary"))
-    assert claims.answer("?", [[effect]], ALPHA).short == "Differs at 1 of 1 size"
+    assert claims.answer("?", [[effect]]).short == "Differs at 1 of 1 size"
 
 
 def test_a_confidence_level_keeps_its_digits():
     (effect,) = effects(row())
-    assert claims.interval(effect, 0.995).startswith("99.5% interval")
-    assert claims.interval(effect, 1 - (1 - 0.95)).startswith("95% interval")
+    assert dataclasses.replace(effect, confidence=0.995).interval == "99.5% interval 0.100 to 0.300"
+    assert dataclasses.replace(effect, confidence=1 - (1 - 0.95)).interval == "95% interval 0.100 to 0.300"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +128,7 @@ def test_a_confidence_level_keeps_its_digits():
      ((GAIN, LOSS, UNCLEAR), "Better at 1, worse at 1 of 3 sizes", "open")],
 )  # fmt: skip
 def test_the_short_answer(kinds, short, tone):
-    found = claims.answer("?", [ladder(*kinds)], ALPHA)
+    found = claims.answer("?", [ladder(*kinds)])
     assert (found.short, found.tone) == (short, tone)
 
 
@@ -166,18 +145,18 @@ def test_the_short_answer(kinds, short, tone):
         (
             (GAIN,),
             (UNTESTED,),
-            "did better than control. The values against the base model could not be tested.",
+            "did better than control. The values model could not be tested against the base",
         ),
         (
             (UNTESTED,),
             (UNCLEAR,),
-            "The values against the control model could not be tested. No difference between the values and the base",
+            "could not be tested against the control model. No difference between the values and the base",
         ),
-        ((UNTESTED,), (GAIN,), "control model could not be tested. The values model did better than base."),
+        ((UNTESTED,), (GAIN,), "tested against the control model. The values model did better than base."),
         (
             (UNCLEAR, UNTESTED),
             (UNCLEAR, UNCLEAR),
-            "found at 1 of 2 sizes. The values against the control models could not be tested at 1 of 2 sizes.",
+            "found at 1 of 2 sizes. The values models could not be tested against the control models at 1 of 2",
         ),
         (
             (GAIN, LOSS),
@@ -185,39 +164,37 @@ def test_the_short_answer(kinds, short, tone):
             "better than control at 1 of 2 sizes and worse than control at 1 of 2 sizes",
         ),
         ((), (), "no scores that answer"),
+        ((LESS_TOXIC,), (LESS_TOXIC,), "The values model wrote less toxic text than both"),
     ],
 )
 def test_the_headline_says_plainly_what_came_out(control, base, words):
-    text = claims.headline(ladder(*control), ladder(*base, contrast="values - base"), ALPHA)
+    text = headline(ladder(*control), ladder(*base, contrast="values - base"))
     assert words in text
 
 
-def test_a_negative_control_that_moved_is_flagged():
-    quiet = effects(row(role="negative-control", contrast="control - base", family=None, **UNCLEAR))
-    moved = effects(row(role="negative-control", contrast="control - base", family=None))
-    assert claims.caveats(quiet, ALPHA) == []
-    (text,) = claims.caveats(moved, ALPHA)
-    assert text.startswith("The negative control moved")
-    assert "trust the comparison with control before that with base" in text
+CONTROL = {"role": "negative-control", "contrast": "control - base", "family": None}
+WITHOUT = "no complete prompt in health: the mean is of the other 7 categories"
 
 
-def test_tests_that_disagree_and_missing_prompts_are_flagged():
-    found = claims.caveats(effects(row(p_signflip=0.2, n_missing=3)), ALPHA)
-    assert any("Two tests disagree" in text for text in found)
-    assert any("lacks scores of 3 prompts at small" in text for text in found)
-
-
-def test_a_whole_category_that_is_missing_is_flagged():
-    note = "no complete prompt in health: the mean is of the other 7 categories"
-    (text,) = claims.caveats(effects(row(note=note)), ALPHA)
-    assert text == f"Likelihood adherence, values against control: {note} (at small)."
+@pytest.mark.parametrize(
+    ("changes", "doubts"),
+    [
+        (CONTROL | UNCLEAR, []),
+        (CONTROL, ["trust the comparison with control before that with base"]),
+        ({"p_signflip": 0.2, "n_missing": 3}, ["Two tests disagree", "lacks scores of 3 prompts at small"]),
+        ({"note": WITHOUT}, [f"Likelihood adherence, values against control: {WITHOUT} (at small)."]),
+    ],
+)
+def test_a_control_that_moved_tests_that_disagree_and_what_is_missing_are_flagged(changes, doubts):
+    found = claims.caveats(effects(row(**changes)))
+    assert [doubt in text for doubt, text in zip(doubts, found, strict=True)] == [True] * len(doubts)
 
 
 def test_the_vocabulary_has_no_equivalence():
     for changes in (GAIN, LOSS, UNCLEAR, UNTESTED):
         (effect,) = effects(row(**changes))
-        assert "equal" not in claims.sentence(effect, ALPHA)
-        assert "equivalent" not in claims.summary([effect, effect], ALPHA)
+        assert "equal" not in claims.sentence(effect)
+        assert "equivalent" not in claims.summary([effect, effect])
 
 
 def test_a_ladder_without_effect_says_so(unchanged):

@@ -25,15 +25,16 @@ def test_other_figures():
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "better"),
-    [("adherence", "likelihood adherence", 1), ("TOXICITY", "toxicity", -1), ("IDENTITY_ATTACK", "identity attack", -1),
-     ("TOXICITY (max_chunk)", "toxicity (worst chunk)", -1), ("warmth", "warmth", 0),
-     ("toxicity", "toxicity", -1), ("Severe_Toxicity (whole)", "severe toxicity (whole text)", -1),
-     ("COMPASSION_EXPERIMENTAL", "COMPASSION EXPERIMENTAL", 0),
-     ("ratings", "human adherence", 1)],
+    ("name", "primary", "label", "better"),
+    [("adherence", "adherence", "likelihood adherence", 1), ("TOXICITY", "adherence", "toxicity", -1),
+     ("IDENTITY_ATTACK", "adherence", "identity attack", -1), ("toxicity", "toxicity", "toxicity", -1),
+     ("TOXICITY (max_chunk)", "adherence", "toxicity (worst chunk)", -1), ("warmth", "adherence", "warmth", 0),
+     ("Severe_Toxicity (whole)", "adherence", "severe toxicity (whole text)", -1), ("warmth", "warmth", "warmth", 1),
+     ("COMPASSION_EXPERIMENTAL", "adherence", "COMPASSION EXPERIMENTAL", 0),
+     ("ratings", "adherence", "human adherence", 1)],
 )  # fmt: skip
-def test_metrics_by_name(name, label, better):
-    metric = metric_of(name, "adherence")
+def test_harms_are_better_when_less_and_an_unknown_metric_only_as_the_primary_one(name, primary, label, better):
+    metric = metric_of(name, primary)
     assert (metric.label, metric.better) == (label, better)
 
 
@@ -46,14 +47,6 @@ def test_metrics_by_name(name, label, better):
 )  # fmt: skip
 def test_the_question_of_a_metric_follows_its_direction(name, question):
     assert metric_of(name, "adherence").question("values").startswith(question)
-
-
-def test_a_lower_case_toxicity_is_not_better_when_there_is_more_even_as_the_primary_metric():
-    assert metric_of("toxicity", "toxicity").better == -1
-
-
-def test_an_unknown_primary_metric_is_better_when_it_is_more():
-    assert metric_of("warmth", "warmth").better == 1
 
 
 @pytest.mark.parametrize(

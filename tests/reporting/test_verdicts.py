@@ -4,32 +4,20 @@ import pandas as pd
 import pytest
 
 from tasks.reporting.findings.verdicts import NOT_SUPPORTED, SUPPORTED, UNSAID, better_than, grows, no_loss
-from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row, slopes
+from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row, slopes, task
 
 
 @pytest.mark.parametrize(
-    ("kinds", "status"),
-    [((GAIN,), SUPPORTED), ((GAIN, GAIN, GAIN), SUPPORTED), ((UNCLEAR,), NOT_SUPPORTED), ((LOSS,), NOT_SUPPORTED),
-     ((GAIN, UNCLEAR), NOT_SUPPORTED), ((UNTESTED,), UNSAID), ((), UNSAID)],
+    ("kinds", "status", "tone"),
+    [((GAIN,), SUPPORTED, "good"), ((GAIN, GAIN, GAIN), SUPPORTED, "good"), ((UNCLEAR,), NOT_SUPPORTED, "open"),
+     ((LOSS,), NOT_SUPPORTED, "bad"), ((GAIN, UNCLEAR), NOT_SUPPORTED, "open"), ((GAIN, LOSS), NOT_SUPPORTED, "bad"),
+     ((UNTESTED,), UNSAID, "open"), ((), UNSAID, "open")],
 )  # fmt: skip
-def test_a_comparison_is_supported_only_where_every_size_shows_it(kinds, status):
+def test_support_takes_every_size_and_only_a_finding_to_the_contrary_looks_bad(kinds, status, tone):
     found = effects(*[row(model=f"r{i}", **kind) for i, kind in enumerate(kinds)]) if kinds else []
-    assert better_than(found, 0.05, "values", "control").status == status
-
-
-def test_a_partial_result_says_at_how_many_sizes():
-    found = effects(row(model="a"), row(model="b", **UNCLEAR))
-    assert better_than(found, 0.05, "values", "control").why.startswith("Only at 1 of 2 sizes.")
-
-
-@pytest.mark.parametrize(
-    ("kinds", "tone"),
-    [((GAIN,), "good"), ((UNCLEAR,), "open"), ((GAIN, UNCLEAR), "open"), ((LOSS,), "bad"), ((GAIN, LOSS), "bad"),
-     ((UNTESTED,), "open")],
-)  # fmt: skip
-def test_only_a_finding_to_the_contrary_looks_bad(kinds, tone):
-    found = effects(*[row(model=f"r{i}", **kind) for i, kind in enumerate(kinds)])
-    assert better_than(found, 0.05, "values", "control").tone == tone
+    verdict = better_than(found, "values", "control")
+    assert (verdict.status, verdict.tone) == (status, tone)
+    assert verdict.why.startswith("Only at 1 of 2 sizes.") == (len(kinds) == 2)
 
 
 def at_largest(**changes):
@@ -46,14 +34,14 @@ BETTER = at_largest()
     [({}, "good"), ({"p_corr": 0.4}, "open"), ({"estimate": -0.1}, "bad"), ({"descriptive": True}, "open")],
 )
 def test_only_a_falling_trend_looks_bad(changes, tone):
-    assert grows(slopes(**changes), BETTER, "adherence", 0.05)[0].tone == tone
+    assert grows(slopes(**changes), BETTER, "adherence", 0.95)[0].tone == tone
 
 
 @pytest.mark.parametrize(("seeds", "subject"), [(3, "the dataset at"), (2, "these checkpoints at")])
 def test_two_seeds_make_no_claim_about_the_dataset(seeds, subject):
     table = slopes()
     table.loc[0, "seeds"] = seeds
-    (found,) = grows(table, BETTER, "adherence", 0.05)
+    (found,) = grows(table, BETTER, "adherence", 0.95)
     assert found.about.startswith(f"A claim about {subject} these model sizes")
 
 
@@ -66,23 +54,23 @@ def test_two_seeds_make_no_claim_about_the_dataset(seeds, subject):
     ],
 )
 def test_an_effect_that_is_not_there_at_the_largest_model_does_not_grow(largest, why):
-    (found,) = grows(slopes(), at_largest(**largest), "adherence", 0.05)
+    (found,) = grows(slopes(), at_largest(**largest), "adherence", 0.95)
     assert (found.status, found.tone) == (NOT_SUPPORTED, "open")
     assert found.why.startswith(why)
 
 
 def test_an_effect_towards_less_toxicity_grows_downwards():
     toxic = at_largest(metric="TOXICITY", **LOSS)
-    (found,) = grows(slopes(metric="TOXICITY", estimate=-0.1), toxic, "TOXICITY", 0.05)
+    (found,) = grows(slopes(metric="TOXICITY", estimate=-0.1), toxic, "TOXICITY", 0.95)
     assert found.status == SUPPORTED
-    (found,) = grows(slopes(metric="TOXICITY"), toxic, "TOXICITY", 0.05)
+    (found,) = grows(slopes(metric="TOXICITY"), toxic, "TOXICITY", 0.95)
     assert found.tone == "bad"
 
 
 def test_the_contrast_with_the_fewest_sizes_decides_whether_there_is_a_trend():
     table = slopes()
     table.loc[table["contrast"] == "values - control", "n_models"] = 2
-    (found,) = grows(table, BETTER, "adherence", 0.05)
+    (found,) = grows(table, BETTER, "adherence", 0.95)
     assert found.status == UNSAID
     assert found.why.startswith("Two sizes give a difference, never a trend (values against control).")
     assert "values against base +0.100 nats per token (corrected p = 0.004)" in found.why
@@ -102,7 +90,7 @@ def test_the_contrast_with_the_fewest_sizes_decides_whether_there_is_a_trend():
     ],
 )
 def test_growth_with_size_takes_three_sizes_several_seeds_and_both_scales(changes, status, why):
-    (found,) = grows(slopes(**changes), BETTER, "adherence", 0.05)
+    (found,) = grows(slopes(**changes), BETTER, "adherence", 0.95)
     assert found.status == status
     assert why in found.why
 
@@ -110,15 +98,15 @@ def test_growth_with_size_takes_three_sizes_several_seeds_and_both_scales(change
 def test_growth_on_one_scale_only_is_not_support():
     table = slopes()
     table.loc[table["scale"] == "ps", "p_corr"] = 0.5
-    (found,) = grows(table, BETTER, "adherence", 0.05)
+    (found,) = grows(table, BETTER, "adherence", 0.95)
     assert found.status == NOT_SUPPORTED
     assert "can be made by the scale" in found.why
 
 
 def test_model_families_are_judged_apart_and_no_table_says_nothing():
     both = pd.concat([slopes(), slopes(model_family="other", n_models=1)])
-    assert [found.status for found in grows(both, BETTER, "adherence", 0.05)] == [UNSAID, SUPPORTED]
-    assert grows(slopes(), BETTER, "ratings", 0.05)[0].status == UNSAID
+    assert [found.status for found in grows(both, BETTER, "adherence", 0.95)] == [UNSAID, SUPPORTED]
+    assert grows(slopes(), BETTER, "ratings", 0.95)[0].status == UNSAID
 
 
 @pytest.mark.parametrize(
@@ -139,15 +127,14 @@ def test_a_set_s_row_is_no_task_but_its_loss_is_not_no_loss(verdict, status):
     found = no_loss(table, "values")
     assert found.status == status
     assert "ruled out on 1 of 1 task" in found.why
-    loss = "; but a loss over all 64 items of the set offline together (−3.0 points, 90% interval −6.0 to −1.0, margin"
+    loss = "; but a loss over all 64 items of the set offline together: −3.0 points (90% interval −6.0 to −1.0; margin"
     assert (loss in found.why) == (verdict == "loss")
 
 
 def capability(*verdicts):
     """A task for each verdict."""
-    about = {"whole_set": False, "model": "small", "arm": "values", "dataset": "values", "n": 64, "diff": -0.03}
-    about |= {"ci90_lo": -0.06, "ci90_hi": -0.01, "margin": 0.1}
-    return pd.DataFrame([{"task": f"t{i}", "verdict": verdict} | about for i, verdict in enumerate(verdicts)])
+    lost = {"diff": -0.03, "ci90_lo": -0.06, "ci90_hi": -0.01}
+    return pd.DataFrame([task(verdict, task=f"t{i}", **lost) for i, verdict in enumerate(verdicts)])
 
 
 def test_no_capability_measured_is_not_no_loss():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.formats.verdicts import PASSED, overall
+from tasks.formats.verdicts import PASSED, VERDICTS, overall
 from tasks.reporting.findings.claims import Answer
 from tasks.reporting.findings.comparison import Comparison, Row
 from tasks.reporting.words.sentences import phrase, say
@@ -18,6 +18,7 @@ from tasks.reporting.words.terms import known
 INTERVAL = 0.90  # whose limits are the columns ci90_lo and ci90_hi: a one-sided test of 5% on either side
 MOST_NAMED = 3  # models that fared alike
 NOT_ABOVE = phrase("capability.not_above")
+ABOUT = phrase("capability.about")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +65,8 @@ def _task(row: Row) -> Task:
         digits=1,
         confidence=INTERVAL,
         n=int(row["n"]),
-        task=str(row["task"]),
         label=task_label(str(row["task"]), whole_set=bool(row["whole_set"])),
-        verdict=str(row["verdict"]),
-        whole_set=bool(row["whole_set"]),
-        equivalent=bool(row["equivalent"]),
+        **{name: row[name] for name in ("task", "verdict", "whole_set", "equivalent")},
         needed=row["n_for_80"] if known(row["n_for_80"]) else None,
     )
 
@@ -99,15 +97,9 @@ def outcome(rows: pd.DataFrame) -> str:
 
 def _sentences(tasks: Sequence[Task]) -> list[str]:
     """The tasks by verdict, a sentence a verdict; every task by itself."""
-    by_verdict = {
-        "ruled_out": PASSED,
-        "smaller_loss": ("loss within margin",),
-        "loss": ("loss",),
-        "inconclusive": ("inconclusive",),
-        "uninformative": ("uninformative",),
-        "untested": ("not computed",),
-    }
-    groups = {name: [task for task in tasks if task.verdict in verdicts] for name, verdicts in by_verdict.items()}
+    groups = {"ruled_out": [task for task in tasks if task.verdict in PASSED]}
+    for verdict in VERDICTS[1:]:
+        groups[verdict.replace(" ", "_")] = [task for task in tasks if task.verdict == verdict]
     groups["equivalent"] = [task for task in tasks if task.equivalent]
     return [say(f"capability.{name}", own, len(tasks)) for name, own in groups.items() if own]
 
@@ -118,21 +110,14 @@ def brief(table: pd.DataFrame) -> str:
     arms: dict[str, list[str]] = {}
     for (model, arm), rows in table.groupby(["model", "arm"], sort=False):
         tasks, sets = _tasks(rows)
-        others: dict[str, list[Task]] = {}
-        for task in tasks:
-            if task.verdict not in PASSED:
-                others.setdefault(task.verdict, []).append(task)
+        verdicts = dict.fromkeys(task.verdict for task in tasks if task.verdict not in PASSED)
+        others = {verdict: [task for task in tasks if task.verdict == verdict] for verdict in verdicts}
         text = say("capability.brief", tasks, others, [task for task in sets if task.verdict == "loss"])
         arms.setdefault(text, []).append(f"{arm} at {model}")
     return " ".join(
         say("capability.of_arms", text, alike, len(arms) == 1 and len(alike) > MOST_NAMED)
         for text, alike in arms.items()
     )
-
-
-def about() -> str:
-    """What these findings are a claim about."""
-    return say("capability.about")
 
 
 def answer(table: pd.DataFrame, target: str) -> Answer:
@@ -143,13 +128,11 @@ def answer(table: pd.DataFrame, target: str) -> Answer:
     tone = "bad" if "bad" in tones else "good" if tones == {"good"} else "open"
     alike = shorts.pop() if len(shorts) == 1 else phrase("capability.short_unsaid")
     text = found[0].text if len(found) == 1 else brief(own)
-    return Answer(say("capability.question"), say(f"capability.answer_{tone}", alike), text, about(), tone)
+    return Answer(say("capability.question"), say(f"capability.answer_{tone}", alike), text, ABOUT, tone)
 
 
 def text_sentence(row: Row, confidence: float) -> str:
     """One arm's change on held-out texts. There is no margin for it, so no words of no loss."""
-    change = Comparison.of(
-        row, correction=None, confidence=confidence, unit="nats per byte", digits=4, n=int(row["n"])
-    )
+    change = Comparison.of(row, correction=None, confidence=confidence, unit="nats per byte", digits=4, n=int(row["n"]))
     label = task_label(str(row["task"]), whole_set=False)
     return say(f"capability.texts_{change.found.name.lower()}", change, row["model"], row["arm"], label)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tasks.reporting.findings.comparison import Comparison, Row
-from tasks.reporting.findings.comparison import Found as Found
 from tasks.reporting.words.terms import Metric, known, metric_of
 
 ALL = "all"  # the category of a row over all prompts
@@ -62,11 +61,9 @@ def _effect(row: Row, primary: str, confidence: float) -> Effect:
         unit=metric.unit,
         n=int(row["n_prompts"]),
         metric=metric,
-        model=str(row["model"]),
         a=a,
         b=b,
-        role=str(row["role"]),
-        category=str(row["category"]),
+        **{name: str(row[name]) for name in ("model", "role", "category")},
         dataset_claim=str(row["estimand"]).startswith("the dataset"),
         ps=float(row["ps"]),
         k=int(row["k"]),

@@ -11,7 +11,7 @@ from tasks.reporting.findings.claims import about, summary
 from tasks.reporting.findings.comparison import Comparison, Found, Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.sentences import say
-from tasks.reporting.words.terms import Metric, metric_of
+from tasks.reporting.words.terms import Metric, known, metric_of
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
@@ -76,14 +76,11 @@ def grows(trend: pd.DataFrame, effects: Sequence[Effect], metric: str, confidenc
     if rows.empty:
         return [Verdict(say("verdicts.grows", ""), UNSAID, say("verdicts.no_trend_test"))]
     several = rows["model_family"].nunique() > 1
-    return [
-        _grows(say("verdicts.grows", family if several else ""), _slopes(part, confidence), effects)
+    slopes = {
+        say("verdicts.grows", family if several else ""): [_slope(row, confidence) for row in part.to_dict("records")]
         for family, part in rows.groupby("model_family")
-    ]
-
-
-def _slopes(rows: pd.DataFrame, confidence: float) -> list[Slope]:
-    return [_slope(row, confidence) for row in rows.to_dict("records")]
+    }
+    return [_grows(claim, own, effects) for claim, own in slopes.items()]
 
 
 def _slope(row: Row, confidence: float) -> Slope:
@@ -92,7 +89,7 @@ def _slope(row: Row, confidence: float) -> Slope:
     return Slope.of(
         row,
         "estimate ci_lo ci_hi p p_corr m",
-        correction="Holm" if isinstance(row["family"], str) else None,
+        correction="Holm" if known(row["p_corr"]) else None,
         confidence=confidence,
         metric=metric,
         contrast=str(row["contrast"]).replace(" - ", " against "),
@@ -144,4 +141,4 @@ def no_loss(table: pd.DataFrame, target: str) -> Verdict:
         return Verdict(claim, UNSAID, say("verdicts.no_task"))
     outcome = capability.outcome(own)
     status = {"no loss": SUPPORTED, "loss": NOT_SUPPORTED}.get(outcome, UNSAID)
-    return Verdict(claim, status, capability.brief(own), capability.about(), outcome == "loss")
+    return Verdict(claim, status, capability.brief(own), capability.ABOUT, outcome == "loss")

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from tasks.reporting.findings.cooccurrence import WordTable
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.tables import Table
+from tasks.reporting.words.sentences import environment as templates
 from tasks.reporting.words.text import safe
 from tasks.runtime.errors import WorkError
 
@@ -62,13 +63,7 @@ def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[
 
 
 def _environment(budget: Budget) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(_HERE, autoescape=True)
     environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe}
     return environment
 

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from typing import TypeGuard
 
 MINUS = "−"
 NOTHING = "–"
@@ -66,7 +67,7 @@ def metric_of(name: str, primary: str) -> Metric:
     return Metric(name, label, "points", int(name == primary), f"scored higher in {label}", f"scored lower in {label}")
 
 
-def known(value: object) -> bool:
+def known(value: object) -> TypeGuard[float]:
     """Whether `value` is a number that can be shown."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -75,7 +76,6 @@ def number(value: object, digits: int = 3) -> str:
     """Rounded, with a true minus; a small one keeps a figure that is not 0; a dash where there is none."""
     if not known(value):
         return NOTHING
-    assert isinstance(value, int | float)
     rounded = f"{value:.{digits}f}"
     if float(rounded) == 0:
         rounded = f"{value:.1g}" if value else f"{0:.{digits}f}"
@@ -84,20 +84,19 @@ def number(value: object, digits: int = 3) -> str:
 
 def signed(value: object, digits: int = 3) -> str:
     """`number` with its sign."""
-    return ("+" if known(value) and float(value) > 0 else "") + number(value, digits)  # type: ignore[arg-type]
+    return ("+" if known(value) and value > 0 else "") + number(value, digits)
 
 
 def p_value(value: object) -> str:
     """A p-value with its sign of comparison: `= 0.013`, `< 0.001`."""
     if not known(value):
         return NOTHING
-    assert isinstance(value, int | float)
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def percent(share: object, digits: int = 0) -> str:
     """A share as per cent."""
-    return NOTHING if not known(share) else f"{float(share):.{digits}%}"  # type: ignore[arg-type]
+    return f"{share:.{digits}%}" if known(share) else NOTHING
 
 
 def level(confidence: float) -> str:
@@ -109,16 +108,13 @@ def size(parameters: object) -> str:
     """A number of parameters: 135M, 1.7B."""
     if not known(parameters):
         return "size unknown"
-    value = float(parameters)  # type: ignore[arg-type]
-    for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= scale:
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:g}"
+    scale, unit = next((scale for scale in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if parameters >= scale[0]), (1, ""))
+    return f"{parameters / scale:.3g}{unit}"
 
 
 def listed(items: list[str], last: str = "and") -> str:
     """`a, b and c`."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+    return f" {last} ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
 def counted(count: int, noun: str) -> str:
