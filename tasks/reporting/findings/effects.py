@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -53,6 +54,7 @@ def chosen(effects: Iterable[Effect], metric: str, a: str, b: str, category: str
 
 def _effect(row: Row, primary: str, confidence: float) -> Effect:
     (a, b), metric = str(row["contrast"]).split(" - ", 1), metric_of(str(row["metric"]), primary)
+    texts: dict[str, Any] = {name: str(row[name]) for name in ("model", "role", "category")}
     correction = "Holm" if row["family"] in ("confirmatory", "secondary") else "Benjamini-Hochberg"
     return Effect.of(
         row,
@@ -63,7 +65,7 @@ def _effect(row: Row, primary: str, confidence: float) -> Effect:
         metric=metric,
         a=a,
         b=b,
-        **{name: str(row[name]) for name in ("model", "role", "category")},
+        **texts,
         dataset_claim=str(row["estimand"]).startswith("the dataset"),
         ps=float(row["ps"]),
         k=int(row["k"]),
