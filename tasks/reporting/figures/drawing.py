@@ -131,25 +131,15 @@ def rows(axes: Any, labels: Sequence[str], unit: str, ends: tuple[float, float] 
 
 
 def interval(
-    axes: Any,
-    y: float,
-    value: object,
-    ends: tuple[Any, Any],
-    *,
-    colour: str,
-    marker: str,
-    size: float,
-    width: float,
-    hollow: bool = False,
-    untested: float | None = None,
+    axes: Any, y: float, value: object, ends: tuple[Any, Any], *, colour: str, width: float, **mark: Any
 ) -> None:
-    """A mark with its interval in the row at `y`; without a value, the word that says so (in points, `untested`)."""
+    """A mark with its interval, `width` points wide, in the row at `y`; where there is no value, words that say so."""
     if not known(value):
-        axes.text(0, y, "not tested", ha="center", va="center", style="italic", fontsize=untested)
+        axes.text(0, y, "not tested", ha="center", va="center", style="italic", fontsize=9)
         return
     if known(ends[0]):
         axes.plot(ends, [y, y], color=colour, linewidth=width)
-    axes.scatter([value], [y], s=size, marker=marker, color="none" if hollow else colour, edgecolors=colour, zorder=3)
+    axes.scatter([value], [y], zorder=3, **{"color": colour, "edgecolors": colour} | mark)
 
 
 def around_zero(axes: Any, better: int, room: float = 1.08, ticks: int = 5) -> None:

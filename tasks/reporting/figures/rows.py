@@ -94,7 +94,7 @@ def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure
         for row, effect in enumerate(effects):
             colour, marker = (FAINT, "D") if effect.role == "negative-control" else (INK, "o")
             ends = (effect.lo, effect.hi)
-            interval(axes, row, effect.diff, ends, colour=colour, marker=marker, size=46, width=2)
+            interval(axes, row, effect.diff, ends, colour=colour, width=2, s=46, marker=marker)
         around_zero(axes, effects[0].metric.better)
         rows(axes, labels, f"difference ({effects[0].metric.unit})", (0.6, 0.4))
         values = "; ".join(
@@ -184,8 +184,8 @@ def tasks(study: Study, model: str) -> Figure:
 def _task(axes: Any, look: Look, row: Row, y: float) -> None:
     dataset, informative = str(row["dataset"]), bool(row["informative"])
     colour, ends = look.colour(dataset) if informative else FAINT, (100 * row["ci90_lo"], 100 * row["ci90_hi"])
-    style: dict[str, Any] = {"marker": look.marker(dataset), "hollow": not informative, "untested": 8}
-    interval(axes, y, 100 * row["diff"], ends, colour=colour, size=30, width=1.8, **style)
+    style = {"s": 30, "marker": look.marker(dataset), "color": colour if informative else "none"}
+    interval(axes, y, 100 * row["diff"], ends, colour=colour, width=1.8, **style)
 
 
 def _task_label(row: Row) -> str:
