@@ -15,17 +15,6 @@ Coefficient = Callable[[Floats], float]
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
-def mean_squares(ratings: Floats) -> tuple[float, float, float, float]:
-    """Between texts, between raters, residual, and within texts, of a complete table (texts, raters)."""
-    n, k = ratings.shape
-    grand = ratings.mean()
-    texts = k * ((ratings.mean(axis=1) - grand) ** 2).sum()
-    raters = n * ((ratings.mean(axis=0) - grand) ** 2).sum()
-    within = ((ratings - ratings.mean(axis=1, keepdims=True)) ** 2).sum()
-    return (float(texts / (n - 1)), float(raters / (k - 1)), float((within - raters) / ((n - 1) * (k - 1))),
-            float(within / (n * (k - 1))))
-
-
 def icc(ratings: Floats) -> dict[str, float]:
     """Shrout and Fleiss' six, in McGraw and Wong's names, of complete ratings (texts, raters).
 
@@ -39,12 +28,16 @@ def icc(ratings: Floats) -> dict[str, float]:
     n, k = ratings.shape
     if min(n, k) < 2 or np.isnan(ratings).any() or np.ptp(ratings) <= TINY * np.abs(ratings).max():
         return dict.fromkeys(names, NAN)
-    texts, raters, rest, within = mean_squares(ratings)
+    of_texts, grand = ratings.mean(axis=1, keepdims=True), ratings.mean()
+    between_raters = n * ((ratings.mean(axis=0) - grand) ** 2).sum()
+    within_texts = ((ratings - of_texts) ** 2).sum()
+    texts, raters = k * ((of_texts - grand) ** 2).sum() / (n - 1), between_raters / (k - 1)  # mean squares
+    rest, within = (within_texts - between_raters) / ((n - 1) * (k - 1)), within_texts / (n * (k - 1))
     pairs = ((texts - within, texts + (k - 1) * within),
              (texts - rest, texts + (k - 1) * rest + k * (raters - rest) / n),
              (texts - rest, texts + (k - 1) * rest),
              (texts - within, texts), (texts - rest, texts + (raters - rest) / n), (texts - rest, texts))
-    return {name: top / bottom if bottom > TINY * texts else NAN
+    return {name: float(top / bottom) if bottom > TINY * texts else NAN
             for name, (top, bottom) in zip(names, pairs, strict=True)}
 
 

@@ -6,6 +6,7 @@ categories; with several seeds each model's own seeds are random too.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: st
         figure, weights = "slope per tenfold of parameters", slope_weights(log_params)
         if len(pairs) == 2:
             figure, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
-        about = f"{figure}: {estimand(seeds, raters_at_large=False)}"
+        about = f"{figure}: {estimand(seeds)}"
         by_model = [matched.diffs if scale == "raw" else superiority_scores(matched) for _, _, matched in pairs]
         outcome = slope(by_model, weights, prompts.categories, confidence=plan.confidence)
     descriptive = not refusal and seeds < 2
@@ -141,12 +142,9 @@ def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: st
     lost = [model for model in planned if model not in models]
     reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note,
                f"planned but without scores in both arms: {', '.join(lost)}" if lost else None]
-    return {"estimand": about, "models": ", ".join(models), "n_models": len(models), "n_prompts": outcome.n,
-            "n_missing": outcome.n_missing, "seeds": seeds, "estimate": outcome.estimate, "se": outcome.se,
-            "test": "none" if descriptive else outcome.test, "stat": NAN if descriptive else outcome.stat,
-            "df": outcome.df, "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo,
-            "ci_hi": outcome.ci_hi, "ci_method": outcome.ci_method, "descriptive": descriptive,
-            "reason": "; ".join(filter(None, reasons)) or None}
+    return asdict(outcome) | ({"test": "none", "stat": NAN, "p": NAN} if descriptive else {}) | {
+        "estimand": about, "models": ", ".join(models), "n_models": len(models), "n_prompts": outcome.n,
+        "seeds": seeds, "descriptive": descriptive, "reason": "; ".join(filter(None, reasons)) or None}
 
 
 def _refusal(log_params: Floats) -> str | None:
