@@ -49,9 +49,10 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill m (tests in the family) and p_corr: Holm for confirmatory and secondary, else BH."""
+    """Fill m (tests in the family) and p_corr: Benjamini-Hochberg where one explores, else Holm."""
     for family, rows in table.groupby("family"):
-        adjust = families.holm if family in ("confirmatory", "secondary") else families.benjamini_hochberg
+        explores = str(family).startswith(("exploratory", "categories: "))
+        adjust = families.benjamini_hochberg if explores else families.holm
         table.loc[rows.index, "m"] = len(rows)
         table.loc[rows.index, "p_corr"] = adjust(rows["p"].to_numpy(np.float64))
     return table

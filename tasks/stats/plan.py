@@ -1,6 +1,6 @@
 """The plan of the analysis, made before the scores are seen."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Sweep
@@ -42,13 +42,4 @@ class Plan:
 
 def plan_of(config: Significance, sweep: Sweep) -> Plan:
     """The analysis as it was fixed beforehand in params.yaml."""
-    return Plan(
-        primary=config.primary,
-        secondary=config.secondary,
-        target=config.target,
-        control=config.control,
-        models=sweep.models,
-        confidence=config.confidence,
-        permutations=config.permutations,
-        seed=config.seed,
-    )
+    return Plan(models=sweep.models, **asdict(config))

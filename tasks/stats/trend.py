@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.stats import effects, families
+from tasks.stats import effects
 from tasks.stats.comparisons import Comparison, comparisons
-from tasks.stats.contrasts import estimand
+from tasks.stats.contrasts import corrected, estimand
 from tasks.stats.crossed import Parts, parts, quasi
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
 from tasks.stats.paired import design, lost_categories, stratified_t, within_variance
@@ -103,11 +103,8 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                 place = {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
                          "model_family": family, "scale": scale}
                 rows += _rows([c for c in compared if c.model in models], prompts, plan, models, place)
-    out = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str", "family": "str", "df": "float64"})
-    for _, of_family in out.groupby("family"):
-        out.loc[of_family.index, "m"] = len(of_family)
-        out.loc[of_family.index, "p_corr"] = families.holm(of_family["p"].to_numpy(np.float64))
-    return out
+    types = {"reason": "str", "family": "str", "df": "float64"}
+    return corrected(pd.DataFrame(rows, columns=list(COLUMNS)).astype(types))
 
 
 def _rows(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, models: Sequence[str],
