@@ -10,7 +10,6 @@ from tasks.runtime.errors import InputError
 from tasks.stats.outcome import NAN, TINY, Floats, Labels
 
 COLUMNS = ("arm", "coefficient", "value", "ci_lo", "ci_hi", "n_texts", "n_prompts", "raters", "reason")
-POOLED = "all"
 Coefficient = Callable[[Floats], float]
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
@@ -89,7 +88,7 @@ def reliability(ratings: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> p
     if ratings.duplicated(["arm", "text_id", "rater"]).any():
         raise InputError("ratings: a rater rated a text of an arm twice")
     rated = ratings.dropna(subset=["rating", "rater"])
-    parts = [(str(arm), part) for arm, part in rated.groupby("arm")] + [(POOLED, rated)]
+    parts = [(str(arm), part) for arm, part in rated.groupby("arm")] + [("all", rated)]
     rows = [(arm, *row) for arm, part in parts for row in _coefficients(part, draws, seed)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 
@@ -100,19 +99,14 @@ def _coefficients(part: pd.DataFrame, draws: int, seed: int) -> list[tuple[objec
     prompts = wide.index.get_level_values("prompt_id").to_numpy(object)
     complete = table.size > 0 and not np.isnan(table).any()
     packed = (table, prompts) if complete else _packed(table, prompts, seed)
+    correlations = ("ICC(A,1)", "ICC(A,k)") if complete else ("ICC(1)", "ICC(k)")
+    cases = [(name, *packed, lambda ratings, name=name: icc(ratings)[name]) for name in correlations]
     rows: list[tuple[object, ...]] = []
-    for name in (*(("ICC(A,1)", "ICC(A,k)") if complete else ("ICC(1)", "ICC(k)")), "alpha (ordinal)"):
-        values, of_prompts = (table, prompts) if name == "alpha (ordinal)" else packed
-
-        def coefficient(ratings: Floats, name: str = name) -> float:
-            return krippendorff_alpha(ratings) if name == "alpha (ordinal)" else icc(ratings)[name]
-
+    for name, values, of_prompts, coefficient in (*cases, ("alpha (ordinal)", table, prompts, krippendorff_alpha)):
         value = coefficient(values) if values.size else NAN
-        lo, hi, reason = NAN, NAN, None
-        if np.isnan(value):
-            reason = "no text has two ratings, or the ratings do not vary"
-        else:
-            lo, hi = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed)
+        lo, hi, reason = NAN, NAN, "no text has two ratings, or the ratings do not vary"
+        if not np.isnan(value):
+            (lo, hi), reason = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed), None
         rows.append((name, value, lo, hi, len(values), len(set(of_prompts)), values.shape[1], reason))
     return rows
 

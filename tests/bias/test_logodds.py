@@ -25,7 +25,6 @@ def log_odds(y, other, prior):
 def test_log_odds_is_the_published_formula():
     """By hand: n = 100, a0 = 10; (10 + 1) / (110 - 11) against (5 + 1) / (110 - 6) is 1/9 against 3/52."""
     delta, z = log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
-    assert (delta[0], z[0]) == pytest.approx((0.6554, 1.2914), abs=5e-5)
     assert delta[0] == pytest.approx(math.log(52 / 27), abs=1e-9)
     assert z[0] == pytest.approx(math.log(52 / 27) / math.sqrt(1 / 11 + 1 / 6), abs=1e-9)
     assert delta[1] == pytest.approx(-delta[0])

@@ -167,8 +167,7 @@ def test_several_seeds_use_the_quasi_t_and_claim_the_dataset():
 
 
 def test_a_panel_of_raters_is_fixed():
-    data = scores(raters=3, samples=2)
-    fixed = row(contrasts(data, PLAN), metric="adherence", contrast="values - base")
+    fixed = row(contrasts(scores(raters=3, samples=2), PLAN), metric="adherence", contrast="values - base")
     assert (fixed.raters, fixed.k, fixed.test) == (3, 2, "stratified paired t")
 
 
