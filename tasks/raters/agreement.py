@@ -104,9 +104,10 @@ def _coefficients(part: pd.DataFrame, draws: int, seed: int) -> list[tuple[objec
     rows: list[tuple[object, ...]] = []
     for name, values, of_prompts, coefficient in (*cases, ("alpha (ordinal)", table, prompts, krippendorff_alpha)):
         value = coefficient(values) if values.size else NAN
-        lo, hi, reason = NAN, NAN, "no text has two ratings, or the ratings do not vary"
+        lo, hi = NAN, NAN
         if not np.isnan(value):
-            (lo, hi), reason = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed), None
+            lo, hi = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed)
+        reason = "no text has two ratings, or the ratings do not vary" if np.isnan(value) else None
         rows.append((name, value, lo, hi, len(values), len(set(of_prompts)), values.shape[1], reason))
     return rows
 

@@ -83,9 +83,9 @@ def prompt_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, la
         table[name] = [nearest.get(prompt, {}).get(name) for prompt in table["prompt_id"]]
     table["nearest"] = table["prompt_id"].isin(nearest_prompts(completions, nearest))
     places = {prompt: place for place, prompt in enumerate(completions["prompt_id"].unique())}
-    keys = {"split": table["split"], "size": table["model"].map(sizes), "model": table["model"],
-            "prompt": table["prompt_id"].map(places)}
-    order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
+    sort_by = {"split": table["split"], "size": table["model"].map(sizes), "model": table["model"],
+               "prompt": table["prompt_id"].map(places)}
+    order = pd.DataFrame(sort_by).sort_values(list(sort_by), kind="stable").index
     return table.loc[order].reset_index(drop=True)
 
 
