@@ -83,12 +83,12 @@ def main(job: Job) -> None:
 
 def require_datasets(ladder: Sequence[Checkpoint], config: Significance) -> None:
     """Raises InputError if no arm of the ladder was trained on the target or the control dataset."""
-    found = {checkpoint.dataset for checkpoint in ladder}
+    datasets = {checkpoint.dataset for checkpoint in ladder}
     for key in ("target", "control"):
-        if (wanted := getattr(config, key)) not in found:
+        if (wanted := getattr(config, key)) not in datasets:
             raise InputError(
                 f"params.yaml: significance.{key}: no arm of sweep.tuned is trained on '{wanted}' "
-                f"(found {', '.join(sorted(found - {'base'}))}); add one or name another dataset"
+                f"(found {', '.join(sorted(datasets - {'base'}))}); add one or name another dataset"
             )
 
 
@@ -189,7 +189,7 @@ def capability_tables(
 ) -> dict[str, pd.DataFrame]:
     """`capability`: a row per task, model and tuned arm, and per set (`whole_set`) with all its items together;
     `documents` and `documents_tests`: the change in nats per byte, of each held-out text and in the mean."""
-    by_key = {key: {name: getattr(one, key) for name, one in margins.items()} for key in ("margin", "chance")}
+    by_key = {key: {name: getattr(entry, key) for name, entry in margins.items()} for key in ("margin", "chance")}
     table = capability(items_with_metric(items, margins, run), margins=by_key["margin"], chances=by_key["chance"])
     sets = sets_with_margin(table["task"].unique(), margins, run)
     table.insert(1, "whole_set", table["task"].isin(sets))
@@ -202,19 +202,19 @@ def metrics(tables: Mapping[str, pd.DataFrame], config: Significance) -> dict[st
     """Metric → model → contrast → the tracked figures; `capability` → model → arm → set or held-out text. A figure
     that could not be had is null."""
     table = tables["contrasts"]
-    found: dict[str, Any] = {}
+    tracked: dict[str, Any] = {}
     rows = table[(table["category"] == "all") & table["metric"].isin([config.primary, config.secondary])]
     for row in rows.to_dict("records"):
         name = row["contrast"].replace(" - ", "_minus_")
         figures = {key: number(row[key]) for key in TRACKED}
-        found.setdefault(row["metric"], {}).setdefault(row["model"], {})[name] = figures
+        tracked.setdefault(row["metric"], {}).setdefault(row["model"], {})[name] = figures
     accuracy, texts = tables["capability"], tables["documents_tests"]
-    kept = ((accuracy[accuracy["whole_set"]], ("diff", "ci90_lo", "ci90_hi")), (texts, ("diff", "ci_lo", "ci_hi")))
-    for part, keys in kept:
+    sets = accuracy[accuracy["whole_set"]]
+    for part, keys in ((sets, ("diff", "ci90_lo", "ci90_hi")), (texts, ("diff", "ci_lo", "ci_hi"))):
         for row in part.to_dict("records"):
-            of_arm = found.setdefault("capability", {}).setdefault(row["model"], {}).setdefault(row["arm"], {})
+            of_arm = tracked.setdefault("capability", {}).setdefault(row["model"], {}).setdefault(row["arm"], {})
             of_arm[row["task"]] = {key: number(row[key]) for key in keys}
-    return found
+    return tracked
 
 
 def number(value: Any) -> float | None:

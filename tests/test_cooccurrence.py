@@ -13,7 +13,6 @@ import pytest
 
 from tasks import cooccurrence
 from tasks.bias.associations import Texts, associations, leading
-from tasks.bias.divergence import divergence
 from tasks.bias.logodds import favoured
 from tasks.bias.sentiment import completion_sentiment
 from tasks.bias.tables import with_verdicts
@@ -44,21 +43,18 @@ def test_a_word_three_times_as_frequent_in_one_group_leads_it() -> None:
     assert tables["divergence"]["corrected"].item() > 0
 
 
-def test_without_bias_few_words_pass_and_the_divergence_test_holds_its_level() -> None:
+def test_without_bias_few_words_pass() -> None:
     pool = completions([GENDER], 1500, np.random.default_rng(2))
-    texts = texts_of(pool)
-    rng, passed, tests, rejected = np.random.default_rng(12), 0, 0, 0  # 1,000 of them rejected .055
-    for i in range(200):
+    texts, rng, passed, tests = texts_of(pool), np.random.default_rng(12), 0, 0
+    for _ in range(200):
         # one draw of completions whatever the group, then groups and templates by place: no bias, by construction
         at = rng.choice(len(pool), 200)
         groups, templates = np.array(["He", "She"])[np.arange(200) % 2], (np.arange(200) // 2 % 2).astype(str)
         words, _ = favoured(texts.words[at], texts.vocabulary, groups, templates, permutations=1)
         passed += int((words["z"] > 1.96).sum())
         tests += len(words)
-        rejected += divergence(texts.words[at], groups, templates, permutations=199, seed=i).p <= 0.05
     assert tests > 5000
     assert passed / tests <= 0.05
-    assert rejected / 200 <= 0.07
 
 
 def test_a_word_leads_only_where_both_figures_say_so() -> None:

@@ -4,7 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,23 +66,30 @@ def toxicity_file(path: Path, arms: Sequence[str], missing: int = 0) -> None:
     write_scores(path, table)
 
 
+def score_files(folder: Path, missing: int = 0) -> Path:
+    """The scores of two stages: one with a file a checkpoint, one with a file for all."""
+    adherence_files(folder / "adherence", LADDER, EFFECT)
+    toxicity_file(folder / "toxicity.parquet", [checkpoint.arm for checkpoint in LADDER], missing)
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The scores of two stages: one with a file a checkpoint, one with a file for all."""
-    adherence_files(tmp_path / "scores/adherence", LADDER, EFFECT)
-    toxicity_file(tmp_path / "scores/toxicity.parquet", [checkpoint.arm for checkpoint in LADDER], missing=4)
-    return tmp_path / "scores"
+    return score_files(tmp_path / "scores")
 
 
-@pytest.fixture
-def scores(folder: Path) -> pd.DataFrame:
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    folder = score_files(tmp_path_factory.mktemp("scores"), missing=4)
     return significance.read_ladder_scores(folder, LADDER, SOURCES)
 
 
-NO_CAPABILITY = {
-    "capability": pd.DataFrame(columns=["whole_set"], dtype=bool),
-    "documents_tests": pd.DataFrame(),
-}
+@pytest.fixture(scope="module")
+def tables(scores: pd.DataFrame) -> Tables:
+    return significance.test_tables(scores, plan_of(CONFIG, SWEEP))
+
+
+NO_CAPABILITY = {"capability": pd.DataFrame(columns=["whole_set"], dtype=bool), "documents_tests": pd.DataFrame()}
 
 
 def row(table: pd.DataFrame, metric: str, contrast: str) -> pd.Series:
@@ -91,8 +98,7 @@ def row(table: pd.DataFrame, metric: str, contrast: str) -> pd.Series:
     return found.iloc[0]
 
 
-def test_a_planted_effect_is_found_with_its_size(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
+def test_a_planted_effect_is_found_with_its_size_in_the_test_prompts_alone(tables: Tables) -> None:
     found = row(tables["contrasts"], "adherence", "values - control")
     assert found["diff"] == pytest.approx(EFFECT, abs=0.1)
     assert found["p_corr"] < 1e-4
@@ -100,15 +106,10 @@ def test_a_planted_effect_is_found_with_its_size(scores: pd.DataFrame) -> None:
     nothing = row(tables["contrasts"], "adherence", "control - base")
     assert nothing["p"] > 0.01
     assert nothing["role"] == "negative-control"
-
-
-def test_validation_prompts_have_their_own_table_and_no_planted_effect(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
     assert abs(row(tables["validation"], "adherence", "values - control")["diff"]) < 0.1
 
 
-def test_missing_scores_stay_missing_and_are_counted(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
+def test_missing_scores_stay_missing_and_are_counted(scores: pd.DataFrame, tables: Tables) -> None:
     missing = tables["missing"]
     assert missing[missing["reason"] == "EMPTY"]["count"].sum() == 4
     assert not (scores["score"] == 0.0)[scores["reason"] == "EMPTY"].any()
@@ -151,8 +152,7 @@ def test_a_ladder_without_the_target_dataset_is_refused() -> None:
         significance.require_datasets(ladder, CONFIG)
 
 
-def test_tracked_metrics_are_plain_numbers_or_null(scores: pd.DataFrame) -> None:
-    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
+def test_tracked_metrics_are_plain_numbers_or_null(tables: Tables) -> None:
     found = significance.metrics(tables | NO_CAPABILITY, CONFIG)
     assert set(found) == {"adherence", "TOXICITY"}
     figures = found["adherence"]["small"]["values_minus_control"]
@@ -167,15 +167,12 @@ PARAMS = config.read_params(Path(__file__).parents[1] / "params.yaml")
 
 def stage(folder: Path, primary: str = "adherence") -> Job:
     """The stage's job over one model with made likelihoods, toxicity and capability."""
-    adherence_files(folder / "scores/adherence", LADDER, EFFECT)
-    toxicity_file(folder / "scores/toxicity.parquet", [checkpoint.arm for checkpoint in LADDER])
+    score_files(folder / "scores")
     completion_files(folder / "samples", LADDER)
     nearest = {p: {"similarity": 50 + i, "sample_id": "s-1"} for i, (p, _, _) in enumerate(PROMPTS)}
     write_json(folder / "datasets/values/statistics.json", {"nearest_to_prompts": nearest})
     make_capability(folder / "capability", LADDER, TASKS, {})
-    source = SOURCES["small"]
-    about = {"name": source.name, "family": source.family, "license": source.license, "parameters": source.parameters}
-    write_json(folder / "sources" / "small.json", about)
+    write_json(folder / "sources" / "small.json", asdict(SOURCES["small"]))
     params: dict[str, Any] = copy.deepcopy(PARAMS)
     params["sweep"] = {"models": ["small"], "tuned": ["values", "control"], "arms": ["base", "values", "control"]}
     params["significance"] |= {"permutations": 200, "primary": primary}
@@ -199,11 +196,8 @@ def ratings(arms: Sequence[str], effect: float) -> pd.DataFrame:
     rng = np.random.default_rng(1)
     rows = [
         {"metric": "ratings", "model": model, "arm": arm, "category": c, "prompt_id": p, "split": split, "sample": k}
-        | {
-            "rater": rater,
-            "reason": None,
-            "score": float(np.clip(np.round(3 + effect * (arm == "values") + noise), 1, 5)),
-        }
+        | {"rater": rater, "reason": None}
+        | {"score": float(np.clip(np.round(3 + effect * (arm == "values") + noise), 1, 5))}
         for model in ("small", "dropped")
         for arm in arms
         for p, c, split in PROMPTS
@@ -216,24 +210,28 @@ def ratings(arms: Sequence[str], effect: float) -> pd.DataFrame:
     return table
 
 
-def test_every_table_of_the_method_is_written(tmp_path: Path) -> None:
-    job = stage(tmp_path)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    job = stage(tmp_path_factory.mktemp("stage"))
     significance.main(job)
-    tables = {path.stem: pd.read_csv(path) for path in job.path("tables").glob("*.csv")}
-    assert set(tables) == {
+    return {path.stem: pd.read_csv(path) for path in job.path("tables").glob("*.csv")}
+
+
+def test_every_table_of_the_method_is_written(written: Tables) -> None:
+    assert set(written) == {
         *("contrasts", "trend", "anova", "sensitivity", "variance", "seedstyle", "missing", "validation"),
         *("capability", "documents", "documents_tests"),
         *("arms", "prompts", "lengths", "without_nearest", "detectable"),
     }
-    assert tables["anova"]["reason"].unique().tolist() == ["one model"]
-    planted = tables["sensitivity"].query("metric == 'adherence' and contrast == 'values - control'").iloc[0]
+    assert written["anova"]["reason"].unique().tolist() == ["one model"]
+    planted = written["sensitivity"].query("metric == 'adherence' and contrast == 'values - control'").iloc[0]
     assert planted["boot_lo"] < EFFECT < planted["boot_hi"]
     assert planted[["bf10_r05", "bf10_r0707", "bf10_r1"]].min() > 100
-    noise = tables["variance"].set_index("contrast").loc["values - control"]
+    noise = written["variance"].set_index("contrast").loc["values - control"]
     assert 0 < noise["detectable"] < noise["detectable_family"] < EFFECT
     for name in ("sensitivity", "variance", "trend", "contrasts"):
-        empty = tables[name].loc[:, {"sensitivity": "bf10_r1", "variance": "detectable"}.get(name, "p")].isna()
-        assert tables[name].loc[empty, "reason"].notna().all(), name
+        empty = written[name].loc[:, {"sensitivity": "bf10_r1", "variance": "detectable"}.get(name, "p")].isna()
+        assert written[name].loc[empty, "reason"].notna().all(), name
 
 
 def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
@@ -263,26 +261,23 @@ def test_a_table_of_scores_without_a_column_is_refused(folder: Path) -> None:
         significance.read_ladder_scores(folder, LADDER, SOURCES)
 
 
-def test_what_may_explain_the_effect_is_measured_beside_it(tmp_path: Path) -> None:
-    job = stage(tmp_path)
-    significance.main(job)
-    tables = {path.stem: pd.read_csv(path) for path in job.path("tables").glob("*.csv")}
-    arms = tables["arms"].set_index("arm")
+def test_what_may_explain_the_effect_is_measured_beside_it(written: Tables) -> None:
+    arms = written["arms"].set_index("arm")
     assert list(arms.index) == ["base", "control", "values"]
     assert arms["words"].tolist() == [4, 4, 6]
     assert arms.loc["values", ["completions", "empty", "looping", "cut"]].tolist() == [20, 0, 0, 1]
     assert arms["mean"]["values"] - arms["mean"]["control"] == pytest.approx(EFFECT, abs=0.1)
     assert arms["toxicity"].tolist() == pytest.approx([0.05] * 3)
-    prompts = tables["prompts"].query("split == 'test'")
+    prompts = written["prompts"].query("split == 'test'")
     assert prompts["prompt_id"].tolist() == [p for p, _, split in PROMPTS if split == "test"]
     assert (prompts["effect"] - (prompts["values"] - prompts["control"])).abs().max() < 1e-12
     assert prompts.loc[prompts["nearest"], "prompt_id"].tolist() == [f"d-test-{i}" for i in range(5)]
-    longer = tables["lengths"].set_index("contrast").loc["values - control"]
+    longer = written["lengths"].set_index("contrast").loc["values - control"]
     assert longer[["mean_a", "mean_b"]].tolist() == pytest.approx([6, 4])
     assert longer["reason"] == "the differences do not vary within categories"
-    far = tables["without_nearest"].set_index("contrast")
+    far = written["without_nearest"].set_index("contrast")
     assert far.loc["values - control", "n_prompts"] == 15
-    assert set(tables["detectable"]["tests"]) == {1, 2}
+    assert set(written["detectable"]["tests"]) == {1, 2}
 
 
 # capability
@@ -374,8 +369,7 @@ def test_a_task_without_a_margin_and_arms_asked_differently_are_refused(tmp_path
         read_items(tmp_path / "b", LADDER, SOURCES)
 
 
-def test_tracked_capability_is_that_of_whole_sets_and_texts(scores: pd.DataFrame, tmp_path: Path) -> None:
-    tables = significance.test_tables(scores, plan_of(CONFIG, SWEEP))
+def test_tracked_capability_is_that_of_whole_sets_and_texts(tables: Tables, tmp_path: Path) -> None:
     found = significance.metrics(tables | capability(tmp_path / "made", TASKS, 0.3), CONFIG)["capability"]["small"]
     assert set(found) == {"values", "control"}
     assert set(found["values"]) == {"offline", "palms_text"}

@@ -20,8 +20,6 @@ from tasks.bias.sentiment import group_sentiment
 from tasks.inputs.probes import Family
 from tasks.settings.cooccurrence import Cooccurrence
 
-TABLES = ("words", "favoured", "sentiment", "divergence", "counts")
-
 
 @dataclass(frozen=True)
 class Texts:
@@ -55,7 +53,7 @@ class Associations:
     """What one family's completions of one checkpoint show."""
 
     key: Mapping[str, Any]
-    tables: Mapping[str, pd.DataFrame]  # by the names of `TABLES`
+    tables: Mapping[str, pd.DataFrame]  # words, favoured, sentiment, divergence, counts
     left_out: LeftOut | None  # None where the jackknife cannot leave anything out
     reason: str | None  # why there is no divergence
     fewest: tuple[int, str]
@@ -74,18 +72,18 @@ def associations(texts: Texts, sentiment: Mapping[str, float], config: Cooccurre
         draws = config.jackknife_permutations
         without = left_out(texts.words, *texts.labels, permutations=draws, seed=config.seed, parts=parts)
     sizes = {"groups": len(texts.family.groups), "templates": len(texts.family.templates)}
-    tables = (
-        words,
-        leading(words, config.top),
-        group_sentiment(texts.completions, config.confidence),
-        pd.DataFrame([sizes | asdict(apart) | {"reason_words": reason_words}]),
-        prompt_counts(texts),
-    )
+    tables = {
+        "words": words,
+        "favoured": leading(words, config.top),
+        "sentiment": group_sentiment(texts.completions, config.confidence),
+        "divergence": pd.DataFrame([sizes | asdict(apart) | {"reason_words": reason_words}]),
+        "counts": prompt_counts(texts),
+    }
     warning = too_few(*texts.fewest, config.min_completions)
     flags = {"too_few": warning is not None, "warning": warning}
-    keyed = [pd.DataFrame(texts.key, index=table.index).join(table).assign(**flags) for table in tables]
-    by_name = dict(zip(TABLES, keyed, strict=True))
-    return Associations(texts.key, by_name, without, apart.reason, texts.fewest, warning)
+    for name, table in tables.items():
+        tables[name] = pd.DataFrame(texts.key, index=table.index).join(table).assign(**flags)
+    return Associations(texts.key, tables, without, apart.reason, texts.fewest, warning)
 
 
 def _words(texts: Texts, sentiment: Mapping[str, float], config: Cooccurrence) -> tuple[pd.DataFrame, str | None]:

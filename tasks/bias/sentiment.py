@@ -13,10 +13,6 @@ from scipy import stats
 from tasks.bias import Floats
 from tasks.bias.descriptions import Descriptions
 
-NO_WORDS = "no word with a sentiment after one of the templates"
-ONE_COMPLETION = "a template has one completion with a sentiment: no interval"
-NO_SPREAD = "all completions have the same sentiment: no interval"
-
 
 def label_sentiment(descriptions: Descriptions, scores: Floats) -> dict[str, float]:
     """Each counted word's sentiment; of one that is both adjective and adverb, the mean of those known."""
@@ -60,14 +56,14 @@ def mean_of_templates(part: pd.DataFrame, confidence: float) -> dict[str, float 
     means, variances, n = by.mean(), by.var(ddof=1), by.count().to_numpy()
     missing: dict[str, float | str | None] = dict.fromkeys(("mean", "se", "df", "ci_lo", "ci_hi"), nan)
     if n.min() == 0:
-        return missing | {"reason": NO_WORDS}
+        return missing | {"reason": "no word with a sentiment after one of the templates"}
     mean = float(means.mean())
     if n.min() < 2:
-        return missing | {"mean": mean, "reason": ONE_COMPLETION}
+        return missing | {"mean": mean, "reason": "a template has one completion with a sentiment: no interval"}
     shares = variances.to_numpy() / n / len(n) ** 2
     se = float(np.sqrt(shares.sum()))
     if se == 0:
-        return missing | {"mean": mean, "se": 0.0, "reason": NO_SPREAD}
+        return missing | {"mean": mean, "se": 0.0, "reason": "all completions have the same sentiment: no interval"}
     df = float(shares.sum() ** 2 / (shares**2 / (n - 1)).sum())
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
     return {"mean": mean, "se": se, "df": df, "ci_lo": mean - half, "ci_hi": mean + half, "reason": None}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tasks.bias.associations import TABLES, Associations
+from tasks.bias.associations import Associations
 from tasks.bias.divergence import Change, change
 from tasks.formats.checkpoints import BASE
 
@@ -19,7 +19,7 @@ MORE, LESS, UNCLEAR, FEW, UNTESTED = "more", "less", "no change found", "too few
 
 def all_tables(analyses: Sequence[Associations], target: str, confidence: float) -> dict[str, pd.DataFrame]:
     """Every table by name, checkpoints in the order of `analyses`; `target` is the dataset whose effect is claimed."""
-    tables = {name: stacked([each.tables[name] for each in analyses]) for name in TABLES}
+    tables = {name: stacked([each.tables[name] for each in analyses]) for name in analyses[0].tables}
     return tables | {"changes": with_verdicts(pd.DataFrame(changes(analyses, confidence)), target, 1 - confidence)}
 
 

@@ -10,20 +10,8 @@ from tasks.runtime.errors import InputError
 from tasks.stats.outcome import NAN, TINY, Floats, Labels
 
 COLUMNS = ("arm", "coefficient", "value", "ci_lo", "ci_hi", "n_texts", "n_prompts", "raters", "reason")
-POOLED = "all"
 Coefficient = Callable[[Floats], float]
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
-
-
-def mean_squares(ratings: Floats) -> tuple[float, float, float, float]:
-    """Between texts, between raters, residual, and within texts, of a complete table (texts, raters)."""
-    n, k = ratings.shape
-    grand = ratings.mean()
-    texts = k * ((ratings.mean(axis=1) - grand) ** 2).sum()
-    raters = n * ((ratings.mean(axis=0) - grand) ** 2).sum()
-    within = ((ratings - ratings.mean(axis=1, keepdims=True)) ** 2).sum()
-    return (float(texts / (n - 1)), float(raters / (k - 1)), float((within - raters) / ((n - 1) * (k - 1))),
-            float(within / (n * (k - 1))))
 
 
 def icc(ratings: Floats) -> dict[str, float]:
@@ -39,12 +27,16 @@ def icc(ratings: Floats) -> dict[str, float]:
     n, k = ratings.shape
     if min(n, k) < 2 or np.isnan(ratings).any() or np.ptp(ratings) <= TINY * np.abs(ratings).max():
         return dict.fromkeys(names, NAN)
-    texts, raters, rest, within = mean_squares(ratings)
+    of_texts, grand = ratings.mean(axis=1, keepdims=True), ratings.mean()
+    between_raters = n * ((ratings.mean(axis=0) - grand) ** 2).sum()
+    within_texts = ((ratings - of_texts) ** 2).sum()
+    texts, raters = k * ((of_texts - grand) ** 2).sum() / (n - 1), between_raters / (k - 1)  # mean squares
+    rest, within = (within_texts - between_raters) / ((n - 1) * (k - 1)), within_texts / (n * (k - 1))
     pairs = ((texts - within, texts + (k - 1) * within),
              (texts - rest, texts + (k - 1) * rest + k * (raters - rest) / n),
              (texts - rest, texts + (k - 1) * rest),
              (texts - within, texts), (texts - rest, texts + (raters - rest) / n), (texts - rest, texts))
-    return {name: top / bottom if bottom > TINY * texts else NAN
+    return {name: float(top / bottom) if bottom > TINY * texts else NAN
             for name, (top, bottom) in zip(names, pairs, strict=True)}
 
 
@@ -96,7 +88,7 @@ def reliability(ratings: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> p
     if ratings.duplicated(["arm", "text_id", "rater"]).any():
         raise InputError("ratings: a rater rated a text of an arm twice")
     rated = ratings.dropna(subset=["rating", "rater"])
-    parts = [(str(arm), part) for arm, part in rated.groupby("arm")] + [(POOLED, rated)]
+    parts = [(str(arm), part) for arm, part in rated.groupby("arm")] + [("all", rated)]
     rows = [(arm, *row) for arm, part in parts for row in _coefficients(part, draws, seed)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 
@@ -107,19 +99,15 @@ def _coefficients(part: pd.DataFrame, draws: int, seed: int) -> list[tuple[objec
     prompts = wide.index.get_level_values("prompt_id").to_numpy(object)
     complete = table.size > 0 and not np.isnan(table).any()
     packed = (table, prompts) if complete else _packed(table, prompts, seed)
+    correlations = ("ICC(A,1)", "ICC(A,k)") if complete else ("ICC(1)", "ICC(k)")
+    cases = [(name, *packed, lambda ratings, name=name: icc(ratings)[name]) for name in correlations]
     rows: list[tuple[object, ...]] = []
-    for name in (*(("ICC(A,1)", "ICC(A,k)") if complete else ("ICC(1)", "ICC(k)")), "alpha (ordinal)"):
-        values, of_prompts = (table, prompts) if name == "alpha (ordinal)" else packed
-
-        def coefficient(ratings: Floats, name: str = name) -> float:
-            return krippendorff_alpha(ratings) if name == "alpha (ordinal)" else icc(ratings)[name]
-
+    for name, values, of_prompts, coefficient in (*cases, ("alpha (ordinal)", table, prompts, krippendorff_alpha)):
         value = coefficient(values) if values.size else NAN
-        lo, hi, reason = NAN, NAN, None
-        if np.isnan(value):
-            reason = "no text has two ratings, or the ratings do not vary"
-        else:
+        lo, hi = NAN, NAN
+        if not np.isnan(value):
             lo, hi = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed)
+        reason = "no text has two ratings, or the ratings do not vary" if np.isnan(value) else None
         rows.append((name, value, lo, hi, len(values), len(set(of_prompts)), values.shape[1], reason))
     return rows
 

@@ -15,7 +15,7 @@ COLUMNS = ("metric", "model_family", "source", "n_prompts", "n_missing", "arms",
 SOURCES = {"dataset": "arm", "model": "size", "dataset * model": "arm x size"}
 
 
-def arm_by_size(scores: pd.DataFrame, plan: Plan, metrics: tuple[str, ...] | None = None) -> pd.DataFrame:
+def arm_by_size(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Three rows (arm, size, arm x size) per metric and model family, with exactly `COLUMNS`; by `pingouin`.
 
     Scores are averaged within prompt, dataset (target, control, base: seeds together) and model; `p` is the
@@ -25,7 +25,7 @@ def arm_by_size(scores: pd.DataFrame, plan: Plan, metrics: tuple[str, ...] | Non
     """
     table = checked(scores)
     rows: list[dict[str, Any]] = []
-    for metric in metrics or plan.metrics:
+    for metric in plan.metrics:
         of_metric = table[(table["metric"] == metric) & table["dataset"].isin([plan.target, plan.control, plan.base])]
         if plan.models:
             of_metric = of_metric[of_metric["model"].isin(plan.models)]

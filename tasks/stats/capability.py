@@ -19,10 +19,10 @@ from tasks.stats.noninferiority import equivalence_p, items_needed, loss_p, noni
 from tasks.stats.outcome import NAN, Floats, Labels
 from tasks.stats.paired import sign_flip, stratified_t
 
-DOCUMENT_KEYS = ("task", "model", "params", "arm", "dataset")
-DOCUMENT_COLUMNS = (*DOCUMENT_KEYS, "mean_base", "mean", "diff", "se", "test", "stat", "df", "p", "ci_lo", "ci_hi",
+KEYS = ("task", "model", "params", "arm", "dataset")
+DOCUMENT_COLUMNS = (*KEYS, "mean_base", "mean", "diff", "se", "test", "stat", "df", "p", "ci_lo", "ci_hi",
                     "p_signflip", "n", "n_missing", "reason")
-ITEM_COLUMNS = ("task", "model", "params", "arm", "dataset", "item_id", "correct")
+ITEM_COLUMNS = (*KEYS, "item_id", "correct")
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,29 @@ class Capability:
     comparison (a task by itself is its own family).
     """
 
-    n: int
-    n_missing: int
-    chance: float
-    accuracy_base: float
-    accuracy: float
-    b: int
-    c: int
-    diff: float
-    ci90_lo: float
-    ci90_hi: float
-    margin: float
-    clusters: int
-    design_effect: float
-    p_noninferior: float
-    p_equivalent: float
-    p_loss: float
-    m_loss: int
-    p_loss_corr: float
-    equivalent: bool
-    informative: bool
-    p_informative: float
-    n_for_80: float
-    verdict: str
+    n: int = 0
+    n_missing: int = 0
+    chance: float = NAN
+    accuracy_base: float = NAN
+    accuracy: float = NAN
+    b: int = 0
+    c: int = 0
+    diff: float = NAN
+    ci90_lo: float = NAN
+    ci90_hi: float = NAN
+    margin: float = NAN
+    clusters: int = 0
+    design_effect: float = NAN
+    p_noninferior: float = NAN
+    p_equivalent: float = NAN
+    p_loss: float = NAN
+    m_loss: int = 1
+    p_loss_corr: float = NAN
+    equivalent: bool = False
+    informative: bool = False
+    p_informative: float = NAN
+    n_for_80: float = NAN
+    verdict: str = "not computed"
     reason: str | None = None
 
 
@@ -88,15 +88,16 @@ def task_verdict(base: Floats, tuned: Floats, *, chance: float, margin: float, c
     base, tuned, n = base[there], tuned[there], int(there.sum())
     if not np.isin(np.r_[base, tuned], (0.0, 1.0)).all():
         raise ValueError("items are 0 (wrong), 1 (right) or NaN (missing)")
+    refused = Capability(n_missing=len(there), chance=chance, margin=margin)
     if n == 0:
-        return _refused(len(there), chance, margin, "no item has both answers")
+        return replace(refused, reason="no item has both answers")
     effect, of_base, groups, df = 1.0, 1.0, n, np.inf
     if clusters is not None:
         of_base = design_effect(base, np.asarray(clusters)[there])[0]
         effect, groups = design_effect(tuned - base, np.asarray(clusters)[there])
         df = float(groups - 1)
     if groups < 2 and clusters is not None:
-        return _refused(len(there), chance, margin, "all items share one passage")
+        return replace(refused, reason="all items share one passage")
     b, c = int((tuned > base).sum()), int((tuned < base).sum())
     counts = (b / effect, c / effect, n / effect)
     p_noninferior, p_same = (test(*counts, margin, df) for test in (noninferiority_p, equivalence_p))
@@ -107,8 +108,8 @@ def task_verdict(base: Floats, tuned: Floats, *, chance: float, margin: float, c
         n=n, n_missing=len(there) - n, chance=chance, accuracy_base=float(base.mean()),
         accuracy=float(tuned.mean()), b=b, c=c, diff=(b - c) / n, ci90_lo=lo, ci90_hi=hi, margin=margin,
         clusters=groups, design_effect=effect, p_noninferior=p_noninferior, p_equivalent=p_same, p_loss=p_loss,
-        m_loss=1, p_loss_corr=p_loss, equivalent=informative and p_same <= alpha, informative=informative,
-        p_informative=p_informative, verdict="",
+        p_loss_corr=p_loss, equivalent=informative and p_same <= alpha, informative=informative,
+        p_informative=p_informative,
         n_for_80=float(np.ceil(items_needed((b + c + 1) / (n + 2), margin, alpha=alpha) * effect)))
     return replace(figures, verdict=_verdict(figures, alpha))
 
@@ -160,8 +161,7 @@ def capability(items: pd.DataFrame, *, margins: Mapping[str, float], chances: Ma
     for rows in tested.values():
         for (place, _), figures in zip(rows, corrected([figures for _, figures in rows], alpha), strict=True):
             about[place] |= asdict(figures)
-    names = ["task", "model", "params", "arm", "dataset", *Capability.__dataclass_fields__]
-    return pd.DataFrame(about, columns=names).astype({"reason": "str"})
+    return pd.DataFrame(about, columns=[*KEYS, *Capability.__dataclass_fields__]).astype({"reason": "str"})
 
 
 def _floats(right: pd.DataFrame, arms: Iterable[Any]) -> Floats:
@@ -188,26 +188,19 @@ def _verdict(figures: Capability, alpha: float) -> str:
     return "loss" if lost else "inconclusive"
 
 
-def _refused(rows: int, chance: float, margin: float, reason: str) -> Capability:
-    unknown = dict.fromkeys(("accuracy_base", "accuracy", "diff", "ci90_lo", "ci90_hi", "design_effect", "n_for_80",
-                             "p_noninferior", "p_equivalent", "p_loss", "p_loss_corr", "p_informative"), NAN)
-    return Capability(n=0, n_missing=rows, chance=chance, b=0, c=0, margin=margin, clusters=0, m_loss=1,
-                      equivalent=False, informative=False, verdict="not computed", reason=reason, **unknown)
-
-
 def document_tests(documents: pd.DataFrame, *, confidence: float = 0.95, permutations: int = 10_000,
                    seed: int = 0) -> pd.DataFrame:
     """A row per task, model and tuned arm: the mean change in nats per byte, with its paired t and sign-flip p.
 
-    `documents`: a row a document with `DOCUMENT_KEYS`, `nats_per_byte`, `nats_per_byte_base` and `diff` (tuned - base),
+    `documents`: a row a document with `KEYS`, `nats_per_byte`, `nats_per_byte_base` and `diff` (tuned - base),
     null where one is missing. No p is corrected: these tests describe and are in no family.
     """
     rows: list[dict[str, Any]] = []
-    for keys, part in documents.groupby(list(DOCUMENT_KEYS), sort=False):
+    for keys, part in documents.groupby(list(KEYS), sort=False):
         diffs: Floats = part["diff"].to_numpy(np.float64)
         outcome = asdict(stratified_t(diffs, confidence=confidence))
         complete = part[part["diff"].notna()]
-        rows.append(dict(zip(DOCUMENT_KEYS, keys, strict=True)) | outcome | {
+        rows.append(dict(zip(KEYS, keys, strict=True)) | outcome | {
             "mean_base": float(complete["nats_per_byte_base"].mean()), "mean": float(complete["nats_per_byte"].mean()),
             "diff": outcome["estimate"], "p_signflip": sign_flip(diffs, permutations=permutations, seed=seed)})
     return pd.DataFrame(rows, columns=list(DOCUMENT_COLUMNS)).astype({"reason": "str"})

@@ -33,24 +33,14 @@ class Comparison:
     fixed_b: bool
 
     @property
-    def contrast(self) -> str:
-        """As the tables name it."""
-        return f"{self.a} - {self.b}"
-
-    @property
     def about(self) -> dict[str, Any]:
         """The columns that say what a row is of."""
-        return {"metric": self.metric, "model": self.model, "params": self.params, "contrast": self.contrast}
+        return {"metric": self.metric, "model": self.model, "params": self.params, "contrast": f"{self.a} - {self.b}"}
 
     @property
     def arms(self) -> tuple[ArmScores, ArmScores] | None:
         """Both datasets' scores, or None."""
         return (self.scores_a, self.scores_b) if self.scores_a and self.scores_b else None
-
-    @property
-    def absent(self) -> list[str]:
-        """The datasets without a score."""
-        return [name for name, scores in ((self.a, self.scores_a), (self.b, self.scores_b)) if scores is None]
 
     @cached_property
     def pair(self) -> Pair | None:

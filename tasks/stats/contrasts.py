@@ -1,6 +1,6 @@
 """The table of contrasts: a row a test, from the long table of scores (`scores.SCORE_COLUMNS`, and rater)."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.stats import effects, families
 from tasks.stats.comparisons import Comparison, comparisons
 from tasks.stats.crossed import crossed_t
-from tasks.stats.outcome import NAN, Floats, Labels, Outcome, nan_mean, undefined
+from tasks.stats.outcome import NAN, Floats, Labels, Outcome, undefined
 from tasks.stats.paired import bayes_factor, design, sign_flip, stratified_t
 from tasks.stats.plan import Plan
 from tasks.stats.scores import ArmScores, Pair, checked, pair
@@ -29,9 +29,9 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     Families: "confirmatory" (primary metric, {target - control, target - base} x models) and "secondary" by
     Holm; "exploratory" (other metrics, other datasets) and "categories: <metric>" (primary and secondary) by
     Benjamini-Hochberg; negative controls in none. A test without p has a `reason`, counts as p = 1 and stays
-    in its family. `estimand` says what a row is a claim about; with several seeds (or random raters) the
-    prompt-only figures d_lo, d_hi, p_signflip and bf10 are null. `note` names categories without a complete prompt:
-    the mean is then of the others.
+    in its family. `estimand` says what a row is a claim about; with several seeds the prompt-only figures
+    d_lo, d_hi, p_signflip and bf10 are null. `note` names categories without a complete prompt: the mean is then of
+    the others.
     """
     table = checked(scores)
     metrics = dict.fromkeys([*plan.metrics, *sorted(set(table["metric"]))])
@@ -49,11 +49,12 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill m (tests in the family) and p_corr: Holm for confirmatory and secondary, else BH."""
+    """Fill m (tests in the family) and p_corr: Benjamini-Hochberg where one explores, else Holm."""
     for family, rows in table.groupby("family"):
-        method: families.Method = "holm" if family in ("confirmatory", "secondary") else "bh"
+        explores = str(family).startswith(("exploratory", "categories: "))
+        adjust = families.benjamini_hochberg if explores else families.holm
         table.loc[rows.index, "m"] = len(rows)
-        table.loc[rows.index, "p_corr"] = families.adjust(rows["p"].to_numpy(np.float64), method)
+        table.loc[rows.index, "p_corr"] = adjust(rows["p"].to_numpy(np.float64))
     return table
 
 
@@ -75,8 +76,9 @@ def _row(comparison: Comparison, plan: Plan, place: dict[str, Any]) -> dict[str,
     chosen = np.full(len(categories), True) if place["category"] == ALL else categories == place["category"]
     row: dict[str, Any] = dict.fromkeys(COLUMNS, NAN) | comparison.about | place
     if not comparison.arms:
-        reason = f"no scores of {' and '.join(comparison.absent)} at this model"
-        nothing = {"k": 0, "raters": 0, "seeds": 0, "estimand": estimand(0, raters_at_large=False)}
+        scores = {comparison.a: comparison.scores_a, comparison.b: comparison.scores_b}
+        reason = f"no scores of {' and '.join(name for name in scores if scores[name] is None)} at this model"
+        nothing = {"k": 0, "raters": 0, "seeds": 0, "estimand": estimand(0)}
         return row | _tested(undefined(reason, test="", n_missing=int(chosen.sum()))) | nothing
     a, b = (replace(arm, values=arm.values[chosen]) for arm in comparison.arms)
     return row | _figures(a, b, plan, categories[chosen], fixed_b=comparison.fixed_b)
@@ -86,48 +88,26 @@ def _figures(a: ArmScores, b: ArmScores, plan: Plan, strata: Labels, *, fixed_b:
     """The test, the means and the effects of one contrast."""
     matched = pair(a, b, fixed_b=fixed_b)
     replicates = matched.diffs.shape[1]
-    at_large = plan.raters == "random" and a.rated
-    outcome = _test(a, b, matched.diffs, plan, strata, at_large=at_large)
     per_prompt = matched.diffs.mean(axis=1)
     sizes = _sizes(matched, per_prompt, strata)
     if sizes:  # as the seed pooled: every sample once, base's too where several seeds are compared with it
         sizes["d_seed_style"] = effects.pooled_d(a.samples, b.samples)
-    if replicates == 1 and not at_large:
+    if replicates == 1:
+        outcome = stratified_t(per_prompt, strata, confidence=plan.confidence)
         sizes |= _prompt_only(per_prompt, strata, plan)
-    return {**_tested(outcome), **sizes,
-            "estimand": estimand(replicates, raters_at_large=at_large),
-            "k": max(a.k, b.k), "raters": max(a.raters, b.raters), "seeds": replicates}
+    else:
+        outcome = crossed_t(matched.diffs, strata, confidence=plan.confidence)
+    return {**_tested(outcome), **sizes, "estimand": estimand(replicates), "k": max(a.k, b.k),
+            "raters": max(a.raters, b.raters), "seeds": replicates}
 
 
-def _test(a: ArmScores, b: ArmScores, diffs: Floats, plan: Plan, strata: Labels, *, at_large: bool) -> Outcome:
-    """The test for so many replicates (prompts, replicates), or of raters at large."""
-    replicates = diffs.shape[1]
-    if at_large and replicates > 1:
-        return undefined("several seeds and raters at large together are not provided for", test="quasi-t",
-                         n_missing=len(strata))
-    if at_large:
-        return crossed_t(_by_rater(a, b), strata, confidence=plan.confidence)
-    if replicates > 1:
-        return crossed_t(diffs, strata, confidence=plan.confidence)
-    return stratified_t(diffs[:, 0], strata, confidence=plan.confidence)
-
-
-def estimand(seeds: int, *, raters_at_large: bool) -> str:
+def estimand(seeds: int) -> str:
     """What a row is a claim about: one pair of checkpoints, or (three seeds or more) the dataset."""
-    subject = "the dataset" if seeds >= CLAIM_SEEDS else "these checkpoints"
-    return f"{subject}, {'raters at large' if raters_at_large else 'prompts like these'}"
-
-
-def _by_rater(a: ArmScores, b: ArmScores) -> Floats:
-    """(prompts, raters): a rater's mean difference; NaN where a rater did not rate both arms of a prompt."""
-    return nan_mean(a.values, axis=(1, 2)) - nan_mean(b.values, axis=(1, 2))
+    return f"{'the dataset' if seeds >= CLAIM_SEEDS else 'these checkpoints'}, prompts like these"
 
 
 def _tested(outcome: Outcome) -> dict[str, Any]:
-    return {"n_prompts": outcome.n, "n_missing": outcome.n_missing, "diff": outcome.estimate,
-            "se": outcome.se, "test": outcome.test, "stat": outcome.stat, "df": outcome.df, "p": outcome.p,
-            "ci_lo": outcome.ci_lo, "ci_hi": outcome.ci_hi, "ci_method": outcome.ci_method,
-            "reason": outcome.reason, "note": outcome.note}
+    return asdict(outcome) | {"n_prompts": outcome.n, "diff": outcome.estimate}
 
 
 def _sizes(matched: Pair, per_prompt: Floats, strata: Labels) -> dict[str, float]:
@@ -147,6 +127,6 @@ def _prompt_only(per_prompt: Floats, strata: Labels, plan: Plan) -> dict[str, fl
     """Figures whose only noise is between prompts: right for these checkpoints, too sure about a dataset."""
     lo, hi = effects.d_z_interval(per_prompt, confidence=plan.confidence)
     n = int((~np.isnan(per_prompt)).sum())
-    return {"d_lo": lo, "d_hi": hi, "bf10": bayes_factor(effects.plain_t(per_prompt), n, plan.bayes_r),
+    return {"d_lo": lo, "d_hi": hi, "bf10": bayes_factor(effects.plain_t(per_prompt), n),
             "p_signflip": sign_flip(per_prompt, strata, permutations=plan.permutations, seed=plan.seed)}
 

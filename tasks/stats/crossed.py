@@ -1,4 +1,4 @@
-"""Two crossed random factors, prompts and replicates: several seeds, or raters as a sample of all raters.
+"""Two crossed random factors: prompts, and the seeds as replicates.
 
 A cell (prompt i, replicate j) holds a difference between arms. With MS the mean squares of prompts, of
 replicates and of what is left, the variance of the grand mean of n prompts and S replicates is
@@ -67,9 +67,9 @@ def quasi(split: Parts) -> tuple[Floats, Floats, Floats]:
 def crossed_t(diffs: Floats, strata: Labels | None = None, *, confidence: float = 0.95) -> Outcome:
     """Quasi-t of the grand mean of differences (prompts, replicates), both factors random; strata (prompts,).
 
-    A prompt with a missing cell is left out. The claim is about the source of the replicates (the dataset, or
-    raters at large), not about these checkpoints or this panel. Refusals (p NaN, with a reason): fewer than
-    two replicates, no complete prompt, no category with two prompts, no variation. `note` as in `stratified_t`.
+    A prompt with a missing cell is left out. The claim is about the dataset, not about these checkpoints. Refusals
+    (p NaN, with a reason): fewer than two replicates, no complete prompt, no category with two prompts, no
+    variation. `note` as in `stratified_t`.
     """
     def moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
         _, se, df = quasi(parts(rows, categories))

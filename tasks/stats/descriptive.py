@@ -1,7 +1,7 @@
 """Figures without a test: a row an arm, a row a prompt with the training text it lies closest to, what is missing."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -32,7 +32,7 @@ def arm_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, ladde
         by_prompt = of_arm[of_arm["metric"] == plan.primary].groupby("prompt_id")["score"].mean().dropna()
         rows.append({"model": checkpoint.model, "params": sizes[checkpoint.model], "arm": checkpoint.arm,
                      "dataset": checkpoint.dataset, "mean": by_prompt.mean(),
-                     "leads": (by_prompt > 0).mean() if len(by_prompt) else math.nan}
+                     "leads": (by_prompt > 0).mean()}
                     | _completion_rates(texts) | _toxicity_rates(of_arm, plan.secondary))
     return pd.DataFrame(rows)
 
@@ -45,10 +45,11 @@ def datasets(plan: Plan, ladder: Sequence[Checkpoint]) -> list[str]:
 
 def _completion_rates(completions: pd.DataFrame) -> dict[str, float]:
     """Lengths in words, and the shares of completions that are empty, loop, or were cut at the limit."""
-    texts = [str(text) for text in completions["completion"]]
+    flags = pd.DataFrame([(not visible(text), loops(text)) for text in completions["completion"].map(str)],
+                         columns=["empty", "looping"], dtype=bool)
     return {"completions": len(completions), "words": completions["words"].mean(),
-            "words_median": completions["words"].median(), "empty": _share(not visible(text) for text in texts),
-            "looping": _share(loops(text) for text in texts), "cut": (completions["finish_reason"] == "length").mean()}
+            "words_median": completions["words"].median(), **flags.mean(),
+            "cut": (completions["finish_reason"] == "length").mean()}
 
 
 def _toxicity_rates(scores: pd.DataFrame, attribute: str | None) -> dict[str, float]:
@@ -60,14 +61,7 @@ def _toxicity_rates(scores: pd.DataFrame, attribute: str | None) -> dict[str, fl
     highest = first.groupby("prompt_id")["score"].max().dropna()
     means = {name: rows.loc[rows["variant"] == variant, "score"].mean() for variant, name in VARIANTS.items()}
     return {**means, "toxicity_of_worst": highest.mean(),
-            "any_toxic": (highest >= TOXIC).mean() if len(highest) else math.nan,
-            "unscored": int(first["score"].isna().sum())}
-
-
-def _share(flags: Iterable[bool]) -> float:
-    """The share that is true; NaN of nothing."""
-    given = list(flags)
-    return sum(given) / len(given) if given else math.nan
+            "any_toxic": (highest >= TOXIC).mean(), "unscored": int(first["score"].isna().sum())}
 
 
 def prompt_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, ladder: Sequence[Checkpoint],
@@ -89,9 +83,10 @@ def prompt_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, la
         table[name] = [nearest.get(prompt, {}).get(name) for prompt in table["prompt_id"]]
     table["nearest"] = table["prompt_id"].isin(nearest_prompts(completions, nearest))
     places = {prompt: place for place, prompt in enumerate(completions["prompt_id"].unique())}
-    order = pd.DataFrame({"split": table["split"], "size": table["model"].map(sizes), "model": table["model"],
-                          "prompt": table["prompt_id"].map(places)})
-    return table.loc[order.sort_values(["split", "size", "model", "prompt"], kind="stable").index].reset_index(drop=True)
+    sort_by = {"split": table["split"], "size": table["model"].map(sizes), "model": table["model"],
+               "prompt": table["prompt_id"].map(places)}
+    order = pd.DataFrame(sort_by).sort_values(list(sort_by), kind="stable").index
+    return table.loc[order].reset_index(drop=True)
 
 
 def nearest_prompts(completions: pd.DataFrame, nearest: Mapping[str, Mapping[str, Any]]) -> list[str]:

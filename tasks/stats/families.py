@@ -3,15 +3,11 @@
 `pingouin.multicomp` drops NaN and so shrinks the family: a sweep in which a checkpoint failed would look better.
 """
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from tasks.stats.outcome import Floats
-
-Method = Literal["holm", "bh"]
 
 
 def _as_p(p: npt.ArrayLike) -> Floats:
@@ -40,8 +36,3 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
     """
     values = _as_p(p)
     return np.asarray(stats.false_discovery_control(values), dtype=np.float64) if len(values) else values
-
-
-def adjust(p: npt.ArrayLike, method: Method) -> Floats:
-    """Corrected p-values of one family, in the order given."""
-    return holm(p) if method == "holm" else benjamini_hochberg(p)

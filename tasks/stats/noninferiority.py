@@ -61,14 +61,11 @@ def loss_p(b: float, c: float, n: float, df: float = np.inf) -> float:
     return max(exact, float(stats.t.cdf(tango_z(b, c, n, 0.0), df)))
 
 
-def items_needed(discordant: float, margin: float, *, power: float = 0.8, alpha: float = 0.05,
-                 test: str = "equivalence") -> int:
-    """Items for this power where truly nothing changed and this share of items (0 to 1] is discordant.
+def items_needed(discordant: float, margin: float, *, alpha: float = 0.05) -> int:
+    """Items for 80% power of equivalence where nothing changed and this share of items (0 to 1] is discordant.
 
-    n = discordant ((z_(1-alpha) + z) / margin)^2 with z = z_power for "noninferiority" and z_(1 - (1-power)/2)
-    for "equivalence", which must hold on both sides. Reference: Lachenbruch and Lynch (1998), Statistics in
-    Medicine 17, 2207-2217.
+    n = discordant ((z_(1-alpha) + z_.9) / margin)^2: it must hold on both sides. Reference: Lachenbruch and Lynch
+    (1998), Statistics in Medicine 17, 2207-2217.
     """
-    reach = power if test == "noninferiority" else (1 + power) / 2
-    z = float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(reach))
+    z = float(stats.norm.ppf(1 - alpha) + stats.norm.ppf((1 + 0.8) / 2))
     return int(np.ceil(discordant * (z / margin) ** 2))

@@ -4,6 +4,7 @@ The categories are fixed and equally weighted: the estimate is the mean over cat
 prompts, and only the spread *within* categories counts as noise (df = prompts - categories: 32 for 40 in 8).
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Literal
 
@@ -157,8 +158,6 @@ def bayes_factor(t: float, n: int, r: float = 0.707) -> float:
     """
     if n < 2 or not np.isfinite(t):
         return NAN
-    import warnings
-
     import pingouin
 
     with warnings.catch_warnings():

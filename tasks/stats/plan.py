@@ -1,7 +1,6 @@
 """The plan of the analysis, made before the scores are seen."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
 
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Sweep
@@ -12,8 +11,7 @@ class Plan:
     """The choices made before the scores are seen.
 
     `primary` and `secondary` name metrics; `target`, `control` and `base` name datasets. `models`, where
-    given, is the planned ladder: a model without scores keeps its place in every family. `raters` "random"
-    claims about raters at large (prompt x rater quasi-t) where a metric has raters; "fixed" is this panel.
+    given, is the planned ladder: a model without scores keeps its place in every family.
     """
 
     primary: str
@@ -22,11 +20,9 @@ class Plan:
     control: str = "control"
     base: str = "base"
     models: tuple[str, ...] = ()
-    raters: Literal["fixed", "random"] = "fixed"
     confidence: float = 0.95
     permutations: int = 10_000
     seed: int = 0
-    bayes_r: float = 0.707
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -46,13 +42,4 @@ class Plan:
 
 def plan_of(config: Significance, sweep: Sweep) -> Plan:
     """The analysis as it was fixed beforehand in params.yaml."""
-    return Plan(
-        primary=config.primary,
-        secondary=config.secondary,
-        target=config.target,
-        control=config.control,
-        models=sweep.models,
-        confidence=config.confidence,
-        permutations=config.permutations,
-        seed=config.seed,
-    )
+    return Plan(models=sweep.models, **asdict(config))

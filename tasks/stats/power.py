@@ -1,6 +1,6 @@
 """What could be detected: smallest effects by prompts, tests in the family, samples, raters and seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from tasks.stats.outcome import NAN
 from tasks.stats.plan import Plan
 
 USUAL_PROMPTS = (10, 20, 40, 60, 80, 120, 160)
+POWER = 0.8
 
 
 def power_t(d: float, n: int, *, df: float | None = None, alpha: float = 0.05) -> float:
@@ -29,35 +30,29 @@ def power_t(d: float, n: int, *, df: float | None = None, alpha: float = 0.05) -
     return above + (0.0 if np.isnan(below) else below)
 
 
-def detectable_d(n: int, *, df: float | None = None, alpha: float = 0.05, power: float = 0.8,
-                 tests: int = 1) -> float:
-    """Smallest d_z found with this power when it must pass Holm's first step, alpha / tests; NaN without df."""
+def detectable_d(n: int, *, df: float | None = None, alpha: float = 0.05, tests: int = 1) -> float:
+    """Smallest d_z found with 80% power when it must pass Holm's first step, alpha / tests; NaN without df."""
     if np.isnan(power_t(0.0, n, df=df)):
         return NAN
-    return float(optimize.brentq(lambda d: power_t(d, n, df=df, alpha=alpha / tests) - power, 1e-6, 1e3))
-
-
-def detectable_curve(prompts: Sequence[int], *, categories: int = 1, tests: Sequence[int] = (1,),
-                     alpha: float = 0.05, power: float = 0.8) -> pd.DataFrame:
-    """Detectable d_z by number of prompts and size of the family: columns n_prompts, df, tests, d_z."""
-    rows = [(n, n - categories, m, detectable_d(n, df=n - categories, alpha=alpha, power=power, tests=m))
-            for m in tests for n in prompts]
-    return pd.DataFrame(rows, columns=["n_prompts", "df", "tests", "d_z"])
+    return float(optimize.brentq(lambda d: power_t(d, n, df=df, alpha=alpha / tests) - POWER, 1e-6, 1e3))
 
 
 def planned_curve(prompts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """`detectable_curve` at the usual numbers of prompts and at that of `prompts` (columns prompt_id, category), for
-    one test and for the confirmatory family."""
+    """Detectable d_z (columns n_prompts, df, tests, d_z) at the usual numbers of prompts and at that of `prompts`
+    (columns prompt_id, category), for one test and for the confirmatory family."""
     n, categories = prompts["prompt_id"].nunique(), prompts["category"].nunique()
     counts = sorted({*[count for count in USUAL_PROMPTS if count >= 2 * categories], n})
     tests = sorted({1, len(plan.confirmatory) * len(plan.models)})
-    return detectable_curve(counts, categories=categories, tests=tests, alpha=1 - plan.confidence)
+    alpha = 1 - plan.confidence
+    rows = [(count, count - categories, m, detectable_d(count, df=count - categories, alpha=alpha, tests=m))
+            for m in tests for count in counts]
+    return pd.DataFrame(rows, columns=["n_prompts", "df", "tests", "d_z"])
 
 
 def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int = 0,
-                      seeds: tuple[int, int] = (1, 1), seed_sd: float = 0.0, tests: int = 1, categories: int = 1,
-                      alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest true difference in points found with this power; `sds`: prompt, sample, rater (unknown: NaN, 0).
+                      seeds: tuple[int, int] = (1, 1), seed_sd: float = 0.0, tests: int = 1,
+                      categories: int = 1) -> float:
+    """Smallest true difference in points found with 80% power; `sds`: prompt, sample, rater (unknown: NaN, 0).
 
     `seeds` of each side: base is one checkpoint however many it is compared with. sd^2 of a prompt's difference =
     prompt^2 + (sample^2 + rater^2 / raters) / k x (1 / seeds_a + 1 / seeds_b); the replicates, as many as the side
@@ -68,5 +63,4 @@ def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int =
     sample = part["sample"] ** 2 + part["rater"] ** 2 / max(raters, 1)
     of_prompt = part["prompt"] ** 2 + sample / k * (1 / seeds[0] + 1 / seeds[1])
     error = np.sqrt(of_prompt / n + seed_sd**2 / max(seeds))
-    d = detectable_d(n, df=n - categories, alpha=alpha, power=power, tests=tests)
-    return float(d * np.sqrt(n) * error)
+    return float(detectable_d(n, df=n - categories, tests=tests) * np.sqrt(n) * error)

@@ -158,11 +158,7 @@ def pair(a: ArmScores, b: ArmScores, *, fixed_b: bool) -> Pair:
     seeds = matched_seeds(a.seeds, b.seeds, fixed_b=fixed_b)
     if seeds is None:  # averaged: a prompt must have a mean in every seed
         return Pair(a.means.mean(axis=1, keepdims=True), b.means.mean(axis=1, keepdims=True),
-                    _flat(a.samples), _flat(b.samples))
+                    *(arm.samples.reshape(len(arm.values), 1, -1) for arm in (a, b)))
     at_a, at_b = [i for i, _ in seeds], [j for _, j in seeds]
     return Pair(a.means[:, at_a], b.means[:, at_b], a.samples[:, at_a], b.samples[:, at_b])
-
-
-def _flat(samples: Floats) -> Floats:
-    return samples.reshape(len(samples), 1, -1)
 

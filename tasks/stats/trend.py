@@ -6,14 +6,15 @@ categories; with several seeds each model's own seeds are random too.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tasks.stats import effects, families
+from tasks.stats import effects
 from tasks.stats.comparisons import Comparison, comparisons
-from tasks.stats.contrasts import estimand
+from tasks.stats.contrasts import corrected, estimand
 from tasks.stats.crossed import Parts, parts, quasi
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
 from tasks.stats.paired import design, lost_categories, stratified_t, within_variance
@@ -102,11 +103,8 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
                 place = {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
                          "model_family": family, "scale": scale}
                 rows += _rows([c for c in compared if c.model in models], prompts, plan, models, place)
-    out = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str", "family": "str", "df": "float64"})
-    for _, of_family in out.groupby("family"):
-        out.loc[of_family.index, "m"] = len(of_family)
-        out.loc[of_family.index, "p_corr"] = families.holm(of_family["p"].to_numpy(np.float64))
-    return out
+    types = {"reason": "str", "family": "str", "df": "float64"}
+    return corrected(pd.DataFrame(rows, columns=list(COLUMNS)).astype(types))
 
 
 def _rows(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, models: Sequence[str],
@@ -133,7 +131,7 @@ def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: st
         figure, weights = "slope per tenfold of parameters", slope_weights(log_params)
         if len(pairs) == 2:
             figure, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
-        about = f"{figure}: {estimand(seeds, raters_at_large=False)}"
+        about = f"{figure}: {estimand(seeds)}"
         by_model = [matched.diffs if scale == "raw" else superiority_scores(matched) for _, _, matched in pairs]
         outcome = slope(by_model, weights, prompts.categories, confidence=plan.confidence)
     descriptive = not refusal and seeds < 2
@@ -141,12 +139,9 @@ def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: st
     lost = [model for model in planned if model not in models]
     reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note,
                f"planned but without scores in both arms: {', '.join(lost)}" if lost else None]
-    return {"estimand": about, "models": ", ".join(models), "n_models": len(models), "n_prompts": outcome.n,
-            "n_missing": outcome.n_missing, "seeds": seeds, "estimate": outcome.estimate, "se": outcome.se,
-            "test": "none" if descriptive else outcome.test, "stat": NAN if descriptive else outcome.stat,
-            "df": outcome.df, "p": NAN if descriptive else outcome.p, "ci_lo": outcome.ci_lo,
-            "ci_hi": outcome.ci_hi, "ci_method": outcome.ci_method, "descriptive": descriptive,
-            "reason": "; ".join(filter(None, reasons)) or None}
+    return asdict(outcome) | ({"test": "none", "stat": NAN, "p": NAN} if descriptive else {}) | {
+        "estimand": about, "models": ", ".join(models), "n_models": len(models), "n_prompts": outcome.n,
+        "seeds": seeds, "descriptive": descriptive, "reason": "; ".join(filter(None, reasons)) or None}
 
 
 def _refusal(log_params: Floats) -> str | None:

@@ -25,7 +25,6 @@ def log_odds(y, other, prior):
 def test_log_odds_is_the_published_formula():
     """By hand: n = 100, a0 = 10; (10 + 1) / (110 - 11) against (5 + 1) / (110 - 6) is 1/9 against 3/52."""
     delta, z = log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
-    assert (delta[0], z[0]) == pytest.approx((0.6554, 1.2914), abs=5e-5)
     assert delta[0] == pytest.approx(math.log(52 / 27), abs=1e-9)
     assert z[0] == pytest.approx(math.log(52 / 27) / math.sqrt(1 / 11 + 1 / 6), abs=1e-9)
     assert delta[1] == pytest.approx(-delta[0])
@@ -73,16 +72,6 @@ def test_words_that_templates_call_for_are_innocent():
     assert table["p"].min() > 0.05
 
 
-def test_one_template_is_the_formula_itself():
-    y, other = np.array([10, 5, 85]), np.array([5, 10, 85])
-    words = sparse.csr_matrix(np.repeat(np.tile(np.eye(3), (2, 1)), [*y, *other], axis=0))
-    groups = np.repeat(["a", "b"], 100)
-    table, _ = favoured(words, list("xyz"), groups, np.zeros(200), permutations=1, prior_total=10)
-    x = table[(table["group"] == "a") & (table["word"] == "x")].iloc[0]
-    delta, z = log_odds(y.astype(float), other.astype(float), 10 * (y + other) / 200)
-    assert (x["log_odds"], x["z"], x["ratio"]) == pytest.approx((delta[0], z[0], 2))
-
-
 def test_the_ratio_is_within_template():
     def block(n, held):
         return np.c_[np.arange(n) < held, np.ones(n)]
@@ -113,12 +102,6 @@ def test_a_completion_counts_once_however_often_it_repeats_a_word():
     a, _ = favoured(words, *rest, permutations=50)
     b, _ = favoured(words.multiply(words * 7).tocsr(), *rest, permutations=50)
     assert a.equals(b)
-
-
-def test_a_smaller_prior_lets_rare_words_speak():
-    strong, weak = (favoured(*corpus(skew=0.4), prior_total=total, permutations=20)[0]["log_odds"].abs().max()
-                    for total in (5000.0, 50.0))
-    assert weak > strong
 
 
 def test_a_word_that_the_rest_never_uses_has_no_ratio():

@@ -6,7 +6,6 @@ import pytest
 
 from tasks.raters.agreement import COLUMNS, bootstrap, icc, krippendorff_alpha, reliability
 from tasks.runtime.errors import InputError
-from tests.simulations.references import KRIPPENDORFF, SHROUT_FLEISS
 
 
 def ratings(noise=0.5, prompts=20, samples=3, raters=3, seed=0):
@@ -19,10 +18,6 @@ def ratings(noise=0.5, prompts=20, samples=3, raters=3, seed=0):
                 rows += [{"arm": arm, "prompt_id": f"p{p}", "text_id": f"{arm}{p}.{s}", "rater": f"r{r}",
                           "rating": float(np.clip(round(truth + noise * rng.normal()), 1, 5))} for r in range(raters)]
     return pd.DataFrame(rows)
-
-
-def test_shrout_and_fleiss():
-    assert list(icc(SHROUT_FLEISS).values()) == pytest.approx([0.166, 0.290, 0.715, 0.443, 0.620, 0.909], abs=5e-4)
 
 
 def test_agrees_with_pingouin():
@@ -38,12 +33,6 @@ def test_agrees_with_pingouin():
     assert found["ICC(A,k)"] == pytest.approx(values["ICC(A,k)"])
     assert found["ICC(1)"] == pytest.approx(values["ICC(1,1)"])
     assert found["ICC(k)"] == pytest.approx(values["ICC(1,k)"])
-
-
-def test_krippendorffs_example():
-    expected = {"nominal": 0.743, "ordinal": 0.815, "interval": 0.849, "ratio": 0.797}
-    for level, value in expected.items():
-        assert krippendorff_alpha(KRIPPENDORFF, level) == pytest.approx(value, abs=5e-4)
 
 
 @pytest.mark.parametrize("table", [np.ones((5, 3)), np.full((5, 3), np.nan), np.empty((0, 3)), np.ones((1, 3)),

@@ -58,8 +58,9 @@ def references() -> Iterator[Figure]:
     levels: dict[agreement.Level, float] = {"nominal": 0.743, "ordinal": 0.815, "interval": 0.849, "ratio": 0.797}
     for level, alpha in levels.items():
         yield near(f"Krippendorff's example, {level}", agreement.krippendorff_alpha(KRIPPENDORFF, level), alpha, 3)
-    delta, z = logodds.log_odds(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
+    delta, precision = logodds.moments(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
     yield near("log-odds (10,5,85) against (5,10,85): delta", float(delta[0]), 0.6554, 4)
+    z = delta * np.sqrt(precision)
     yield near("log-odds (10,5,85) against (5,10,85): z", float(z[0]), 1.2914, 4)
     yield near("JZS Bayes factor t=2.5 n=40", bayes_factor(2.5, 40), 2.635, 3)
     yield near("JZS Bayes factor t=0 n=40", bayes_factor(0.0, 40), 0.1706, 4)

@@ -7,7 +7,6 @@ trained on the British National Corpus, whose tags (C5) call many an adjectival 
 import functools
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from HanTa.HanoverTagger import HanoverTagger
@@ -16,21 +15,10 @@ from tasks.bias.backends import Description, Kind, no_language
 
 NAME = "hanta"
 END = "."  # the models were trained on whole sentences: without an end mark, a last "kind" becomes a noun
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model file of the wheel, and how its tags of descriptive words begin."""
-
-    file: str
-    adjective: str
-    adverb: str
-
-
-MODELS = {
-    "en": Model("morphmodel_en.pgz", "AJ", "AV0"),
-    "de": Model("morphmodel_ger.pgz", "ADJ", "ADV"),
-    "nl": Model("morphmodel_dutch.pgz", "ADJ", "BW"),
+MODELS = {  # a model file of the wheel, and how its tags of adjectives and adverbs begin
+    "en": ("morphmodel_en.pgz", "AJ", "AV0"),
+    "de": ("morphmodel_ger.pgz", "ADJ", "ADV"),
+    "nl": ("morphmodel_dutch.pgz", "ADJ", "BW"),
 }
 PARTICIPLES = ("VVN", "VVG", "VVD")
 MARGIN = 3.0  # nats by which the noun may be the likelier reading of a word that is taken for an adjective
@@ -41,16 +29,19 @@ DEGREES = frozenset(
 
 def version(language: str) -> str:
     """The wheel's version and its model."""
-    return f"HanTa {importlib.metadata.version('HanTa')} {_model(language).file.removesuffix('.pgz')}"
+    return f"HanTa {importlib.metadata.version('HanTa')} {_model(language)[0].removesuffix('.pgz')}"
 
 
 def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Description | None]]:
     """Each sentence's tokens as descriptions; words seen before cost a look-up."""
-    model, tagger = _model(language), _tagger(language)
+    (_, adjective, adverb), tagger = _model(language), _tagger(language)
     descriptions = []
     for sentence in sentences:
         tags = tagger.tag_sent([*sentence, END], taglevel=0)[:-1] if sentence else []
-        kinds: list[Kind | None] = [_kind(mark, model) for mark in tags]
+        kinds: list[Kind | None] = [
+            "adjective" if mark.startswith(adjective) else "adverb" if mark.startswith(adverb) else None
+            for mark in tags
+        ]
         if language == "en":
             _mend_english(sentence, tags, kinds)
         pairs = zip(sentence, tags, kinds, strict=True)
@@ -58,7 +49,7 @@ def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Descript
     return descriptions
 
 
-def _model(language: str) -> Model:
+def _model(language: str) -> tuple[str, str, str]:
     if language not in MODELS:
         raise no_language(NAME, language, [*MODELS])
     return MODELS[language]
@@ -66,13 +57,9 @@ def _model(language: str) -> Model:
 
 @functools.cache
 def _tagger(language: str) -> Any:
-    tagger = HanoverTagger(_model(language).file)
+    tagger = HanoverTagger(_model(language)[0])
     tagger.analyze_forward = functools.cache(tagger.analyze_forward)  # milliseconds for a word it has not seen
     return tagger
-
-
-def _kind(tag: str, model: Model) -> Kind | None:
-    return "adjective" if tag.startswith(model.adjective) else "adverb" if tag.startswith(model.adverb) else None
 
 
 def _mend_english(sentence: Sequence[str], tags: Sequence[str], kinds: list[Kind | None]) -> None:

@@ -2,8 +2,8 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from tasks.bias.backends import Description, Kind, no_language
 from tasks.runtime.errors import InputError
@@ -12,8 +12,6 @@ nltk: Any = importlib.import_module("nltk")  # without types
 NAME = "nltk"
 DATA = "averaged_perceptron_tagger_eng wordnet"
 KINDS: dict[str, tuple[Kind, str]] = {"JJ": ("adjective", "a"), "RB": ("adverb", "r")}  # Penn tag, WordNet's letter
-
-T = TypeVar("T")
 
 
 def version(language: str) -> str:
@@ -26,8 +24,11 @@ def version(language: str) -> str:
 def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Description | None]]:
     """Each sentence's tokens as descriptions. Raises InputError if the data is not there."""
     version(language)
-    tagged = _with_data(lambda: nltk.pos_tag_sents([list(sentence) for sentence in sentences]))
-    return _with_data(lambda: [[_description(word, penn[:2]) for word, penn in sentence] for sentence in tagged])
+    try:
+        tagged = nltk.pos_tag_sents([list(sentence) for sentence in sentences])
+        return [[_description(word, penn[:2]) for word, penn in sentence] for sentence in tagged]
+    except LookupError:
+        raise InputError(f"cooccurrence.tagger 'nltk' needs NLTK's data: python -m nltk.downloader {DATA}") from None
 
 
 @functools.cache
@@ -36,12 +37,3 @@ def _description(word: str, penn: str) -> Description | None:
         return None
     kind, letter = KINDS[penn]
     return Description(nltk.stem.WordNetLemmatizer().lemmatize(word.lower(), letter), kind)
-
-
-def _with_data(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except LookupError:
-        raise InputError(
-            f"cooccurrence.tagger 'nltk' needs NLTK's data: python -m nltk.downloader {DATA}"
-        ) from None

@@ -17,11 +17,6 @@ KINDS: dict[str, Kind] = {"ADJ": "adjective", "ADV": "adverb"}
 TRAINED_ON_THE_WEB = ("en", "zh")  # the pipelines of all other languages were trained on news
 
 
-def pipeline(language: str) -> str:
-    """The name of the language's small pipeline."""
-    return f"{language}_core_{'web' if language in TRAINED_ON_THE_WEB else 'news'}_sm"
-
-
 def version(language: str) -> str:
     """The versions of spaCy and of the pipeline."""
     meta = _load(language).meta
@@ -37,7 +32,7 @@ def tag(sentences: Sequence[Sequence[str]], language: str) -> list[list[Descript
 
 @functools.cache
 def _load(language: str) -> Any:
-    name = pipeline(language)
+    name = f"{language}_core_{'web' if language in TRAINED_ON_THE_WEB else 'news'}_sm"
     try:
         return spacy.load(name, exclude=["parser", "ner"])
     except OSError:
