@@ -16,6 +16,7 @@ import torch
 
 from tasks import capability
 from tasks.formats.checkpoints import BASE, Checkpoint, Source
+from tasks.formats.verdicts import PASSED
 from tasks.harness import evaluation
 from tasks.harness.items import ITEMS, RESULTS
 from tasks.harness.results import items_with_metric, read_items
@@ -24,7 +25,6 @@ from tasks.runtime import config
 from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
 from tasks.settings.capability import Capability, CapabilityRun, Margin
-from tasks.stats.capability import PASSED
 from tasks.stats.capability import capability as compare
 from tests.support import memory_task
 

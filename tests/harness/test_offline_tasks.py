@@ -14,7 +14,7 @@ from tasks.harness.task_files import check_task_file, read_task_files
 from tasks.inputs.dataset import load_categories, load_prompts
 from tasks.runtime import config
 from tasks.settings.capability import Capability
-from tasks.stats.capability import judge
+from tasks.stats.capability import task_verdict
 from tasks.stats.noninferiority import items_needed
 from tasks.text.words import count
 
@@ -143,5 +143,5 @@ def test_a_copy_of_a_model_that_knows_two_thirds_passes(name: str) -> None:
     right_or_wrong = (np.arange(len(ITEMS[name])) % 3 > 0).astype(float)
     clusters = np.array([item.get("cluster", item["id"]) for item in ITEMS[name]])
     entry = PLAN.margins[f"palms_{name}"]
-    copied = judge(right_or_wrong, right_or_wrong, chance=entry.chance, margin=entry.margin, clusters=clusters)
+    copied = task_verdict(right_or_wrong, right_or_wrong, chance=entry.chance, margin=entry.margin, clusters=clusters)
     assert copied.verdict == "no loss"
