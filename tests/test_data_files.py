@@ -13,9 +13,8 @@ from scipy import stats
 
 from tasks.curation.check import check_tree
 from tasks.curation.checks import all_samples
-from tasks.curation.closeness import Closeness, sample_texts
+from tasks.curation.closeness import Closeness, across_fields
 from tasks.curation.matching import matching
-from tasks.curation.similarity import across
 from tasks.formats.samples import Sample
 from tasks.inputs.dataset import SPLITS, Category, Prompt, load_categories, load_prompts
 from tasks.text.words import count, sentences, tokens
@@ -87,10 +86,10 @@ def test_pairs_differ_in_value_and_not_in_length(prompts: list[Prompt]) -> None:
 def test_nothing_leaks(values: list[Category], control: list[Category], prompts: list[Prompt]) -> None:
     for categories in (values, control):
         close = Closeness.of(all_samples(categories), prompts, RULES)
-        for compared in (close.questions, close.answers, close.to_prompts, *close.splits):
+        for compared in (*close.samples, close.to_prompts, *close.splits):
             assert compared.above(MAX_SIMILARITY, MAX_OVERLAP) == []
-    texts = [sample_texts(all_samples(part), ("answer",)) for part in (values, control)]
-    assert across(*texts, NGRAM).above(MAX_SIMILARITY, MAX_OVERLAP) == []
+    (answers,) = across_fields(all_samples(values), all_samples(control), ("answer",), RULES)
+    assert answers.above(MAX_SIMILARITY, MAX_OVERLAP) == []
 
 
 def test_no_sentence_frame_stands_in_more_than_three_answers(values: list[Category]) -> None:

@@ -178,8 +178,7 @@ def of_lengths(*lengths: int) -> list[Sample]:
     ],
 )
 def test_kolmogorov_smirnov_is_that_of_scipy(a: list[float], b: list[float]) -> None:
-    expected = stats.ks_2samp(a, b, method="exact")
-    assert kolmogorov_smirnov(a, b) == pytest.approx((expected.statistic, expected.pvalue), abs=1e-12)
+    assert kolmogorov_smirnov(a, b) == pytest.approx(stats.ks_2samp(a, b, method="exact").pvalue, abs=1e-12)
 
 
 def test_matching_of_equal_lengths() -> None:
