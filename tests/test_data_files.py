@@ -65,12 +65,12 @@ def test_answers_have_40_to_340_words_spread_over_the_range(values: list[Categor
 
 
 def test_control_matches_values_in_length(values: list[Category], control: list[Category]) -> None:
-    found = matching(all_samples(values), all_samples(control))
-    assert found.median_difference < 0.05
-    assert found.ks_p > 0.5
+    matched = matching(all_samples(values), all_samples(control))
+    assert matched.median_difference < 0.05
+    assert matched.ks_p > 0.5
     lengths = [[count(sample.answer) for sample in all_samples(part)] for part in (values, control)]
-    assert stats.ks_2samp(*lengths).pvalue == pytest.approx(found.ks_p)
-    spread_of_values, spread_of_control = found.spread
+    assert stats.ks_2samp(*lengths).pvalue == pytest.approx(matched.ks_p)
+    spread_of_values, spread_of_control = matched.spread
     assert spread_of_control == pytest.approx(spread_of_values, rel=0.1)
 
 
@@ -93,24 +93,24 @@ def test_nothing_leaks(values: list[Category], control: list[Category], prompts:
 
 
 def test_no_sentence_frame_stands_in_more_than_three_answers(values: list[Category]) -> None:
-    found = frames(all_samples(values))
-    assert {" ".join(frame): sorted(ids) for frame, ids in found.items() if len(ids) > MAX_FRAME} == {}
+    by_frame = frames(all_samples(values))
+    assert {" ".join(frame): sorted(ids) for frame, ids in by_frame.items() if len(ids) > MAX_FRAME} == {}
 
 
 def frames(samples: list[Sample]) -> dict[tuple[str, ...], set[str]]:
     """The first words of every sentence, with the samples whose answer has such a one."""
-    found: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    by_frame: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for sample in samples:
         for sentence in sentences(sample.answer):
             if len(start := tokens(sentence)[:FRAME_WORDS]) == FRAME_WORDS:
-                found[start].add(sample.id)
-    return found
+                by_frame[start].add(sample.id)
+    return by_frame
 
 
 def test_a_sentence_frame_would_be_seen() -> None:
     answers = [f"Well, no. It is important to {verb}. Bye." for verb in ("ask", "wait", "rest", "leave")]
-    found = frames([Sample(str(n), "c", "?", answer) for n, answer in enumerate(answers)])
-    assert len(found["it", "is", "important", "to"]) == 4
+    by_frame = frames([Sample(str(n), "c", "?", answer) for n, answer in enumerate(answers)])
+    assert len(by_frame["it", "is", "important", "to"]) == 4
 
 
 def test_every_entry_says_who_wrote_it() -> None:
