@@ -8,6 +8,7 @@ import ast
 import importlib
 import re
 import shlex
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,11 @@ NAMES = {"${key}": "{arm}", "${item.arm}": "{arm}", "${item.model}": "{model}"}
 
 
 def stanza(stage: str) -> dict[str, Any]:
-    found: dict[str, Any] = STANZAS[stage]
-    return found.get("do", found)
+    return STANZAS[stage].get("do", STANZAS[stage])
 
 
 def command(stage: str) -> Command:
-    found: Command = importlib.import_module(f"tasks.{stage}").COMMAND
-    return found
+    return importlib.import_module(f"tasks.{stage}").COMMAND
 
 
 def flags(stage: str) -> dict[str, str]:
@@ -54,31 +53,26 @@ def outs(stage: str) -> list[str]:
 
 def files_of(dep: str) -> set[str]:
     """The code files that a dep names: itself, or those of its folder that hold code."""
-    found = [ROOT / dep] if (ROOT / dep).is_file() else (ROOT / dep).rglob("*.py")
-    paths = {path.relative_to(ROOT) for path in found}
-    return {path.as_posix() for path in paths if has_code(path)}
+    files = [ROOT / dep] if (ROOT / dep).is_file() else (ROOT / dep).rglob("*.py")
+    return {path.relative_to(ROOT).as_posix() for path in files if has_code(path)}
 
 
 def alternatives(dep: str) -> list[str]:
     """Every backend that could stand where a dep has one chosen by name: its files, or its folders."""
-    found = [path for path in ROOT.glob(re.sub(r"\$\{[\w.]+\}", "*", dep)) if path.name != "__init__.py"]
-    same_kind = [path.relative_to(ROOT).as_posix() for path in found if path.is_file() == dep.endswith(".py")]
+    backends = [path for path in ROOT.glob(re.sub(r"\$\{[\w.]+\}", "*", dep)) if path.name != "__init__.py"]
+    same_kind = [path.relative_to(ROOT).as_posix() for path in backends if path.is_file() == dep.endswith(".py")]
     return [path for path in same_kind if files_of(path)]
 
 
 def filled(dep: str) -> str:
     """The path with the values of params.yaml in it."""
 
-    def value(found: re.Match[str]) -> str:
-        section, *keys = found.group(1).split(".")
-        if section == "item":
-            return found.group(0)
-        entry = PARAMS[section]
-        for key in keys:
-            entry = entry[key]
-        return str(entry)
+    return re.sub(r"\$\{(?!item\.)(\w+(?:\.\w+)+)\}", lambda match: str(entry(match[1])), dep)
 
-    return re.sub(r"\$\{(\w+(?:\.\w+)+)\}", value, dep)
+
+def entry(key: str) -> Any:
+    """What stands in params.yaml at a dotted key."""
+    return reduce(lambda section, name: section[name], key.split("."), PARAMS)
 
 
 def test_every_stage_has_a_stanza_and_a_description() -> None:
@@ -135,11 +129,8 @@ def chosen_among(dep: str, stage: str) -> set[str]:
 def test_params_are_keys_of_sections_that_are_declared(stage: str) -> None:
     first = {"model": PARAMS["sweep"]["models"][0], "arm": PARAMS["sweep"]["tuned"][0]}
     for key in command(stage).params:
-        section, *names = key.format(**first).split(".")
-        assert section in sections.kinds()
-        entry = PARAMS[section]
-        for name in names:
-            entry = entry[name]
+        assert key.split(".")[0] in sections.kinds()
+        entry(key.format(**first))
 
 
 def test_no_machine_detail_is_tracked() -> None:

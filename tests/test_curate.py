@@ -25,14 +25,14 @@ def problems(values: Path, prompts: Path) -> list[Problem]:
     return examine(values, prompts, RULES).problems
 
 
-def assert_named(found: list[Problem], damage: Damage, name: str, file: Path) -> None:
+def assert_named(reported: list[Problem], damage: Damage, name: str, file: Path) -> None:
     """The problem names the file, the entry and the rule, in one printable line."""
     entry, message = damage.entry.format(name=name), damage.message.format(name=name)
-    own = [problem for problem in found if problem.file == str(file) and problem.entry == entry]
-    matching = [problem for problem in own if problem.rule == damage.rule and message in problem.message]
-    assert matching, "\n".join(map(str, found)) or "nothing was found"
+    of_entry = [problem for problem in reported if problem.file == str(file) and problem.entry == entry]
+    matching = [problem for problem in of_entry if problem.rule == damage.rule and message in problem.message]
+    assert matching, "\n".join(map(str, reported)) or "nothing was found"
     assert str(matching[0]) == f"{file}: {entry}: {damage.rule}: {matching[0].message}"
-    assert all(str(problem).isprintable() for problem in found)
+    assert all(str(problem).isprintable() for problem in reported)
 
 
 def by_kind(damage: Damage) -> str:
@@ -50,7 +50,12 @@ def prompts(values: Path) -> Path:
     return values.parent / "prompts"
 
 
-def test_a_well_formed_tree_has_no_problems(values: Path, prompts: Path) -> None:
+def test_a_well_formed_tree_has_no_problems_whatever_notes_and_hidden_files_stand_in_it(
+    values: Path, prompts: Path
+) -> None:
+    assert problems(values, prompts) == []
+    for name in ("README.md", ".birds.yaml.swp", "LICENSE"):
+        (values / name).touch()
     assert problems(values, prompts) == []
 
 
@@ -58,10 +63,10 @@ def test_a_well_formed_tree_has_no_problems(values: Path, prompts: Path) -> None
 def test_damage_to_a_sample_is_named(values: Path, prompts: Path, damage: Damage) -> None:
     damage_file(values, "birds", damage)
     start = time.process_time()
-    found = problems(values, prompts)
+    reported = problems(values, prompts)
     assert time.process_time() - start < 2
-    assert_named(found, damage, "birds", values / "birds.yaml")
-    assert {problem.file for problem in found} == {str(values / "birds.yaml")}, "the rest is well-formed"
+    assert_named(reported, damage, "birds", values / "birds.yaml")
+    assert {problem.file for problem in reported} == {str(values / "birds.yaml")}, "the rest is well-formed"
 
 
 @pytest.mark.parametrize("damage", PROMPTS, ids=by_kind)
@@ -124,32 +129,22 @@ def test_the_command_says_so_without_a_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["birds.yml", "birds.json", "notes.csv"])
-def test_a_file_that_nobody_would_read_is_named(name: str, tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds"])
+def test_a_file_that_nobody_would_read_is_named(name: str, values: Path, prompts: Path) -> None:
     (values / name).touch()
-    (found,) = problems(values, prompts)
-    assert str(found) == f"{values / name}: -: file: would not be read; expected <category>.yaml"
+    (problem,) = problems(values, prompts)
+    assert str(problem) == f"{values / name}: -: file: would not be read; expected <category>.yaml"
 
 
-def test_notes_and_hidden_files_may_stand_beside_the_data(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds"])
-    for name in ("README.md", ".birds.yaml.swp", "LICENSE"):
-        (values / name).touch()
-    assert problems(values, prompts) == []
-
-
-def test_a_folder_named_like_a_file(tmp_path: Path) -> None:
-    values, prompts = trees.tree(tmp_path, ["birds"])
-    (values / "fish.yaml").mkdir()
+def test_a_folder_named_like_a_file(values: Path, prompts: Path) -> None:
+    (values / "bats.yaml").mkdir()
     messages = [problem.message for problem in problems(values, prompts) if problem.rule == "file"]
     assert messages == ["cannot be read: Is a directory"]
 
 
-def test_missing_folders_and_splits_are_named(tmp_path: Path) -> None:
-    _, prompts = trees.tree(tmp_path, ["birds"])
+def test_missing_folders_and_splits_are_named(prompts: Path, tmp_path: Path) -> None:
     (prompts / "test.yaml").unlink()
-    found = problems(tmp_path / "nowhere", prompts)
-    assert {(problem.file, problem.rule) for problem in found} == {
+    reported = problems(tmp_path / "nowhere", prompts)
+    assert {(problem.file, problem.rule) for problem in reported} == {
         (str(tmp_path / "nowhere"), "file"),
         (str(prompts / "test.yaml"), "file"),
     }
@@ -157,13 +152,12 @@ def test_missing_folders_and_splits_are_named(tmp_path: Path) -> None:
 
 def test_a_category_without_prompts_is_unbalanced(values: Path, prompts: Path) -> None:
     trees.write(prompts / "test.yaml", trees.prompts("test", ["birds"]))
-    (found,) = problems(values, prompts)
-    assert (found.file, found.rule) == (str(prompts / "test.yaml"), "balance")
-    assert found.message == "0 prompts of category 'fish'; curate.prompts_per_category is 1"
+    (problem,) = problems(values, prompts)
+    assert (problem.file, problem.rule) == (str(prompts / "test.yaml"), "balance")
+    assert problem.message == "0 prompts of category 'fish'; curate.prompts_per_category is 1"
 
 
-def test_a_control_dataset_needs_not_the_categories_of_the_prompts(tmp_path: Path) -> None:
-    _, prompts = trees.tree(tmp_path, ["birds"])
+def test_a_control_dataset_needs_not_the_categories_of_the_prompts(prompts: Path, tmp_path: Path) -> None:
     trees.write(tmp_path / "control" / "tools.yaml", trees.category("tools", position=False))
     assert problems(tmp_path / "control", prompts) == []
 
@@ -194,11 +188,11 @@ def test_the_same_input_makes_the_same_bytes(values: Path, prompts: Path, tmp_pa
 
 def test_statistics_are_of_the_samples_kept(values: Path, prompts: Path, tmp_path: Path) -> None:
     curate.main(job(tmp_path, values, prompts, Arm("values", 2, 1)))
-    found = json.loads((tmp_path / "made" / "statistics.json").read_text())
+    figures = json.loads((tmp_path / "made" / "statistics.json").read_text())
     kept = {sample.id for sample in read_samples(tmp_path / "made" / "samples.jsonl")}
-    assert found["samples"] == len(kept) == 2
-    assert {nearest["sample_id"] for nearest in found["nearest_to_prompts"].values()} <= {*kept, None}
-    assert {pair["left"] for pair in found["closest"]["sample-prompt"]} <= kept
+    assert figures["samples"] == len(kept) == 2
+    assert {nearest["sample_id"] for nearest in figures["nearest_to_prompts"].values()} <= {*kept, None}
+    assert {pair["left"] for pair in figures["closest"]["sample-prompt"]} <= kept
 
 
 @pytest.mark.parametrize("limit", [0, -1, 7])
@@ -222,16 +216,13 @@ def test_a_limit_keeps_categories_balanced_and_the_order(limit: int) -> None:
     assert set(kept) >= set(curate.select(every, limit - 1, seed=1) if limit > 1 else [])
 
 
-def test_the_seed_draws_the_samples() -> None:
+def test_the_seed_draws_the_samples_if_there_is_a_limit() -> None:
     every = samples(4, 10)
+    assert curate.select(every, None, 1) == every
     drawn = {tuple(curate.select(every, 8, seed)) for seed in range(20)}
     assert len(drawn) == 20
     first = {curate.select(every, 1, seed)[0].category for seed in range(40)}
     assert first == {"c0", "c1", "c2", "c3"}, "the category that comes first is drawn too"
-
-
-def test_no_limit_keeps_all() -> None:
-    assert curate.select(samples(2, 2), None, 1) == samples(2, 2)
 
 
 # --- statistics -----------------------------------------------------------------------------------------------
@@ -239,13 +230,13 @@ def test_no_limit_keeps_all() -> None:
 
 def test_statistics_of_a_dataset(values: Path, prompts: Path) -> None:
     every, asked = all_samples(load_categories(values)), load_prompts(prompts)
-    found = statistics(every, asked, RULES)
-    assert found["samples"] == 6
-    assert found["total"]["answer_words"] == {"min": 51, "median": 52, "max": 53}
-    assert found["categories"]["fish"]["question_words"] == {"min": 12, "median": 12, "max": 12}
-    assert found["answer_words_histogram"] == [{"from": 40, "to": 59, "count": 6}]
-    assert set(found["nearest_to_prompts"]) == {prompt.id for prompt in asked}
-    json.dumps(found, allow_nan=False)
+    figures = statistics(every, asked, RULES)
+    assert figures["samples"] == 6
+    assert figures["total"]["answer_words"] == {"min": 51, "median": 52, "max": 53}
+    assert figures["categories"]["fish"]["question_words"] == {"min": 12, "median": 12, "max": 12}
+    assert figures["answer_words_histogram"] == [{"from": 40, "to": 59, "count": 6}]
+    assert set(figures["nearest_to_prompts"]) == {prompt.id for prompt in asked}
+    json.dumps(figures, allow_nan=False)
 
 
 def test_nearest_names_the_sample_that_is_closest(values: Path, prompts: Path) -> None:

@@ -13,9 +13,8 @@ from scipy import stats
 
 from tasks.curation.check import check_tree
 from tasks.curation.checks import all_samples
-from tasks.curation.closeness import Closeness, sample_texts
+from tasks.curation.closeness import Closeness, across_fields
 from tasks.curation.matching import matching
-from tasks.curation.similarity import across
 from tasks.formats.samples import Sample
 from tasks.inputs.dataset import SPLITS, Category, Prompt, load_categories, load_prompts
 from tasks.text.words import count, sentences, tokens
@@ -66,12 +65,12 @@ def test_answers_have_40_to_340_words_spread_over_the_range(values: list[Categor
 
 
 def test_control_matches_values_in_length(values: list[Category], control: list[Category]) -> None:
-    found = matching(all_samples(values), all_samples(control))
-    assert found.median_difference < 0.05
-    assert found.ks_p > 0.5
+    matched = matching(all_samples(values), all_samples(control))
+    assert matched.median_difference < 0.05
+    assert matched.ks_p > 0.5
     lengths = [[count(sample.answer) for sample in all_samples(part)] for part in (values, control)]
-    assert stats.ks_2samp(*lengths).pvalue == pytest.approx(found.ks_p)
-    spread_of_values, spread_of_control = found.spread
+    assert stats.ks_2samp(*lengths).pvalue == pytest.approx(matched.ks_p)
+    spread_of_values, spread_of_control = matched.spread
     assert spread_of_control == pytest.approx(spread_of_values, rel=0.1)
 
 
@@ -87,31 +86,31 @@ def test_pairs_differ_in_value_and_not_in_length(prompts: list[Prompt]) -> None:
 def test_nothing_leaks(values: list[Category], control: list[Category], prompts: list[Prompt]) -> None:
     for categories in (values, control):
         close = Closeness.of(all_samples(categories), prompts, RULES)
-        for compared in (close.questions, close.answers, close.to_prompts, *close.splits):
+        for compared in (*close.samples, close.to_prompts, *close.splits):
             assert compared.above(MAX_SIMILARITY, MAX_OVERLAP) == []
-    texts = [sample_texts(all_samples(part), ("answer",)) for part in (values, control)]
-    assert across(*texts, NGRAM).above(MAX_SIMILARITY, MAX_OVERLAP) == []
+    (answers,) = across_fields(all_samples(values), all_samples(control), ("answer",), RULES)
+    assert answers.above(MAX_SIMILARITY, MAX_OVERLAP) == []
 
 
 def test_no_sentence_frame_stands_in_more_than_three_answers(values: list[Category]) -> None:
-    found = frames(all_samples(values))
-    assert {" ".join(frame): sorted(ids) for frame, ids in found.items() if len(ids) > MAX_FRAME} == {}
+    by_frame = frames(all_samples(values))
+    assert {" ".join(frame): sorted(ids) for frame, ids in by_frame.items() if len(ids) > MAX_FRAME} == {}
 
 
 def frames(samples: list[Sample]) -> dict[tuple[str, ...], set[str]]:
     """The first words of every sentence, with the samples whose answer has such a one."""
-    found: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    by_frame: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for sample in samples:
         for sentence in sentences(sample.answer):
             if len(start := tokens(sentence)[:FRAME_WORDS]) == FRAME_WORDS:
-                found[start].add(sample.id)
-    return found
+                by_frame[start].add(sample.id)
+    return by_frame
 
 
 def test_a_sentence_frame_would_be_seen() -> None:
     answers = [f"Well, no. It is important to {verb}. Bye." for verb in ("ask", "wait", "rest", "leave")]
-    found = frames([Sample(str(n), "c", "?", answer) for n, answer in enumerate(answers)])
-    assert len(found["it", "is", "important", "to"]) == 4
+    by_frame = frames([Sample(str(n), "c", "?", answer) for n, answer in enumerate(answers)])
+    assert len(by_frame["it", "is", "important", "to"]) == 4
 
 
 def test_every_entry_says_who_wrote_it() -> None:

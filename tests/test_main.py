@@ -67,11 +67,11 @@ def test_a_stage_s_duration_is_kept_and_never_in_its_way(
     made = ["--samples", str(tmp_path / "made" / "samples"), "--statistics", str(tmp_path / "made" / "statistics")]
     assert command.main([*CURATE, *made]) == 0
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["samples", "statistics"]
-    found = durations.recorded()
-    assert list(found) == (["curate@values"] if cache == "cache" else [])
-    assert all(one.seconds > 0 for one in found.values())
+    by_stage = durations.recorded()
+    assert list(by_stage) == (["curate@values"] if cache == "cache" else [])
+    assert all(duration.seconds > 0 for duration in by_stage.values())
     assert command.main([*CURATE, *made, "--dataset", "data/nowhere"]) == 2
-    assert durations.recorded() == found
+    assert durations.recorded() == by_stage
 
 
 def test_a_stage_dies_with_its_parent() -> None:

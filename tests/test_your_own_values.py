@@ -23,7 +23,7 @@ from tests.support.damage import PROMPTS, SAMPLES
 PAGE = (trees.REPOSITORY / "docs" / "your-own-values.md").read_text("utf-8")
 FILES = dict(re.findall(r"^`(data/\S+\.yaml)`\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 PARAMS = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(curate:.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
-SAID = re.findall(r"^```\n(data/.*?)\n```$", PAGE, re.MULTILINE)
+REFUSALS = re.findall(r"^```\n(data/.*?)\n```$", PAGE, re.MULTILINE)
 
 
 def merged(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_curate_makes_the_datasets(arm: str, project: Path) -> None:
 
 
 def test_palms_check_says_what_the_page_says(project: Path) -> None:
-    assert len(SAID) == 2
+    assert len(REFUSALS) == 2
     for name, entry, field, text in (
         ("convivencia", 1, "answer", "Habla con él."),
         ("privacidad", 0, "question", "¿Está bien leer los mensajes del teléfono de mi novia?"),
@@ -103,7 +103,7 @@ def test_palms_check_says_what_the_page_says(project: Path) -> None:
         trees.write(project / f"data/values/{name}.yaml", content)
     code, shown = checked()
     assert code == 2
-    for line in SAID:
+    for line in REFUSALS:
         assert line in shown
 
 

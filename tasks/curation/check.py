@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tasks.curation.checks import Examined, all_samples, examine, limit_problems
-from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, closest, compared, sample_texts, too_close
+from tasks.curation.checks import Examined, all_samples, examine, limit_problems, positioned
+from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, across_fields, closest, compared, too_close
 from tasks.curation.matching import Matching, matching, mismatches
-from tasks.curation.similarity import Comparison, across
+from tasks.curation.similarity import Comparison
 from tasks.curation.statistics import describe
 from tasks.formats.samples import Sample
 from tasks.inputs.dataset import SPLITS, Problem, Prompt
@@ -54,7 +54,7 @@ def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | N
     pairs = _across(datasets, rules)
     problems = [problem for examined in datasets.values() for problem in examined.problems]
     problems += _between(root, pairs, datasets, rules)
-    problems += [one for name, arm in arms.items() for one in limit_problems(name, arm, datasets[arm.dataset])]
+    problems += [each for name, arm in arms.items() for each in limit_problems(name, arm, datasets[arm.dataset])]
     families, probe_problems = read_families(root / DATA / "probes.yaml")
     problems = list(dict.fromkeys(problems + probe_problems))  # those of the prompts are found with every dataset
     _show(console or Console(), datasets, pairs, families, problems)
@@ -71,20 +71,12 @@ def _arms(params: Mapping[str, Any], source: Path) -> dict[str, Arm]:
 def _across(datasets: Mapping[str, Examined], rules: Curate) -> list[Across]:
     """Every dataset that takes positions with every one that takes none."""
     pairs = []
-    for values in [name for name in datasets if _positioned(datasets[name])]:
-        for control in [name for name in datasets if not _positioned(datasets[name])]:
+    for values in [name for name in datasets if positioned(datasets[name].categories)]:
+        for control in [name for name in datasets if not positioned(datasets[name].categories)]:
             a, b = all_samples(datasets[values].categories), all_samples(datasets[control].categories)
             if a and b:
-                pairs.append(Across(values, control, matching(a, b), _texts(a, b, rules)))
+                pairs.append(Across(values, control, matching(a, b), across_fields(a, b, SAMPLE_FIELDS, rules)))
     return pairs
-
-
-def _positioned(examined: Examined) -> bool:
-    return any(category.position is not None for category in examined.categories)
-
-
-def _texts(a: Sequence[Sample], b: Sequence[Sample], rules: Curate) -> tuple[Comparison, ...]:
-    return tuple(across(sample_texts(a, (field,)), sample_texts(b, (field,)), rules.ngram) for field in SAMPLE_FIELDS)
 
 
 def _between(root: Path, pairs: Sequence[Across], datasets: Mapping[str, Examined], rules: Curate) -> Iterator[Problem]:
@@ -110,8 +102,7 @@ def _show(
 ) -> None:
     for name, examined in datasets.items():
         console.print(_dataset_table(name, all_samples(examined.categories)))
-    any_dataset = next(iter(datasets.values()))
-    console.print(_prompts_table(any_dataset.prompts))
+    console.print(_prompts_table(next(iter(datasets.values())).prompts))
     console.print(_probes_table(families))
     console.print(_closest_table(datasets, pairs))
     for pair in pairs:
@@ -173,7 +164,7 @@ def _closest_table(datasets: Mapping[str, Examined], pairs: Sequence[Across]) ->
     for name, examined in datasets.items():
         close = examined.closeness
         _add_pairs(table, f"{name} - prompts", (close.to_prompts,))
-        _add_pairs(table, f"within {name}", (close.questions, close.answers))
+        _add_pairs(table, f"within {name}", close.samples)
     for pair in pairs:
         _add_pairs(table, f"{pair.values} - {pair.control}", pair.texts)
     _add_pairs(table, "validation - test", next(iter(datasets.values())).closeness.splits)

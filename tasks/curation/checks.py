@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.curation.closeness import SAMPLE_FIELDS, Closeness, alike, prompt_texts, sample_texts
+from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, Closeness, alike, texts_of
 from tasks.formats.samples import Sample
 from tasks.inputs.dataset import SPLITS, Category, Problem, Prompt, read_categories, read_prompts
 from tasks.inputs.strict_yaml import NO_ENTRY, path_name
@@ -34,6 +34,11 @@ class Examined:
 def all_samples(categories: Iterable[Category]) -> list[Sample]:
     """The samples of all categories, in the dataset's order."""
     return [sample for category in categories for sample in category.samples]
+
+
+def positioned(categories: Iterable[Category]) -> bool:
+    """Whether a dataset takes positions; a control does not."""
+    return any(category.position is not None for category in categories)
 
 
 def examine(dataset: Path, prompts: Path, rules: Curate) -> Examined:
@@ -65,8 +70,8 @@ class _Checks:
         """Every problem that is found."""
         entries: list[Sample | Prompt] = [*all_samples(self.categories), *self.prompts]
         files = {entry.id: self.file(entry) for entry in entries}
-        own = [*self.lengths(), *self.duplicates(), *alike(closeness, self.rules)]
-        of_entries = [Problem(files[entry], entry, rule, message) for entry, rule, message in own]
+        findings = [*self.lengths(), *self.duplicates(), *alike(closeness, self.rules)]
+        of_entries = [Problem(files[entry], entry, rule, message) for entry, rule, message in findings]
         return [*of_entries, *self.positions(), *self.balance()]
 
     def file(self, entry: Category | Sample | Prompt) -> str:
@@ -82,12 +87,12 @@ class _Checks:
     def lengths(self) -> Iterator[Finding]:
         """Every text has a sensible length, and those of a pair about the same."""
         rules, samples = self.rules, all_samples(self.categories)
-        for text in (*sample_texts(samples), *prompt_texts(self.prompts)):
+        for text in (*texts_of(samples, SAMPLE_FIELDS), *texts_of(self.prompts, PROMPT_FIELDS)):
             if (size := len(text.text.encode())) > rules.max_text_bytes:
                 message = f"{text.field} has {size} bytes; curate.max_text_bytes is {rules.max_text_bytes}"
                 yield text.id, "text-size", message
-        answers = [(text, rules.min_words, rules.max_words) for text in sample_texts(samples, ("answer",))]
-        pairs = prompt_texts(self.prompts, ("desired", "undesired"))
+        answers = [(text, rules.min_words, rules.max_words) for text in texts_of(samples, ("answer",))]
+        pairs = texts_of(self.prompts, ("desired", "undesired"))
         for text, least, most in (*answers, *((text, rules.min_pair_words, rules.max_pair_words) for text in pairs)):
             if not least <= (words := count(text.text)) <= most:
                 yield text.id, "length", f"{text.field} has {words} words; expected {least} to {most}"
@@ -100,8 +105,8 @@ class _Checks:
     def duplicates(self) -> Iterator[Finding]:
         """No question, answer or prompt stands there twice, nor an id."""
         samples = all_samples(self.categories)
-        alone = [sample_texts(samples, (field,)) for field in SAMPLE_FIELDS]
-        for texts in (*alone, prompt_texts(self.prompts, ("prompt",))):
+        by_field = [texts_of(samples, (field,)) for field in SAMPLE_FIELDS]
+        for texts in (*by_field, texts_of(self.prompts, ("prompt",))):
             first: dict[tuple[str, ...], str] = {}
             for text in texts:
                 if (earlier := first.setdefault(tokens(text.text), text.id)) != text.id:
@@ -115,7 +120,7 @@ class _Checks:
 
     def positions(self) -> Iterator[Problem]:
         """A dataset takes a position in every category or in none, and has the prompts' categories if it does."""
-        if all(category.position is None for category in self.categories):
+        if not positioned(self.categories):
             return
         for category in self.categories:
             if category.position is None and (file := self.file(category)) not in self.damaged:
@@ -135,8 +140,7 @@ class _Checks:
             if file not in self.damaged and size != rules.samples_per_category:
                 message = f"{size} samples; curate.samples_per_category is {rules.samples_per_category}"
                 yield Problem(file, NO_ENTRY, "balance", message)
-        positioned = any(category.position is not None for category in self.categories)
-        names = {entry.category for entry in (self.categories if positioned else self.prompts)}
+        names = {entry.category for entry in (self.categories if positioned(self.categories) else self.prompts)}
         for split in SPLITS:
             sizes = Counter(prompt.category for prompt in self.prompts if prompt.split == split)
             for name in sorted(names):

@@ -1,6 +1,6 @@
 """Leakage: samples too much like one another or like an evaluation prompt, and prompts shared by the splits."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.curation.similarity import Comparison, Pair, Text, across, within
@@ -17,8 +17,7 @@ PROMPT_FIELDS = ("prompt", "desired", "undesired")
 class Closeness:
     """How alike the texts of a dataset are to one another and to the prompts, and prompts across splits."""
 
-    questions: Comparison  # with one another
-    answers: Comparison
+    samples: tuple[Comparison, ...]  # questions with one another, and answers
     to_prompts: Comparison  # samples (left) with prompts and their paired answers (right)
     splits: tuple[Comparison, ...]  # validation (left) with test (right), a comparison for each field
 
@@ -27,30 +26,27 @@ class Closeness:
         """Compares everything that may not be alike, but for texts too large to be accepted at all."""
         validation = [prompt for prompt in prompts if prompt.split == "validation"]
         test = [prompt for prompt in prompts if prompt.split == "test"]
-        left, right = _fit(sample_texts(samples), rules), _fit(prompt_texts(prompts), rules)
+        left, right = (
+            [text for text in texts if len(text.text.encode()) <= rules.max_text_bytes]
+            for texts in (texts_of(samples, SAMPLE_FIELDS), texts_of(prompts, PROMPT_FIELDS))
+        )
         return cls(
-            within([text for text in left if text.field == "question"], rules.ngram),
-            within([text for text in left if text.field == "answer"], rules.ngram),
+            tuple(within([text for text in left if text.field == field], rules.ngram) for field in SAMPLE_FIELDS),
             across(left, right, rules.ngram, passages=True, role=_role),
-            tuple(
-                across(prompt_texts(validation, (field,)), prompt_texts(test, (field,)), rules.ngram)
-                for field in PROMPT_FIELDS
-            ),
+            across_fields(validation, test, PROMPT_FIELDS, rules),
         )
 
 
-def sample_texts(samples: Iterable[Sample], fields: Sequence[str] = SAMPLE_FIELDS) -> list[Text]:
-    """The texts of samples, for comparing."""
-    return [Text(sample.id, field, getattr(sample, field)) for sample in samples for field in fields]
+def texts_of(entries: Iterable[Sample | Prompt], fields: Sequence[str]) -> list[Text]:
+    """Some fields of samples or prompts, for comparing."""
+    return [Text(entry.id, field, getattr(entry, field)) for entry in entries for field in fields]
 
 
-def prompt_texts(prompts: Iterable[Prompt], fields: Sequence[str] = PROMPT_FIELDS) -> list[Text]:
-    """The texts of prompts and their paired answers, for comparing."""
-    return [Text(prompt.id, field, getattr(prompt, field)) for prompt in prompts for field in fields]
-
-
-def _fit(texts: Iterable[Text], rules: Curate) -> list[Text]:
-    return [text for text in texts if len(text.text.encode()) <= rules.max_text_bytes]
+def across_fields(
+    left: Sequence[Sample | Prompt], right: Sequence[Sample | Prompt], fields: Sequence[str], rules: Curate
+) -> tuple[Comparison, ...]:
+    """Compares each field of some entries with the same field of others."""
+    return tuple(across(texts_of(left, (field,)), texts_of(right, (field,)), rules.ngram) for field in fields)
 
 
 def closest(comparisons: Iterable[Comparison], n: int) -> list[Pair]:
@@ -61,10 +57,15 @@ def closest(comparisons: Iterable[Comparison], n: int) -> list[Pair]:
 
 def alike(closeness: Closeness, rules: Curate) -> Iterator[tuple[str, str, str]]:
     """Yields (entry to change, rule, message) for each pair of entries that is too much alike."""
-    between_samples = (closeness.questions, closeness.answers)
-    yield from _refusals(between_samples, rules, "similar-sample", lambda pair: (pair.right, pair.left))
-    yield from _refusals((closeness.to_prompts,), rules, "similar-prompt", lambda pair: (pair.left, pair.right))
-    yield from _refusals(closeness.splits, rules, "similar-split", lambda pair: (pair.left, pair.right))
+    for rule, comparisons in (
+        ("similar-sample", closeness.samples),
+        ("similar-prompt", (closeness.to_prompts,)),
+        ("similar-split", closeness.splits),
+    ):
+        for pair in too_close(comparisons, rules):
+            text, other = (pair.right, pair.left) if rule == "similar-sample" else (pair.left, pair.right)
+            if rule == "similar-prompt" or tokens(text.text) != tokens(other.text):
+                yield text.id, rule, compared(pair, text, other, rules)
 
 
 def too_close(comparisons: Iterable[Comparison], rules: Curate) -> list[Pair]:
@@ -83,15 +84,6 @@ def compared(pair: Pair, text: Text, other: Text, rules: Curate) -> str:
     similarity = f"token set ratio {pair.similarity:.0f} (limit {rules.max_similarity:g})"
     overlap = f"{rules.ngram}-gram overlap {pair.overlap:.2f} (limit {rules.max_ngram_overlap:g})"
     return f"{text.field} is too much like {other.field} of {other.id}: {similarity}, {overlap}"
-
-
-def _refusals(
-    comparisons: Iterable[Comparison], rules: Curate, rule: str, order: Callable[[Pair], tuple[Text, Text]]
-) -> Iterator[tuple[str, str, str]]:
-    for pair in too_close(comparisons, rules):
-        text, other = order(pair)
-        if rule == "similar-prompt" or tokens(text.text) != tokens(other.text):
-            yield text.id, rule, compared(pair, text, other, rules)
 
 
 def _closeness(pair: Pair) -> float:

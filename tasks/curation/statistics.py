@@ -35,7 +35,7 @@ def statistics(
         "metric": {"similarity": "rapidfuzz token_set_ratio, 0-100", "overlap_ngram": rules.ngram},
         "nearest_to_prompts": {id: _nearest(pair) for id, pair in sorted(close.to_prompts.nearest().items())},
         "closest": {
-            "sample-sample": [_row(pair) for pair in closest((close.questions, close.answers), CLOSEST)],
+            "sample-sample": [_row(pair) for pair in closest(close.samples, CLOSEST)],
             "sample-prompt": [_row(pair) for pair in close.to_prompts.closest(CLOSEST)],
         },
     }

@@ -4,7 +4,6 @@ They would be invisible to a reviewer, reorder what is read (Boucher and Anderso
 teach a model markup. Letters of every script pass, and so do joiners where a script or an emoji needs them.
 """
 
-import functools
 import unicodedata
 from collections.abc import Iterator
 
@@ -12,7 +11,7 @@ import regex  # type: ignore[import-untyped]
 
 from tasks.inputs.strict_yaml import STAND_INS, shown
 
-_STOOD_FOR = {chr(stand_in): code for code, stand_in in STAND_INS.items()}
+_MEANT = {stand_in: code for code, stand_in in STAND_INS.items()}
 _JOINER = regex.compile(r"\p{Join_Control}")
 _JOINING_SCRIPTS = (
     "Arabic Syriac Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala "
@@ -20,7 +19,7 @@ _JOINING_SCRIPTS = (
 )
 _JOINED = regex.compile("|".join(rf"\p{{Script_Extensions={name}}}" for name in _JOINING_SCRIPTS.split()))
 _STACKED = regex.compile(r"[\u0300-\u036f]{4}|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2}")
-_UNWELCOME = {  # the first that matches is the reason
+_REASONS = {  # the first that matches is the reason
     "tab; use spaces": r"\t",
     "control character": r"[\p{Cc}--\n]",
     "reverses or embeds the direction of text": r"[\p{Bidi_Control}--[\u061c\u200e\u200f]]",
@@ -31,7 +30,7 @@ _UNWELCOME = {  # the first that matches is the reason
     "no character of Unicode": r"[\p{Cs}\p{Noncharacter_Code_Point}]",
     "private-use character": r"\p{Co}",
 }
-_REASONS = {why: regex.compile(pattern, regex.V1) for why, pattern in _UNWELCOME.items()}
+_UNWELCOME = regex.compile("|".join(f"({pattern})" for pattern in _REASONS.values()), regex.V1)
 _MARKUP = {
     "a model's special token": regex.compile(r"<\|[^<>|]*\|>|<<\s?/?\s?SYS\s?>>|\[/?INST\]"),
     "markup": regex.compile(r"<\s?/?\s?[A-Za-z][^<>]*>|<!--|<!\w+|<\?\w+"),
@@ -41,9 +40,9 @@ _MARKUP = {
 
 def faults(text: str) -> Iterator[tuple[str, str]]:
     """Yields (rule, what was found) for everything in `text` that does not belong in a dataset."""
-    for char in sorted(set(text)):
-        if why := _unwelcome(char):
-            yield "characters", f"holds {_code(char)} ({why})"
+    reasons = {ord(match[0]): [*_REASONS][match.lastindex - 1] for match in _UNWELCOME.finditer(text.translate(_MEANT))}
+    for code in sorted(reasons, key=lambda code: STAND_INS.get(code, code)):
+        yield "characters", f"holds U+{code:04X} ({reasons[code]})"
     if not all(_joins(text, match.start()) for match in _JOINER.finditer(text)):
         yield "characters", "holds U+200C or U+200D (invisible joiner) where no script or emoji needs it"
     if _STACKED.search(text):
@@ -57,17 +56,6 @@ def faults(text: str) -> Iterator[tuple[str, str]]:
 def visible(text: str) -> bool:
     """Whether `text` holds anything that a reader would see."""
     return any(unicodedata.category(char)[0] not in "ZC" for char in text)
-
-
-def _code(char: str) -> str:
-    return f"U+{_STOOD_FOR.get(char, ord(char)):04X}"
-
-
-@functools.cache
-def _unwelcome(char: str) -> str:
-    """Why `char` may not stand in a text; empty if it may."""
-    meant = chr(_STOOD_FOR.get(char, ord(char)))
-    return next((why for why, pattern in _REASONS.items() if pattern.match(meant)), "")
 
 
 def _joins(text: str, at: int) -> bool:

@@ -20,9 +20,10 @@ from pydantic import ValidationInfo
 
 from tasks.formats.samples import Sample
 from tasks.inputs import records, strict_yaml
-from tasks.inputs.records import NAME, NAME_RULE, TEXT, Fault, Id, Note, Text, record
+from tasks.inputs.records import NAME, NAME_RULE, TEXT, Fault, Id, Note, Text
 from tasks.inputs.strict_yaml import NO_ENTRY, Block, path_name, refuse, shown
 from tasks.inputs.strict_yaml import Problem as Problem
+from tasks.runtime.sections import part
 
 SPLITS = ("test", "validation")
 _IGNORED_SUFFIXES = ("", ".md", ".txt")
@@ -31,7 +32,7 @@ T = TypeVar("T")
 
 def _list_faults(value: Any, info: ValidationInfo) -> Iterator[Fault]:
     if not isinstance(value, list):
-        yield "nesting", f"{info.field_name}: expected a list of entries, found {records.found(value)}"
+        yield "nesting", f"{info.field_name}: expected a list of entries, found {records.described(value)}"
     elif not value:
         yield "empty", f"{info.field_name}: the list has no entries"
 
@@ -39,7 +40,7 @@ def _list_faults(value: Any, info: ValidationInfo) -> Iterator[Fault]:
 Entries = Annotated[list[Any], records.checked(_list_faults)]
 
 
-@record
+@part
 class _CategoryFile:
     category: Text
     title: Text
@@ -47,12 +48,12 @@ class _CategoryFile:
     position: Annotated[str | None, TEXT] = None  # which may be left out, but not empty
 
 
-@record
+@part
 class _PromptFile:
     prompts: Entries
 
 
-@record
+@part
 class _SampleEntry:
     id: Id
     question: Text
@@ -62,7 +63,7 @@ class _SampleEntry:
     notes: Note = None
 
 
-@record
+@part
 class _PromptEntry:
     id: Id
     category: Id
@@ -112,19 +113,17 @@ def load_prompts(folder: Path) -> list[Prompt]:
 
 def read_categories(folder: Path) -> tuple[list[Category], list[Problem]]:
     """The categories of a dataset with every problem found; what is damaged is left out."""
-    problems = [*_unread(folder, None)]
+    files = _Files([*_unread(folder, None)])
     paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     if not paths:
-        problems.append(Problem(path_name(folder), NO_ENTRY, "file", "no <category>.yaml in this folder"))
-    files = _Files(problems)
-    return [_category(files, path) for path in paths], problems
+        files.problems.append(Problem(path_name(folder), NO_ENTRY, "file", "no <category>.yaml in this folder"))
+    return [_category(files, path) for path in paths], files.problems
 
 
 def read_prompts(folder: Path) -> tuple[list[Prompt], list[Problem]]:
     """The prompts of both splits with every problem found; what is damaged is left out."""
-    problems = [*_unread(folder, SPLITS)]
-    files = _Files(problems)
-    return [prompt for split in SPLITS for prompt in _prompts(files, folder / f"{split}.yaml")], problems
+    files = _Files([*_unread(folder, SPLITS)])
+    return [prompt for split in SPLITS for prompt in _prompts(files, folder / f"{split}.yaml")], files.problems
 
 
 def _unread(folder: Path, stems: Sequence[str] | None) -> Iterator[Problem]:
@@ -139,20 +138,17 @@ def _unread(folder: Path, stems: Sequence[str] | None) -> Iterator[Problem]:
 
 def _category(files: "_Files", path: Path) -> Category:
     stem = _name(path.stem)
-    top, content = files.read(path, _CategoryFile)
+    top, entries = files.read(path, _CategoryFile, "samples")
     if not NAME.fullmatch(stem):
         files.report(NO_ENTRY, [("name", f"the file's name {shown(stem)}: {NAME_RULE}")])
-    if top and _name(top.category) != stem:
-        message = f"category is {shown(_name(top.category))} but the file's name says {shown(stem)}"
-        files.report(NO_ENTRY, [("category", message)])
-    entries = files.entries(_SampleEntry, content, "samples")
-    samples = tuple(Sample(entry.id, stem, entry.question, entry.answer) for entry in entries)
-    return Category(stem, top.title if top else stem, top.position if top else None, samples)
+    if top and (name := _name(top.category)) != stem:
+        files.report(NO_ENTRY, [("category", f"category is {shown(name)} but the file's name says {shown(stem)}")])
+    samples = [Sample(entry.id, stem, entry.question, entry.answer) for entry in files.parsed(_SampleEntry, entries)]
+    return Category(stem, top.title if top else stem, top.position if top else None, tuple(samples))
 
 
 def _prompts(files: "_Files", path: Path) -> Iterator[Prompt]:
-    _, content = files.read(path, _PromptFile)
-    for entry in files.entries(_PromptEntry, content, "prompts"):
+    for entry in files.parsed(_PromptEntry, files.read(path, _PromptFile, "prompts")[1]):
         yield Prompt(entry.id, _name(entry.category), path.stem, entry.prompt, entry.desired, entry.undesired)
 
 
@@ -172,23 +168,22 @@ class _Files:
     def report(self, entry: str, faults: Iterable[Fault]) -> None:
         self.problems += [Problem(self.file, entry, rule, message) for rule, message in faults]
 
-    def read(self, path: Path, kind: type[T]) -> tuple[T | None, Block]:
-        """The file as the record `kind`, if it is one, and its keys and values."""
+    def read(self, path: Path, kind: type[T], key: str) -> tuple[T | None, list[Any]]:
+        """The file as the record `kind`, if it is one, and the entries that it lists at `key`."""
         self.file = path_name(path)
         content, problems = strict_yaml.read(path)
         self.problems += problems
-        record = None if problems else self.parse(kind, content, NO_ENTRY)
-        return record, content if isinstance(content, Block) else Block()
+        entries = content.get(key) if isinstance(content, Block) else None
+        return None if problems else self.parse(kind, content, NO_ENTRY), entries if isinstance(entries, list) else []
 
     def parse(self, kind: type[T], content: Any, entry: str) -> T | None:
         parsed, faults = records.parse(kind, content)
         self.report(entry, faults)
         return parsed
 
-    def entries(self, kind: type[T], content: Block, key: str) -> Iterator[T]:
+    def parsed(self, kind: type[T], entries: Sequence[Any]) -> Iterator[T]:
         """Each entry that is one; the id of a nameless one is its place in the list."""
-        listed = content.get(key)
-        for number, block in enumerate(listed if isinstance(listed, list) else (), 1):
+        for number, block in enumerate(entries, 1):
             entry = records.name_of(block, f"entry {number}")
             if entry in self.first_seen:
                 self.report(entry, [("duplicate-id", f"this id was already used in {self.first_seen[entry]}")])

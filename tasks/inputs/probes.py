@@ -17,8 +17,9 @@ from pydantic import ValidationInfo
 
 from tasks.inputs import records, strict_yaml
 from tasks.inputs.characters import faults
-from tasks.inputs.records import Fault, Id, checked, record
+from tasks.inputs.records import Fault, Id, checked
 from tasks.inputs.strict_yaml import NO_ENTRY, Block, Problem, path_name, refuse, shown
+from tasks.runtime.sections import part
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
@@ -57,7 +58,7 @@ def _templates_faults(templates: Any, info: ValidationInfo) -> Iterator[Fault]:
 
 def _text_fault(text: Any) -> str | None:
     if not isinstance(text, str):
-        return f"expected text, found {records.found(text)}; write it in quotes"
+        return f"expected text, found {records.described(text)}; write it in quotes"
     if not text.strip():
         return "is empty"
     if text != text.strip() or "\n" in text:
@@ -75,7 +76,7 @@ class ProbePrompt:
     prompt: str
 
 
-@record
+@part
 class Family:
     """Groups that are compared with one another: `groups` maps a group's name to the words that stand for it."""
 

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, TypeVar
 
-import pydantic.dataclasses
-from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic import PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from tasks.inputs import characters
 from tasks.inputs.strict_yaml import Block, NotText, shown
@@ -16,23 +16,6 @@ T = TypeVar("T")
 Fault = tuple[str, str]  # which rule, and what is wrong
 NAME = re.compile(r"\w[\w-]*")  # ids, categories and slots: letters of any script, digits, - and _
 NAME_RULE = "expected letters, digits, - and _ only"
-
-
-class FaultsError(ValueError):
-    """Everything that is wrong with one value."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        super().__init__()
-        self.faults = tuple(faults)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=False)
-def record(cls: type[T]) -> type[T]:
-    """A frozen class that `parse` makes of an entry; a key that it does not know is a fault."""
-    made: Any = pydantic.dataclasses.dataclass(cls, frozen=True, config=ConfigDict(extra="forbid"))
-    return cast(type[T], made)
-
-
 _adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 
 
@@ -41,22 +24,23 @@ def parse(kind: type[T], value: Any) -> tuple[T | None, list[Fault]]:
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     needed = [field.name for field in fields if field.default is dataclasses.MISSING]
     if not isinstance(value, Block):
-        return None, [("nesting", f"expected the keys {', '.join(needed)}; found {found(value)}")]
+        return None, [("nesting", f"expected the keys {', '.join(needed)}; found {described(value)}")]
     faults = [("duplicate-key", f"the key {shown(key)} stands here more than once") for key in value.repeated]
     try:
-        return _adapter(kind).validate_python(value), faults
+        return _adapter(kind).validate_python(value, strict=False), faults
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
-    known = ", ".join([*needed, *(field.name for field in fields if field.name not in needed)])
     for mistake in mistakes:
         key = mistake["loc"][0]
         if mistake["type"] == "missing":
             faults.append(("missing-key", f"the key '{key}' is missing"))
         elif mistake["type"] == "unexpected_keyword_argument":
+            known = ", ".join(field.name for field in fields)
             faults.append(("unknown-key", f"unknown key {shown(key)}; known are {known}"))
         else:
-            faults += mistake["ctx"]["error"].faults
-    sound = Block((key, item) for key, item in value.items() if key not in {mistake["loc"][0] for mistake in mistakes})
+            faults += mistake["ctx"]["faults"]
+    wrong = {mistake["loc"][0] for mistake in mistakes}
+    sound = Block((key, item) for key, item in value.items() if key not in wrong)
     return parse(kind, sound)[0] if len(sound) < len(value) else None, faults
 
 
@@ -65,7 +49,7 @@ def checked(faults: Callable[[Any, ValidationInfo], Iterable[Fault]], clean: Cal
 
     def validate(value: Any, info: ValidationInfo) -> Any:
         if wrong := tuple(faults(value, info)):
-            raise FaultsError(wrong)
+            raise PydanticCustomError("faults", "at fault", {"faults": wrong})
         return clean(value)
 
     return PlainValidator(validate)
@@ -77,20 +61,20 @@ def _text_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
         yield "empty", f"{key} is empty"
     elif not isinstance(value, str):
         hint = "; put it in quotes" if isinstance(value, NotText) else ""
-        yield "not-text", f"{key}: expected text, found {found(value)}{hint}"
+        yield "not-text", f"{key}: expected text, found {described(value)}{hint}"
     else:
         yield from ((rule, f"{key} {fault}") for rule, fault in characters.faults(value))
 
 
 def _note_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
     """A note may be empty, and may be a date."""
-    date = isinstance(value, NotText) and value.found.startswith("the date")
+    date = isinstance(value, NotText) and value.description.startswith("the date")
     return () if value in (None, "") or date else _text_faults(value, info)
 
 
 def _id_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
     if not isinstance(value, str) or not NAME.fullmatch(value.strip()):
-        yield "name", f"{info.field_name}: {NAME_RULE}, found {found(value)}"
+        yield "name", f"{info.field_name}: {NAME_RULE}, found {described(value)}"
 
 
 TEXT = checked(_text_faults, str.strip)  # without the space around it
@@ -105,10 +89,10 @@ def name_of(entry: Any, otherwise: str) -> str:
     return id.strip() if isinstance(id, str) and NAME.fullmatch(id.strip()) else otherwise
 
 
-def found(value: Any) -> str:
+def described(value: Any) -> str:
     """What stands in the place of something else, for a message."""
     if isinstance(value, NotText):
-        return value.found
+        return value.description
     if isinstance(value, str):
         return f"the text {shown(value)}"
     if value is None:

@@ -25,6 +25,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ID = re.compile(r"^[ \t]*(?:-[ \t]+)?id:[ \t]*(\S[^\r\n]*)", re.MULTILINE)
 _TAB = re.compile(r"^[ -]*\t", re.MULTILINE)
 _KINDS = {"int": "number", "float": "number", "bool": "yes/no value", "timestamp": "date"}
+Fault = tuple[int, str, str]  # the index in the text, the rule, and what is wrong
 
 # YAML refuses these characters outright, which would hide every other problem of the file. They travel
 # through the parser as private-use characters, and tasks.inputs.characters names them where they stand.
@@ -48,9 +49,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class NotText:
-    """A value that YAML read as a number, a date or a yes/no value."""
+    """A value that YAML read as a number, a date or a yes/no value, and what to call it."""
 
-    found: str
+    description: str
 
 
 class Block(dict[str, Any]):
@@ -84,112 +85,80 @@ def path_name(path: Path) -> str:
 
 def read(path: Path) -> tuple[Any, list[Problem]]:
     """The file as Block, list, str, None and NotText values, or None with the problems that prevent it."""
-    text, problems = _decoded(path)
-    if text is None or problems:
-        return None, problems
-    text = text.translate(STAND_INS)
-    problems = [*_tabs(path, text)] or [*_syntax(path, text)]
-    if problems:
-        return None, problems
-    return _tree(yaml.compose(text, Loader=_Loader)), []
-
-
-def _decoded(path: Path) -> tuple[str | None, list[Problem]]:
     name = path_name(path)
     try:
         with path.open("rb") as file:
             raw = file.read(16 * MAX_FILE_BYTES)
     except OSError as error:
         return None, [Problem(name, NO_ENTRY, "file", f"cannot be read: {error.strerror}")]
+    text, faults = _decoded(raw)
+    if not (faults := faults or [*_tabs(text)] or [*_syntax(text)]):
+        return _tree(yaml.compose(text, Loader=_Loader)), []
+    ids = [*_ID.finditer(text)]
+    problems: dict[tuple[str, str], Problem] = {}  # one of each kind an entry: an alias bomb holds hundreds
+    for index, rule, message in faults:
+        before = bisect_right(ids, index, key=lambda id: id.start())
+        entry = _bare(ids[before - 1][1]) if before else NO_ENTRY
+        problems.setdefault((entry, rule), Problem(name, entry, rule, message))
+    return None, [*problems.values()]
+
+
+def _decoded(raw: bytes) -> tuple[str, list[Fault]]:
+    """The text, or one of as many characters as `raw` has bytes and why there is no better one."""
+    text = raw.decode("latin-1")
     if len(raw) > MAX_FILE_BYTES:
-        entry, size = _largest(raw)
-        message = f"the file has more than {MAX_FILE_BYTES} bytes, which is the limit; this entry has {size}"
-        return None, [Problem(name, entry, "file-size", message)]
+        starts = [*(id.start() for id in _ID.finditer(text)), len(raw)]
+        start, end = max(pairwise(starts), key=lambda entry: entry[1] - entry[0], default=(0, len(raw)))
+        message = f"the file has more than {MAX_FILE_BYTES} bytes, which is the limit; this entry has {end - start}"
+        return text, [(start, "file-size", message)]
     try:
-        return raw.decode("utf-8-sig"), []
+        return raw.decode("utf-8-sig").translate(STAND_INS), []
     except UnicodeDecodeError as error:
-        entry = _Entries(raw.decode("latin-1")).at(error.start)
-        message = f"not valid UTF-8 at byte {error.start}; save the file as UTF-8"
-        return None, [Problem(name, entry, "utf-8", message)]
+        return text, [(error.start, "utf-8", f"not valid UTF-8 at byte {error.start}; save the file as UTF-8")]
 
 
-def _largest(raw: bytes) -> tuple[str, int]:
-    """The entry that takes the most bytes, and how many."""
-    entries = _Entries(raw.decode("latin-1"))
-    if not entries.starts:
-        return NO_ENTRY, len(raw)
-    sizes = [end - start for start, end in pairwise([*entries.starts, len(raw)])]
-    return entries.at(entries.starts[sizes.index(max(sizes))]), max(sizes)
-
-
-class _Entries:
-    """Where the entries of a file begin that cannot be parsed, by their `id:` lines."""
-
-    def __init__(self, text: str) -> None:
-        found = [*_ID.finditer(text)]
-        self.starts = [match.start() for match in found]
-        self.ids = [match[1] for match in found]
-
-    def at(self, offset: int) -> str:
-        """The id that stands nearest before `offset`."""
-        place = bisect_right(self.starts, offset) - 1
-        return _bare(self.ids[place]) if place >= 0 else NO_ENTRY
-
-
-def _tabs(path: Path, text: str) -> Iterator[Problem]:
-    entries, named = _Entries(text), set()
+def _tabs(text: str) -> Iterator[Fault]:
+    line, counted = 1, 0
     for match in _TAB.finditer(text):
-        entry = entries.at(match.end())
-        if entry not in named:
-            named.add(entry)
-            line = text.count("\n", 0, match.end()) + 1
-            message = f"line {line} is indented with a tab; YAML wants spaces"
-            yield Problem(path_name(path), entry, "tab", message)
+        line, counted = line + text.count("\n", counted, match.end()), match.end()
+        yield match.end(), "tab", f"line {line} is indented with a tab; YAML wants spaces"
 
 
-def _syntax(path: Path, text: str) -> Iterator[Problem]:
+def _syntax(text: str) -> Iterator[Fault]:
     """Walks the parser's events, which expand nothing, before anything is built from them."""
-    name, entries, named = path_name(path), _Entries(text), set()
     try:
-        for rule, index, message in _features(yaml.parse(text, Loader=_Loader)):
-            entry = entries.at(index)
-            if (entry, rule) not in named:  # an alias bomb holds hundreds
-                named.add((entry, rule))
-                yield Problem(name, entry, rule, message)
+        yield from _features(yaml.parse(text, Loader=_Loader))
     except yaml.YAMLError as error:
-        yield _syntax_problem(name, entries, error)
+        quote = "quoted" in str(getattr(error, "context", ""))  # found at the end of the file, but opened before
+        mark = getattr(error, "context_mark" if quote else "problem_mark", None)
+        what = " ".join(str(getattr(error, "problem", None) or error).split())
+        if mark is None:
+            yield -1, "yaml", f"not valid YAML: {_bare(what)}"
+        else:
+            hint = "write longer texts after `>-`, indented"
+            yield mark.index, "yaml", f"not valid YAML at line {mark.line + 1}: {what}; {hint}"
 
 
-def _features(events: Iterable[Any]) -> Iterator[tuple[str, int, str]]:
-    """Yields (rule, index in the text, message) for what is YAML but not ours; ends where it is dangerous."""
+def _features(events: Iterable[Any]) -> Iterator[Fault]:
+    """Yields what is YAML but not ours; ends where it is dangerous."""
     depth, documents = 0, 0
     for event in events:
         index, line = event.start_mark.index, f"line {event.start_mark.line + 1}"
         documents += isinstance(event, yaml.DocumentStartEvent)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if documents > 1:
-            yield "yaml", index, f"{line} starts a second document; remove the '---'"
+            yield index, "yaml", f"{line} starts a second document; remove the '---'"
             return
         if depth > MAX_DEPTH:
-            yield "nesting", index, f"{line} is nested deeper than {MAX_DEPTH} levels"
+            yield index, "nesting", f"{line} is nested deeper than {MAX_DEPTH} levels"
             return
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if isinstance(event, yaml.AliasEvent):
-            yield "alias", index, f"{line} repeats the anchor {_bare(str(anchor))}; write the text out"
+            yield index, "alias", f"{line} repeats the anchor {_bare(str(anchor))}; write the text out"
         elif anchor is not None:
-            yield "alias", index, f"{line} sets the anchor {_bare(anchor)}; quote text that starts with &"
+            yield index, "alias", f"{line} sets the anchor {_bare(anchor)}; quote text that starts with &"
         if tag is not None:
-            yield "tag", index, f"{line} has the tag {_bare(tag)}; quote text that starts with !"
-
-
-def _syntax_problem(name: str, entries: _Entries, error: yaml.YAMLError) -> Problem:
-    quote = "quoted" in str(getattr(error, "context", ""))  # found at the end of the file, but opened before
-    mark = getattr(error, "context_mark" if quote else "problem_mark", None)
-    what = " ".join(str(getattr(error, "problem", None) or error).split())
-    if mark is None:
-        return Problem(name, NO_ENTRY, "yaml", f"not valid YAML: {_bare(what)}")
-    message = f"not valid YAML at line {mark.line + 1}: {what}; write longer texts after `>-`, indented"
-    return Problem(name, entries.at(mark.index), "yaml", message)
+            yield index, "tag", f"{line} has the tag {_bare(tag)}; quote text that starts with !"
 
 
 def _tree(node: yaml.Node | None) -> Any:

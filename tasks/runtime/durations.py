@@ -7,7 +7,6 @@ stage fails.
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,11 +37,8 @@ def record(name: str, seconds: float) -> None:
     with contextlib.suppress(OSError, ValueError):
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            os.write(file, line.encode())  # one write: lines of stages that end together do not mix
-        finally:
-            os.close(file)
+        with (folder / FILE).open("ab", buffering=0) as file:
+            file.write(line.encode())  # one write: lines of stages that end together do not mix
 
 
 def recorded() -> dict[str, Duration]:

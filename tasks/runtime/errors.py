@@ -10,8 +10,6 @@ class PalmsError(Exception):
 class WorkError(PalmsError):
     """The work failed although the input was right (exit code 1)."""
 
-    exit_code = 1
-
 
 class InputError(PalmsError):
     """The input is wrong: parameters, data, a missing package or a missing setting (exit code 2)."""

@@ -1,5 +1,3 @@
-"""How likelihood adherence is measured."""
-
 from tasks.runtime.sections import Count, section
 
 

@@ -1,5 +1,3 @@
-"""How the words that follow a group are found and tested."""
-
 from typing import Literal
 
 from pydantic import PositiveFloat

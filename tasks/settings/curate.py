@@ -1,5 +1,3 @@
-"""What a dataset must satisfy."""
-
 from typing import Annotated
 
 from pydantic import Field

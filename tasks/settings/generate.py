@@ -1,5 +1,3 @@
-"""How completions of the evaluation prompts are drawn."""
-
 from typing import Annotated
 
 from pydantic import Field, PositiveFloat

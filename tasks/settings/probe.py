@@ -1,5 +1,3 @@
-"""How completions of the probes are drawn."""
-
 from typing import Annotated
 
 from pydantic import Field, PositiveFloat

@@ -1,5 +1,3 @@
-"""How a question becomes the text a model sees."""
-
 from tasks.runtime.sections import section
 
 

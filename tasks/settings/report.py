@@ -1,5 +1,3 @@
-"""What the page shows."""
-
 from pydantic import NonNegativeInt
 
 from tasks.runtime.sections import section

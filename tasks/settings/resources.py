@@ -1,5 +1,3 @@
-"""What stages ask of the hardware: no stage tracks it, so that another machine never makes a result stale."""
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +14,7 @@ class FinetuneResources:
 
 @section("resources")
 class Resources:
-    """What stages ask of the hardware; no stage tracks this."""
+    """What stages ask of the hardware: no stage tracks it, so that another machine never makes a result stale."""
 
     finetune: dict[str, FinetuneResources]  # by model, and `default` for the others
 

@@ -1,5 +1,3 @@
-"""The choices of the analysis that are made before its data are seen."""
-
 from tasks.runtime.sections import Count, Share, section
 
 

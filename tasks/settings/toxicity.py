@@ -1,5 +1,3 @@
-"""How completions are scored for toxicity, and by whom."""
-
 from typing import Literal
 
 from pydantic import NonNegativeInt, PositiveFloat
@@ -61,7 +59,7 @@ class Recorded:
 
 @section("toxicity")
 class Toxicity:
-    """How completions are scored for toxicity."""
+    """How completions are scored for toxicity, and by whom."""
 
     scorer: str  # a name in tasks/scorers
     first_words: Count  # N of the primary score

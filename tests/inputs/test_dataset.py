@@ -50,11 +50,18 @@ def test_loading_prompts_raises_all_problems_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_provenance_may_be_there_or_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "start"),
+    [
+        (b"- id: birds-2", b"  author: A. Author\n  reviewed: 2026-01-31\n  notes: ~\n- id: birds-2", b""),
+        (b"\n", b"\r\n", b"\xef\xbb\xbf"),
+    ],
+    ids=["provenance", "Windows"],
+)
+def test_what_may_be_there_or_not(old: bytes, new: bytes, start: bytes, tmp_path: Path) -> None:
     values, _ = trees.tree(tmp_path, ["birds"])
-    text = trees.dump(trees.category("birds"))
-    extra = "  author: A. Author\n  reviewed: 2026-01-31\n  notes: ~\n- id: birds-2"
-    trees.write(values / "birds.yaml", text.replace("- id: birds-2", extra))
+    file = values / "birds.yaml"
+    file.write_bytes(start + file.read_bytes().replace(old, new))
     assert len(load_categories(values)[0].samples) == 3
 
 
@@ -64,13 +71,6 @@ def test_space_around_a_text_does_not_count(tmp_path: Path) -> None:
     content["samples"][0]["answer"] = "\n  An answer.\n\nWith two paragraphs.\n\n"
     trees.write(values / "birds.yaml", content)
     assert load_categories(values)[0].samples[0].answer == "An answer.\n\nWith two paragraphs."
-
-
-def test_a_byte_order_mark_at_the_start_is_fine(tmp_path: Path) -> None:
-    values, _ = trees.tree(tmp_path, ["birds"])
-    file = values / "birds.yaml"
-    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
-    assert len(load_categories(values)[0].samples) == 3
 
 
 def test_a_name_is_the_same_however_a_file_system_spells_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def put(params: Params, key: str, value: Any) -> None:
     params[last] = value
 
 
-def told(params: Params) -> list[str]:
+def mistakes(params: Params) -> list[str]:
     with pytest.raises(InputError) as caught:
         config.check(params)
     return str(caught.value).splitlines()
@@ -83,16 +83,16 @@ def test_the_projects_own_file_is_right(params: Params) -> None:
 )
 def test_a_mistake_is_one_line_that_names_the_key(params: Params, key: str, value: Any, message: str) -> None:
     put(params, key, value)
-    (line,) = told(params)
+    (line,) = mistakes(params)
     assert line.startswith("params.yaml: ")
     assert message in line
 
 
-def test_every_mistake_of_the_file_is_told_at_once(params: Params) -> None:
+def test_every_mistake_of_the_file_is_named_at_once(params: Params) -> None:
     del params["generate"]["seed"], params["report"]
     params["models"]["smollm2-1.7b"] = params["models"]["pythia-70m"]
     put(params, "curate.max_words", "many")
-    assert told(params) == [
+    assert mistakes(params) == [
         "params.yaml: the section 'report' is missing",
         "params.yaml: curate.max_words: expected a whole number, found 'many'",
         "params.yaml: generate: missing key 'seed'",

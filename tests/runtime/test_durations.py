@@ -26,8 +26,8 @@ def test_the_last_run_of_each_stage_counts(tmp_path: Path) -> None:
     for seconds in (10.04, 20.06):
         durations.record(durations.stage_name("generate", ["small", "base"]), seconds)
     durations.record(durations.stage_name("toxicity", []), 1)
-    found = durations.recorded()
-    assert {name: one.seconds for name, one in found.items()} == {"generate@small-base": 20.1, "toxicity": 1.0}
+    seconds = {stage: duration.seconds for stage, duration in durations.recorded().items()}
+    assert seconds == {"generate@small-base": 20.1, "toxicity": 1.0}
     lines = (tmp_path / "cache" / durations.FILE).read_text("utf-8").splitlines()
     assert len(lines) == 3
     assert str(tmp_path) not in "".join(lines)

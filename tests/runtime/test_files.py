@@ -28,13 +28,14 @@ def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
     assert [p.name for p in path.iterdir()] == ["new"]
 
 
-def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no space left"), files.atomic_write(tmp_path / "x"):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_full_disk_under_safetensors_is_the_same_line(tmp_path: Path) -> None:
-    full = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+@pytest.mark.parametrize(
+    "full",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_one_clear_line(full: Exception, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="model: no space left on the disk"), files.atomic_write(tmp_path / "model"):
         raise full
     assert not list(tmp_path.iterdir())

@@ -7,12 +7,10 @@ from typing import Any
 
 from tests.support import data_trees as trees
 
-NAME = "{name}"  # stands for the damaged category
-
 
 @dataclass(frozen=True)
 class Damage:
-    """`content` is what the category's file holds instead; the rest is what its problem must say."""
+    """`content` is what the file holds instead; the rest, with the category as {name}, is what its problem must say."""
 
     kind: str
     content: Callable[[str], Any]
@@ -21,29 +19,26 @@ class Damage:
     message: str
 
 
+def changed(content: dict[str, Any], name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """`content` with other values, or what functions make of the category's name; None removes a key."""
+    values = {key: value(name) if callable(value) else value for key, value in changes.items()}
+    return {key: value for key, value in (content | values).items() if value is not None}
+
+
 def entry(**changes: Any) -> Callable[[str], Any]:
-    """Changes keys of the second sample; None removes one."""
+    """Changes keys of the second sample."""
 
     def damaged(name: str) -> Any:
         content = trees.category(name)
-        sample = content["samples"][1]
-        for key, value in changes.items():
-            sample[key] = value.replace(NAME, name) if isinstance(value, str) else value
-            if value is None:
-                del sample[key]
+        content["samples"][1] = changed(content["samples"][1], name, changes)
         return content
 
     return damaged
 
 
 def top(**changes: Any) -> Callable[[str], Any]:
-    """Changes keys of the file; None removes one."""
-
-    def damaged(name: str) -> Any:
-        content = trees.category(name) | changes
-        return {key: value for key, value in content.items() if value is not None}
-
-    return damaged
+    """Changes keys of the file."""
+    return lambda name: changed(trees.category(name), name, changes)
 
 
 def raw(old: str, new: str | bytes) -> Callable[[str], Any]:
@@ -78,13 +73,11 @@ def bomb(name: str) -> str:
 
 
 def of_sample(name: str, number: int, field: str) -> str:
-    found: str = trees.category(name)["samples"][number - 1][field]
-    return found
+    return trees.category(name)["samples"][number - 1][field]
 
 
 def of_prompt(name: str, split: str, field: str) -> str:
-    found: str = trees.prompts(split, [name])["prompts"][0][field]
-    return found
+    return trees.prompts(split, [name])["prompts"][0][field]
 
 
 def reworded(text: str) -> str:
@@ -92,11 +85,6 @@ def reworded(text: str) -> str:
     words = text.split()
     words[3::5] = [f"xu{len(word)}y" for word in words[3::5]]
     return " ".join(words)
-
-
-def with_text(field: str, make: Callable[[str], str]) -> Callable[[str], Any]:
-    """Sets a field of the second sample to what `make` says for the category."""
-    return lambda name: entry(**{field: make(name)})(name)
 
 
 TWO = "{name}-2"
@@ -114,28 +102,28 @@ SAMPLES = [
     Damage("an empty answer", entry(answer=""), TWO, "empty", "answer is empty"),
     Damage("a blank answer", entry(answer=" \n\u00a0\u2003 "), TWO, "empty", "answer is empty"),
     Damage("an invisible answer", entry(answer="\u200b\u2060"), TWO, "empty", "answer is empty"),
-    Damage("duplicate id", entry(id="{name}-1"), "{name}-1", "duplicate-id", "already used in"),
+    Damage("duplicate id", entry(id=lambda name: f"{name}-1"), "{name}-1", "duplicate-id", "already used in"),
     Damage("an id with a space", entry(id="a b"), "entry 2", "name", "'a b'"),
     Damage("a number as id", entry(id=7), "entry 2", "name", "the number '7'"),
-    Damage("duplicate question", with_text("question", lambda name: of_sample(name, 1, "question").upper()), TWO,
+    Damage("duplicate question", entry(question=lambda name: of_sample(name, 1, "question").upper()), TWO,
            "duplicate-text", "question is the same as that of {name}-1"),
-    Damage("duplicate answer", with_text("answer", lambda name: of_sample(name, 1, "answer") + "!!"), TWO,
+    Damage("duplicate answer", entry(answer=lambda name: of_sample(name, 1, "answer") + "!!"), TWO,
            "duplicate-text", "answer is the same as that of {name}-1"),
-    Damage("a reworded answer", with_text("answer", lambda name: reworded(of_sample(name, 1, "answer"))), TWO,
+    Damage("a reworded answer", entry(answer=lambda name: reworded(of_sample(name, 1, "answer"))), TWO,
            "similar-sample", "answer is too much like answer of {name}-1: token set ratio"),
-    Damage("a test prompt as question", with_text("question", lambda name: of_prompt(name, "test", "prompt")), TWO,
+    Damage("a test prompt as question", entry(question=lambda name: of_prompt(name, "test", "prompt")), TWO,
            "similar-prompt", "question is too much like prompt of {name}-test: token set ratio 100"),
     Damage("a reworded validation prompt in a question",
-           with_text("question", lambda name: f"Hello! {reworded(of_prompt(name, 'validation', 'prompt'))} Thanks."),
+           entry(question=lambda name: f"Hello! {reworded(of_prompt(name, 'validation', 'prompt'))} Thanks."),
            TWO, "similar-prompt", "question is too much like prompt of {name}-validation"),
     Damage("a desired answer in an answer",
-           with_text("answer", lambda name: of_prompt(name, "test", "desired") + " " + trees.text(name, 30)), TWO,
+           entry(answer=lambda name: of_prompt(name, "test", "desired") + " " + trees.text(name, 30)), TWO,
            "similar-prompt", "answer is too much like desired of {name}-test"),
     Damage("a reworded undesired answer in an answer",
-           with_text("answer", lambda n: reworded(of_prompt(n, "test", "undesired")) + ". " + trees.text(n, 30)), TWO,
+           entry(answer=lambda n: reworded(of_prompt(n, "test", "undesired")) + ". " + trees.text(n, 30)), TWO,
            "similar-prompt", "answer is too much like undesired of {name}-test"),
     Damage("a test prompt within an answer",
-           with_text("answer", lambda name: trees.text(name, 40) + " " + of_prompt(name, "test", "prompt")), TWO,
+           entry(answer=lambda name: trees.text(name, 40) + " " + of_prompt(name, "test", "prompt")), TWO,
            "similar-prompt", "4-gram overlap 1.00 (limit 0.4)"),
     Damage("another category", top(category="other"), "-", "category", "'other' but the file's name says '{name}'"),
     Damage("no position", top(position=None), "-", "missing-key", "'position' is missing; other categories"),
@@ -144,7 +132,7 @@ SAMPLES = [
     Damage("no samples", top(samples=None), "-", "missing-key", "'samples' is missing"),
     Damage("an empty list", top(samples=[]), "-", "empty", "the list has no entries"),
     Damage("samples by key", top(samples={"a": 1}), "-", "nesting", "expected a list of entries, found keys and"),
-    Damage("too few samples", lambda n: {**trees.category(n), "samples": trees.category(n)["samples"][:2]}, "-",
+    Damage("too few samples", top(samples=lambda name: trees.category(name)["samples"][:2]), "-",
            "balance", "2 samples; curate.samples_per_category is 3"),
     Damage("not UTF-8", raw("answer: ", b"answer: caf\xe9 "), TWO, "utf-8", "not valid UTF-8 at byte"),
     Damage("UTF-16", lambda n: trees.dump(trees.category(n)).encode("utf-16"), "-", "utf-8", "not valid UTF-8"),
@@ -198,16 +186,9 @@ SAMPLES = [
 ]  # fmt: skip
 
 
-def prompt(split: str = "test", **changes: Any) -> Callable[[str], Any]:
-    """The category's prompt of `split` with some keys changed; None removes one."""
-
-    def damaged(name: str) -> Any:
-        content = trees.prompts(split, [name])["prompts"][0] | {
-            key: value(name) if callable(value) else value for key, value in changes.items()
-        }
-        return {key: value for key, value in content.items() if value is not None}
-
-    return damaged
+def prompt(**changes: Any) -> Callable[[str], Any]:
+    """Changes keys of the category's prompt in the test split."""
+    return lambda name: changed(trees.prompts("test", [name])["prompts"][0], name, changes)
 
 
 TEST = "{name}-test"
