@@ -14,9 +14,11 @@ from tasks.text.words import count
 class Matching:
     """Answer lengths, in words, of two datasets side by side."""
 
+    samples: tuple[int, int]
     median: tuple[float, float]
     spread: tuple[float | None, float | None]  # standard deviation; None for a single sample
     median_difference: float  # as a share of the first
+    ks_statistic: float
     ks_p: float
 
 
@@ -27,10 +29,11 @@ def matching(values: Sequence[Sample], control: Sequence[Sample]) -> Matching:
     lengths could well be draws from one distribution.
     """
     a, b = [[count(sample.answer) for sample in samples] for samples in (values, control)]
+    distance, p = kolmogorov_smirnov(a, b)
     medians = (median(a), median(b))
     spreads = (stdev(a) if len(a) > 1 else None, stdev(b) if len(b) > 1 else None)
     difference = abs(medians[1] - medians[0]) / medians[0]
-    return Matching(medians, spreads, difference, kolmogorov_smirnov(a, b))
+    return Matching((len(a), len(b)), medians, spreads, difference, distance, p)
 
 
 def mismatches(lengths: Matching, rules: Curate) -> list[tuple[str, str]]:
@@ -45,8 +48,8 @@ def mismatches(lengths: Matching, rules: Curate) -> list[tuple[str, str]]:
     return problems
 
 
-def kolmogorov_smirnov(a: Sequence[float], b: Sequence[float]) -> float:
-    """The exact two-sided p of the two-sample test.
+def kolmogorov_smirnov(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """The two-sample statistic and its exact two-sided p.
 
     Written out because importing scipy.stats takes longer than the whole check. The p is the share of orders
     of the pooled sample whose path leaves the band |i/n - j/m| < D; distances are kept in units of 1/nm.
@@ -54,14 +57,14 @@ def kolmogorov_smirnov(a: Sequence[float], b: Sequence[float]) -> float:
     n, m = len(a), len(b)
     distance = max(abs(m * _up_to(a, x) - n * _up_to(b, x)) for x in {*a, *b})
     if distance == 0:
-        return 1.0
+        return 0.0, 1.0
     inside = [0] * (m + 1)
     for i in range(n + 1):
         for j in range(m + 1):
             start = i == j == 0
             paths = 1 if start else (inside[j] if i else 0) + (inside[j - 1] if j else 0)
             inside[j] = paths if abs(m * i - n * j) < distance else 0
-    return 1 - inside[m] / comb(n + m, n)
+    return distance / (n * m), 1 - inside[m] / comb(n + m, n)
 
 
 def _up_to(values: Sequence[float], limit: float) -> int:
