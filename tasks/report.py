@@ -79,7 +79,8 @@ def save_figures(folder: Path, page: Sequence[Section]) -> None:
 def save_tables(folder: Path, results: Results, left_out: Mapping[str, str]) -> None:
     """The tables of tests as they came, what this stage measured, and what the page left out, unrounded."""
     folder.mkdir()
-    measured = {"arms": results.arms, "prompts": results.prompts}
+    of_prompts = results.prompts.drop(columns=["similarity", "sample_id", "nearest"])
+    measured = {"arms": results.arms, "prompts": of_prompts}
     words = {f"words-{name}": table for name, table in results.study.words.items()}
     tables = {name: csv_text(table) for name, table in {**results.study.tables, **words, **measured}.items()}
     for name, text in {**left_out, **tables}.items():

@@ -1,6 +1,5 @@
 """What the results do not show, said beside them: limits of the measures, the scorer, the sample, the design."""
 
-from tasks.reporting.data.measures import rated
 from tasks.reporting.data.study import Study
 from tasks.reporting.findings.effects import ALL
 from tasks.reporting.words.sentences import say
@@ -31,7 +30,7 @@ def _measures(study: Study) -> list[tuple[str, str]]:
         return []
     ratings = [
         (metric_of(name, study.config.primary).label, part["score"].notna().sum(), len(part))
-        for name, part in rated(study).items()
+        for name, part in study.rated.items()
     ]
     return [_limit("likelihood", ratings)]
 
@@ -46,7 +45,7 @@ def _toxicity(study: Study) -> list[tuple[str, str]]:
 
 
 def _design(study: Study) -> list[tuple[str, str]]:
-    contrasts, test = study.tables["contrasts"], [p for p in study.prompts.values() if p.split == "test"]
+    contrasts, test = study.tables["contrasts"], study.test_prompts
     main = contrasts[(contrasts["metric"] == study.config.primary) & (contrasts["category"] == ALL)]
     about_dataset = len(main) > 0 and main["estimand"].str.startswith("the dataset").all()
     window = _limit("window", len(test), len({prompt.category for prompt in test}))

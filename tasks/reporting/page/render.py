@@ -8,9 +8,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from tasks.reporting.findings.cooccurrence import WordTable
 from tasks.reporting.page.section import Results, Section
-from tasks.reporting.tables.tables import Table
+from tasks.reporting.page.words import WordTable
+from tasks.reporting.tables.tables import Table, csv_address
 from tasks.reporting.words.sentences import environment as templates
 from tasks.reporting.words.text import safe
 from tasks.runtime.errors import WorkError
@@ -64,7 +64,7 @@ def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[
 
 def _environment(budget: Budget) -> jinja2.Environment:
     environment = templates(_HERE, autoescape=True)
-    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe}
+    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe, "csv_address": csv_address}
     return environment
 
 
@@ -84,7 +84,7 @@ def _render(environment: jinja2.Environment, results: Results, sections: Sequenc
 def _shared(results: Results) -> dict[str, Any]:
     """What every template reads."""
     study = results.study
-    test = [prompt.category for prompt in study.prompts.values() if prompt.split == "test"]
+    test = [prompt.category for prompt in study.test_prompts]
     return {
         "study": study,
         "models": study.models,

@@ -34,11 +34,6 @@ class Table:
     rows: Sequence[Sequence[Entry]]
     csv: str  # the whole unrounded table
 
-    @property
-    def address(self) -> str:
-        """The CSV as a data: address, so that it travels with the page."""
-        return csv_address(self.csv)
-
 
 def shown(
     name: str, caption: str, data: pd.DataFrame, columns: Sequence[Column], whole: pd.DataFrame | None = None
@@ -90,7 +85,7 @@ def _kind(values: "pd.Series[Any]") -> Kind:
 
 
 def csv_address(text: str) -> str:
-    """CSV as a data: address."""
+    """CSV as a data: address, so that it travels with the page."""
     return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
