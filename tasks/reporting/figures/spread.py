@@ -82,7 +82,7 @@ def ratings(study: Study, metric: Metric, scores: pd.DataFrame) -> Figure:
             for place, name in enumerate(study.named):
                 bars = [middle + (place - (len(study.named) - 1) / 2) * width for middle in range(len(steps))]
                 heights = [shares.get((model, name, step), 0.0) for step in steps]
-                axes.bar(bars, heights, 0.9 * width, **_bar(study, name), label=look.label(name))
+                axes.bar(bars, heights, 0.9 * width, **_bar(study, name), label=look.style(name)["label"])
             axes.set(ylabel="share of ratings", title=model if len(study.models) > 1 else "")
         shared_legend(figure, grid[0, 0], columnspacing=1)
         grid[-1, 0].set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
@@ -122,7 +122,7 @@ def lengths(study: Study) -> Figure:
     with canvas(2.7) as (figure, axes):
         for place, name in enumerate(study.named):
             words = np.sort(table.loc[table["dataset"] == name, "words"].to_numpy(float))
-            style: dict[str, Any] = {"color": look.colour(name), "label": look.label(name), "linewidth": 1.6}
+            style: dict[str, Any] = {"color": look.colour(name), "label": look.style(name)["label"], "linewidth": 1.6}
             shares = np.arange(1, len(words) + 1) / max(len(words), 1)
             axes.step(words, shares, where="post", linestyle=LINES[place % 4], **style)
         axes.set(xlabel="words in a completion", ylabel="share of completions\nof at most this length", ylim=(0, 1.02))

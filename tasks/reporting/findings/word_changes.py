@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.reporting.data.study import Study
-from tasks.reporting.findings.comparison import Comparison, Row
+from tasks.reporting.findings.comparison import Comparison
 from tasks.reporting.words.sentences import phrase, say
 from tasks.reporting.words.terms import known
 
@@ -50,20 +50,20 @@ def changes_of(study: Study, family: str, dataset: str) -> list[Change]:
     rows = {(row["model"], row["arm"]): row for row in table[table["family"] == family].to_dict("records")}
     confidence, several = float(study.words_used["confidence"]), len(arms) > 1
     places = {(model, arm): f"{arm} at {model}" if several else model for model in study.models for arm in arms}
-    return [_change(rows[key], where, confidence) for key, where in places.items() if key in rows]
-
-
-def _change(row: Row, where: str, confidence: float) -> Change:
-    return Change.of(
-        row,
-        correction="Benjamini-Hochberg" if known(row["m"]) and row["m"] > 1 else None,
-        confidence=confidence,
-        unit="bits",
-        where=where,
-        verdict=row["verdict"],
-        least_n=int(row["least_n"]),
-        least=f"of {row['least_arm']} at {row['model']} for “{row['least_group']}”",
-    )
+    return [
+        Change.of(
+            row,
+            correction="Benjamini-Hochberg" if known(row["m"]) and row["m"] > 1 else None,
+            confidence=confidence,
+            unit="bits",
+            where=where,
+            verdict=row["verdict"],
+            least_n=int(row["least_n"]),
+            least=f"of {row['least_arm']} at {row['model']} for “{row['least_group']}”",
+        )
+        for checkpoint, where in places.items()
+        if (row := rows.get(checkpoint))
+    ]
 
 
 def told(changes: Sequence[Change], dataset: str, needed: int) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import re
@@ -15,10 +16,12 @@ from typing import Any
 import psutil
 
 from tasks.reporting.page.section import Results, Section
-from tasks.runtime.durations import recorded
+from tasks.runtime.durations import recorded, stage_name
+from tasks.runtime.files import read_yaml
 from tasks.runtime.units import duration
 from tasks.settings.sweep import Sweep
 
+GRAPH = Path("dvc.yaml")
 PACKAGES = (
     "torch transformers accelerate deepspeed datasets pandas numpy scipy pingouin statsmodels matplotlib jinja2 dvc "
     "prefect palms"
@@ -62,14 +65,19 @@ def data_hashes(datasets: Path, prompts: Path, arms: Sequence[str]) -> list[tupl
 
 
 def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """(stage, how long its last run took, when that ended) for the stages of the ladder that ran in this working tree,
-    in the order of their first runs; but for the report, which is not done yet."""
-    of_ladder = {"", *sweep.models, *sweep.tuned, *(f"{model}-{arm}" for model in sweep.models for arm in sweep.arms)}
-    return [
-        (stage, duration(last.seconds), f"{last.at} UTC")
-        for stage, last in recorded().items()
-        if stage.partition("@")[2] in of_ladder and stage != "report"
-    ]
+    """(stage, how long its last run took in this working tree, when that ended) for the stages of the ladder, in
+    dvc.yaml's order; but for the report, which is not done yet. Nothing where there is no graph to read."""
+    chosen = {"${arms}": sweep.tuned, "${sweep.models}": sweep.models, "${sweep.tuned}": sweep.tuned}
+    chosen |= {"${sweep.arms}": sweep.arms}
+    last, rows = recorded(), []
+    stages = read_yaml(GRAPH)["stages"] if GRAPH.is_file() else {}
+    for stage, stanza in stages.items():
+        lists = [stanza["foreach"]] if "foreach" in stanza else stanza.get("matrix", {}).values()
+        for names in itertools.product(*(chosen.get(each, ()) if isinstance(each, str) else each for each in lists)):
+            name = stage_name(stage, map(str, names))
+            run = last.get(name)
+            rows.append((name, duration(run.seconds), f"{run.at} UTC") if run else (name, "not recorded", ""))
+    return [row for row in rows if row[0] != "report"]
 
 
 def machine() -> list[tuple[str, str]]:

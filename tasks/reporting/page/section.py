@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import Figure
-from tasks.reporting.findings.effects import Effect
+from tasks.reporting.findings.effects import Effect, chosen
 from tasks.reporting.findings.main import Findings, findings
 from tasks.reporting.tables.tables import Table
 from tasks.reporting.words.terms import LIKELIHOOD, Metric, metric_of
@@ -59,13 +59,13 @@ class Results:
         """Target against control, target against base and control against base over all prompts, at every model."""
         base, control, target = self.study.trio
         pairs = ((target, control), (target, base), (control, base))
-        return [effect for a, b in pairs for effect in self.found.of(metric.name, a, b)]
+        return [effect for a, b in pairs for effect in chosen(self.found.effects, metric.name, a, b)]
 
 
 @dataclass(frozen=True)
 class Section:
     """A section of the page. Its template is `<name>.html.j2`, which reads `figures` and `tables` by their names, the
-    keys of `content`, and what every template reads (`render.shared`)."""
+    keys of `content`, and what every template reads (`render._render`)."""
 
     name: str  # its id
     entry: str  # in the navigation

@@ -72,7 +72,10 @@ def tables(results: Results) -> Iterator[Table]:
     yield _tests("lengths", "Differences in length, in words", study.measured["lengths"], differences, study)
     caption = "The main effects without the nearest quarter"
     yield _tests("without-nearest", caption, study.measured["without_nearest"], columns(BRIEF), study)
-    yield shown("prompts", "Every test prompt", results.prompts, _prompt_columns(study))
+    scores = [Column(name, name, "signed") for name in study.named]
+    scores.append(Column("effect", f"{study.config.target} − {study.config.control}", "signed"))
+    headings = (*columns("model prompt_id category"), *scores, *columns("similarity sample_id"))
+    yield shown("prompts", "Every test prompt", results.prompts, headings)
     if len(variance := study.tables.get("variance", pd.DataFrame())):
         headings = columns(VARIANCE, reason="why not")
         yield _tests("variance", "Where the noise comes from, and what could be found", variance, headings, study)
@@ -87,12 +90,6 @@ def _tests(name: str, caption: str, table: pd.DataFrame, headings: tuple[Column,
     if "metric" in table:
         read["metric"] = [metric_of(name, study.config.primary).label for name in table["metric"]]
     return shown(name, caption, read, headings, table)
-
-
-def _prompt_columns(study: Study) -> list[Column]:
-    scores = [Column(name, name, "signed") for name in study.named]
-    gain = Column("effect", f"{study.config.target} − {study.config.control}", "signed")
-    return [*columns("model prompt_id category"), *scores, gain, *columns("similarity sample_id")]
 
 
 def others(study: Study) -> list[Table]:

@@ -48,8 +48,8 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class WordTable:
-    """Favoured words at one model. A row has a group and, for each arm, its words, the most favoured first, or why there
-    are none."""
+    """Favoured words at one model: a row has a group and, for each arm, its words, the most favoured first, or why
+    there are none."""
 
     name: str
     caption: str
