@@ -182,11 +182,12 @@ def tables(
 def read_csv(path: Path, stage: str, **options: Any) -> pd.DataFrame:
     """A table that the stage made, empty where it has not even columns. Raises InputError if there is none."""
     try:
-        return pd.read_csv(path, **options)
+        table: pd.DataFrame = pd.read_csv(path, **options)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `dvc repro {stage}` makes it") from None
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
+    return table
 
 
 def of_ladder(table: pd.DataFrame, ladder: Sequence[Checkpoint]) -> pd.DataFrame:
@@ -195,4 +196,5 @@ def of_ladder(table: pd.DataFrame, ladder: Sequence[Checkpoint]) -> pd.DataFrame
     if not keys:
         return table
     keep = {tuple(getattr(checkpoint, key) for key in keys) for checkpoint in ladder}
-    return table[[row in keep for row in table[keys].itertuples(index=False, name=None)]].reset_index(drop=True)
+    on_ladder = [row in keep for row in table[keys].itertuples(index=False, name=None)]
+    return table[pd.Series(on_ladder, table.index, dtype=bool)].reset_index(drop=True)
