@@ -107,8 +107,9 @@ def test_a_difference_of_unknown_direction_is_not_told_as_not_shown():
 
 def test_a_confidence_level_keeps_its_digits():
     (effect,) = effects(row())
-    assert dataclasses.replace(effect, confidence=0.995).interval == "99.5% interval 0.100 to 0.300"
-    assert dataclasses.replace(effect, confidence=1 - (1 - 0.95)).interval == "95% interval 0.100 to 0.300"
+    described = [dataclasses.replace(effect, confidence=level).described for level in (0.995, 1 - (1 - 0.95))]
+    assert "(99.5% interval 0.100 to 0.300;" in described[0]
+    assert "(95% interval 0.100 to 0.300;" in described[1]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 
 import dataclasses
 import itertools
+import json
 import random
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from tasks.inputs.probes import Family
 from tasks.report import COMMAND, main
 from tasks.runtime import config
 from tasks.runtime.command import Job
-from tasks.runtime.files import write_json, write_jsonl
+from tasks.runtime.files import write_json, write_jsonl, write_text
 from tasks.settings.capability import Capability
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
@@ -190,13 +191,11 @@ def _completions(
 ) -> list[dict[str, Any]]:
     rows = []
     for checkpoint in ladder:
-        own = [
-            _completion(checkpoint, prompt, sample, texts)
-            for prompt in prompts
-            for sample in range(3 if prompt.split == "test" else 1)
-        ]
-        write_jsonl(folder / checkpoint.model / f"{checkpoint.arm}.jsonl", own)
-        rows += own
+        drawn = [(prompt, sample) for prompt in prompts for sample in range(3 if prompt.split == "test" else 1)]
+        completions = [_completion(checkpoint, prompt, sample, texts) for prompt, sample in drawn]
+        path = folder / checkpoint.model / f"{checkpoint.arm}.jsonl"
+        write_text(path, "".join(json.dumps(row) + "\n" for row in completions))  # escaped: UTF-8 has no surrogates
+        rows += completions
     return rows
 
 
@@ -208,18 +207,10 @@ def _completion(checkpoint: Checkpoint, prompt: Prompt, sample: int, texts: Sequ
     text = "" if odd < 0.02 else " ".join(["again and again and"] * 8) if odd < 0.06 else text
     if texts and sample == 0:
         text = texts[draw.randrange(len(texts))]
-    return {
-        "model": checkpoint.model,
-        "arm": checkpoint.arm,
-        "category": prompt.category,
-        "prompt_id": prompt.id,
-        "split": prompt.split,
-        "sample": sample,
-        "prompt": prompt.prompt,
-        "completion": text,
-        "finish_reason": "length" if draw.random() < 0.3 else "stop",
-        "tokens": length,
-    }
+    finish = "length" if draw.random() < 0.3 else "stop"
+    keys = {"model": checkpoint.model, "arm": checkpoint.arm, "category": prompt.category, "prompt_id": prompt.id}
+    keys |= {"split": prompt.split, "prompt": prompt.prompt}
+    return keys | {"sample": sample, "completion": text, "finish_reason": finish, "tokens": length}
 
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:

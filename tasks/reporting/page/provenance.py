@@ -82,13 +82,16 @@ def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
 
 def machine() -> list[tuple[str, str]]:
     """Date, code, Python, packages and hardware of the run that made the page; never its name or its folders."""
+    processors = _facts(Path("/proc/cpuinfo"), "model name")
+    drivers = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))  # importing torch would take seconds
+    accelerators = [name for file in drivers for name in _facts(file, "Model")]
     facts = [
         ("made on", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("code", _commit()),
         ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
-        ("processor", f"{_processor()}, {os.cpu_count()} cores"),
+        ("processor", f"{processors[0] if processors else platform.machine()}, {os.cpu_count()} cores"),
         ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
-        ("accelerator", ", ".join(_accelerators()) or "none seen"),
+        ("accelerator", ", ".join(accelerators) or "none seen"),
         ("packages", ", ".join(f"{name} {version}" for name, version in _versions())),
     ]
     return [(name, value) for name, value in facts if value]
@@ -113,17 +116,6 @@ def _commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return f"commit {head.stdout.strip()}{' with uncommitted changes' if clean.returncode else ''}"
-
-
-def _processor() -> str:
-    names = _facts(Path("/proc/cpuinfo"), "model name")
-    return names[0] if names else platform.machine()
-
-
-def _accelerators() -> list[str]:
-    """Names of NVIDIA devices, from the driver: importing torch for this would take seconds."""
-    files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    return [name for file in files for name in _facts(file, "Model")]
 
 
 def _facts(file: Path, key: str) -> list[str]:

@@ -27,7 +27,7 @@ def sections(results: Results) -> list[Section]:
         words.section(results),
         samples.section(results),
         Section("published", "Published claims", "The published claims, one by one", claims),
-        Section("limits", "Limits", "What this does not show", {"limits": limits(results.study)}),
+        Section("limits", "Limits", "What this does not show", {"limits": list(limits(results.study))}),
         statistics.section(results),
         revision.section(results),
         choices.section(results),
