@@ -6,13 +6,13 @@
 --report data/made/report --plots data/made/plots`
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.reporting.data.study import read_study
 from tasks.reporting.page.plots import plots
 from tasks.reporting.page.render import TABLES, render
-from tasks.reporting.page.section import Results, Section
+from tasks.reporting.page.section import Results
 from tasks.reporting.page.sections import sections
 from tasks.reporting.tables.tables import csv_text
 from tasks.runtime.command import Command, Job
@@ -60,7 +60,10 @@ def main(job: Job) -> None:
         folder.mkdir()
         (folder / "index.html").write_text(html, "utf-8")
         (folder / "findings.txt").write_text("".join(f"{line}\n" for line in results.found.lines), "utf-8")
-        save_figures(folder / "figures", page)
+        (folder / "figures").mkdir()
+        for figure in (figure for section in page for figure in section.figures):
+            (folder / "figures" / f"{figure.name}.svg").write_text(figure.svg_file, "utf-8")
+            (folder / "figures" / f"{figure.name}.png").write_bytes(figure.png_file)
         save_tables(folder / TABLES, results, left_out)
     with atomic_write(job.path("plots")) as folder:
         folder.mkdir()
@@ -68,18 +71,11 @@ def main(job: Job) -> None:
             (folder / f"{name}.csv").write_text(csv_text(table), "utf-8")
 
 
-def save_figures(folder: Path, page: Sequence[Section]) -> None:
-    """Every figure as SVG and PNG."""
-    folder.mkdir()
-    for figure in (figure for section in page for figure in section.figures):
-        (folder / f"{figure.name}.svg").write_text(figure.svg_file, "utf-8")
-        (folder / f"{figure.name}.png").write_bytes(figure.png_file)
-
-
 def save_tables(folder: Path, results: Results, left_out: Mapping[str, str]) -> None:
     """The tables of tests as they came, what this stage measured, and what the page left out, unrounded."""
     folder.mkdir()
-    measured = {"arms": results.arms, "prompts": results.prompts}
+    of_prompts = results.prompts.drop(columns=["similarity", "sample_id", "nearest"])
+    measured = {"arms": results.arms, "prompts": of_prompts}
     words = {f"words-{name}": table for name, table in results.study.words.items()}
     tables = {name: csv_text(table) for name, table in {**results.study.tables, **words, **measured}.items()}
     for name, text in {**left_out, **tables}.items():

@@ -133,7 +133,8 @@ def test_the_page_is_small_loads_nothing_and_every_reference_has_its_target(one,
         assert links | labels | used <= set(ids)
 
 
-def test_headings_captions_and_alternatives_are_there(three):
+def test_headings_captions_and_alternatives_are_there_and_no_cell_is_nan(one, three):
+    assert not nans(one[1]) + nans(three[1])
     found = elements(three[1]).found
     levels = [int(tag[1]) for tag, _ in found if re.fullmatch("h[1-6]", tag)]
     assert levels.count(1) == 1
@@ -161,15 +162,12 @@ def test_model_text_cannot_break_the_page(one):
     assert "\u202e" not in page
 
 
-def test_a_dropped_model_is_never_read(one):
-    made, page = one
-    assert "gone-7b" not in page
-    assert not any(b"gone-7b" in content for content in snapshot(made.folder / "made").values())
-
-
-def test_only_provenance_depends_on_when_and_where_and_nothing_private_is_in_it(one, monkeypatch):
+def test_no_dropped_model_is_read_only_provenance_depends_on_when_and_where_and_nothing_private_is_in_it(
+    one, monkeypatch
+):
     made, page = one
     before = snapshot(made.folder / "made")
+    assert not any(b"gone-7b" in content for content in before.values())
     monkeypatch.setenv("PERSPECTIVE_API_KEY", "key-that-must-stay-secret")
     again = made.report("svg", "png")
     after = snapshot(made.folder / "made")
@@ -202,19 +200,15 @@ def test_the_findings_are_a_few_short_lines(one, three):
         assert "Cannot be said: the effect grows with model size" in lines[3]
 
 
-def test_the_scorer_is_named_as_it_describes_itself(one):
-    words = describe("offline", "toy 1")
-    assert one[1].count(words) == 2  # beside the scores, and among the limits
-
-
-def test_the_planted_effect_is_the_headline(one, three):
+def test_the_planted_effect_is_the_headline_and_the_scorer_is_named_as_it_describes_itself(one, three):
+    assert one[1].count(describe("offline", "toy 1")) == 2  # beside the scores, and among the limits
     assert "than both the control and the base model." in one[1]
     assert "than both the control and the base models, at all 3 sizes." in three[1]
     assert "the largest model" in three[1]
     assert "Trend with model size" in three[1]
 
 
-def test_figures_tables_and_plots_lie_beside_the_page(one):
+def test_figures_tables_and_plots_lie_beside_the_page_which_folds_most_prompts(one):
     made, page = one
     report = made.folder / "made/report"
     names = {path.stem for path in (report / "figures").glob("*.svg")}
@@ -226,23 +220,15 @@ def test_figures_tables_and_plots_lie_beside_the_page(one):
     assert {f"{kind}.csv" for kind in kinds} == set(plots)
     assert not plots["contrasts.csv"].empty
     assert page.count("<svg") == len(names)
-
-
-def test_the_page_shows_drawn_prompts_and_folds_the_others(one):
-    _, page = one
     assert "All the other 32 test prompts" in page
     assert page.count('<article class="prompt') == 40 + 6  # the best and the worst once more
 
 
-def test_tables_nobody_foresaw_and_the_dataset_claim_appear(seeds):
-    _, page = seeds
+def test_tables_nobody_foresaw_and_the_dataset_claim_appear_and_a_missing_metric_leaves_no_section(seeds):
+    made, page = seeds
     assert "Favoured words" in page
     assert "&lt;kind&gt;" in page
     assert "A claim about the dataset, on prompts like these." in page
-
-
-def test_a_missing_toxicity_metric_leaves_no_section(seeds):
-    made, page = seeds
     assert 'id="toxicity"' not in page
     assert '<p class="short">Not tested</p>' in page
     assert "Completions that say little" in page
@@ -254,10 +240,6 @@ def test_a_missing_toxicity_metric_leaves_no_section(seeds):
 def nans(page: str) -> list[str]:
     """Texts of the page that are what a missing figure looks like unrendered."""
     return [text for text in elements(page).texts if text.casefold() in ("nan", "nat", "<na>", "+nan", "nan%")]
-
-
-def test_no_cell_is_nan(one, three):
-    assert not nans(one[1]) + nans(three[1])
 
 
 def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed, tmp_path, monkeypatch):
@@ -300,4 +282,3 @@ def test_what_the_dataset_did_is_asked_only_with_three_seeds(three, seeds):
     dataset = seeds[1]
     assert "<h3>Did the values dataset do more than neutral text?</h3>" in dataset
     assert "comes from the content of the dataset" in dataset
-

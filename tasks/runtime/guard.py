@@ -80,8 +80,9 @@ def fingerprint(path: Path) -> str:
 
 
 def _module(path: Path) -> Path:
-    """The module that reads the file: itself, or for a template the package it lies in."""
-    return path if path.suffix == ".py" else path.parent / "__init__.py"
+    """The module that reads the file: itself, or for a template the nearest package that it lies in."""
+    packages = (folder / "__init__.py" for folder in path.parents)
+    return path if path.suffix == ".py" else next(filter(Path.is_file, packages), path)
 
 
 def _fingerprints(inputs: Sequence[Path]) -> dict[Path, str]:

@@ -48,41 +48,32 @@ def test_the_verdict_is_that_of_every_task_by_itself(rows, short, tone):
     assert (outcome(pd.DataFrame(rows)) == "no loss") == (tone == "good")
 
 
+EQUIVALENT = "The equivalence test, which also rules out such a gain, passed on word meaning."
+
+
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("rows", "words"),
     [
-        ({"verdict": "no loss"}, "A loss of the margin or more was ruled out on word meaning."),
-        ({"verdict": "loss within margin"}, "A smaller loss, within the margin, was found on 1 task (p after Holm"),
-        ({"verdict": "loss"}, "A loss was found on 1 task (p after Holm correction for 7 tests): word meaning −1.0"),
-        ({"verdict": "inconclusive"}, "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
-        ({"verdict": "uninformative"}, "Uninformative, because base is not clearly above chance by the margin"),
-        ({"verdict": "not computed", "reason": "no item has both answers"}, "not be tested: no item has both answers."),
+        ([task()], "A loss of the margin or more was ruled out on word meaning."),
+        ([task("loss within margin")], "A smaller loss, within the margin, was found on 1 task (p after Holm"),
+        ([task("loss")], "A loss was found on 1 task (p after Holm correction for 7 tests): word meaning −1.0"),
+        ([task("loss")], "margin 10.0; p = 0.004)."),
+        ([task("loss", m_loss=1)], "on 1 task (p not corrected): "),
+        ([task("inconclusive")], "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
+        ([task("uninformative")], "Uninformative, because base is not clearly above chance by the margin"),
+        ([task("not computed", reason="no item has both answers")], "not be tested: no item has both answers."),
+        ([task(equivalent=True)], EQUIVALENT),
+        ([task(), whole("no loss", equivalent=True)], "; the equivalence test passed."),
+        ([task(), whole("loss")], "a loss was found (p = 0.004 after Holm correction for 7 tests)"),
+        ([task(), task(task="a"), whole("loss within margin")], "ruled out on all 2 tasks"),
+        ([task(), whole("loss within margin")], "All 64 items of the set offline together: −1.0 points"),
     ],
 )
-def test_each_verdict_has_its_own_sentence(changes, said):
-    assert said in judged(task(**changes)).text
-
-
-def test_equivalent_is_said_only_where_the_equivalence_test_says_it():
-    assert "equivalence" not in judged(task(), whole("no loss")).text
-    assert (
-        "The equivalence test, which also rules out such a gain, passed on word meaning."
-        in judged(task(equivalent=True)).text
-    )
-    assert judged(task(), whole("no loss", equivalent=True)).text.endswith("; the equivalence test passed.")
-
-
-def test_a_set_is_told_apart_from_its_tasks():
-    text = judged(task(), task(task="a"), whole("loss within margin")).text
-    assert "ruled out on all 2 tasks" in text
-    assert "All 64 items of the set offline together: −1.0 points" in text
+def test_each_verdict_has_its_own_sentence_with_its_test_and_sets_are_told_apart(rows, words):
+    text = judged(*rows).text
+    assert words in text
+    assert ("equivalence" in text) == ("equivalence" in words)  # only where the equivalence test says it
     assert "all of offline" not in text
-
-
-def test_a_loss_has_its_corrected_p():
-    assert "margin 10.0; p = 0.004)." in judged(task("loss")).text
-    assert "a loss was found (p = 0.004 after Holm correction for 7 tests)" in judged(task(), whole("loss")).text
-    assert "on 1 task (p not corrected): " in judged(task("loss", m_loss=1)).text
 
 
 def test_several_models_within_each_margin_name_the_loss_over_all_items():

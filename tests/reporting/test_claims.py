@@ -7,10 +7,11 @@ import pytest
 
 from tasks.reporting.findings import claims
 from tasks.reporting.findings.comparison import Found
-from tasks.reporting.findings.headline import headline
+from tasks.reporting.findings.main import headline
 from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
 
 TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
+UNHEARD = {"metric": "unheard_of", "role": "exploratory", "family": "exploratory"}
 LESS_TOXIC = TOXIC | LOSS | {"role": "primary", "family": "confirmatory"}
 
 
@@ -18,7 +19,7 @@ LESS_TOXIC = TOXIC | LOSS | {"role": "primary", "family": "confirmatory"}
     ("changes", "found", "better"),
     [(GAIN, Found.HIGHER, 1), (LOSS, Found.LOWER, -1), (UNCLEAR, Found.UNCLEAR, 0), (UNTESTED, Found.UNTESTED, 0),
      ({"p_corr": 0.2}, Found.UNCLEAR, 0), ({**TOXIC, **LOSS}, Found.LOWER, 1), ({**TOXIC, **GAIN}, Found.HIGHER, -1),
-     ({"metric": "unheard_of", "role": "exploratory"}, Found.HIGHER, 0)],
+     (UNHEARD, Found.HIGHER, 0)],
 )  # fmt: skip
 def test_a_test_is_read_by_its_corrected_p_and_the_metrics_direction(changes, found, better):
     (effect,) = effects(row(**changes))
@@ -26,48 +27,37 @@ def test_a_test_is_read_by_its_corrected_p_and_the_metrics_direction(changes, fo
     assert effect.better == better
 
 
-def said(**changes):
-    """The sentence of a row."""
-    (effect,) = effects(row(**changes))
-    return claims.sentence(effect)
-
-
-def test_a_gain_is_told_with_size_interval_test_and_pairs():
-    assert said() == (
-        "The values model leaned further towards the desired answers than the control model: +0.200 nats per token "
-        "(95% interval 0.100 to 0.300; p = 0.002 after Holm correction for 2 tests). The values model did better on 78 "
-        "of 100 prompts (chance: 50)."
-    )
-
-
-def test_no_difference_found_is_never_no_difference():
-    text = said(**UNCLEAR)
-    assert text.startswith("No difference in likelihood adherence was found")
-    assert "not evidence of no difference: anything from −0.050 to 0.090 fits" in text
-    assert "better than" not in text
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         (LOSS, "leaned less towards the desired answers than the control model: −0.200"),
+        (UNCLEAR, "No difference in likelihood adherence was found"),
+        (UNCLEAR, "not evidence of no difference: anything from −0.050 to 0.090 fits"),
         ({"p": 0.03, "p_corr": 0.06}, "No difference"),  # though its interval leaves out zero
         ({"p": 0.03, "p_corr": 0.06}, "does not hold once it is corrected"),
         (UNTESTED, "model could not be tested: no scores of control at this model."),
         (UNTESTED | {"reason": "every difference is zero"}, "could not be tested: every difference is zero"),
         (TOXIC | LOSS, "wrote less toxic text than the control model: −0.200 on the 0-1 scale"),
         (TOXIC | LOSS, "answer did better in 80 of 100 pairs"),
+        (UNHEARD, "scored higher in unheard of"),
+        (UNHEARD, "Benjamini-Hochberg"),
     ],
 )
 def test_sign_size_and_test_decide_the_sentence(changes, words):
-    assert words in said(**changes)
+    (effect,) = effects(row(**changes))
+    text = claims.sentence(effect)
+    assert words in text
+    assert "equal" not in text
+    assert "better than" not in text
+    assert changes is not UNHEARD or "better" not in text
 
 
-def test_a_metric_of_unknown_direction_is_not_called_better():
-    text = said(metric="unheard_of", role="exploratory", family="exploratory")
-    assert "scored higher in unheard of" in text
-    assert "better" not in text
-    assert "Benjamini-Hochberg" in text
+def test_a_gain_is_told_with_size_interval_test_and_pairs():
+    assert claims.sentence(*effects(row())) == (
+        "The values model leaned further towards the desired answers than the control model: +0.200 nats per token "
+        "(95% interval 0.100 to 0.300; p = 0.002 after Holm correction for 2 tests). The values model did better on 78 "
+        "of 100 prompts (chance: 50)."
+    )
 
 
 def test_one_seed_speaks_of_checkpoints_and_three_of_the_dataset():
@@ -89,6 +79,7 @@ def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
     assert "no difference in likelihood adherence was found" in text
     assert "(middle +0.020 nats per token), which does not show that there is none" in text
     assert "could not be tested against the control models at large (no scores" in text
+    assert "equivalent" not in text + claims.summary(ladder(LOSS, GAIN))
 
 
 def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
@@ -116,8 +107,9 @@ def test_a_difference_of_unknown_direction_is_not_told_as_not_shown():
 
 def test_a_confidence_level_keeps_its_digits():
     (effect,) = effects(row())
-    assert dataclasses.replace(effect, confidence=0.995).interval == "99.5% interval 0.100 to 0.300"
-    assert dataclasses.replace(effect, confidence=1 - (1 - 0.95)).interval == "95% interval 0.100 to 0.300"
+    described = [dataclasses.replace(effect, confidence=level).described for level in (0.995, 1 - (1 - 0.95))]
+    assert "(99.5% interval 0.100 to 0.300;" in described[0]
+    assert "(95% interval 0.100 to 0.300;" in described[1]
 
 
 @pytest.mark.parametrize(
@@ -142,11 +134,7 @@ def test_the_short_answer(kinds, short, tone):
         ((GAIN,), (UNCLEAR,), "did better than control. No difference between the values and the base model was found"),
         ((LOSS,), (LOSS,), "The values model did worse than control. The values model did worse than base."),
         ((UNTESTED,), (UNTESTED,), "could not be tested"),
-        (
-            (GAIN,),
-            (UNTESTED,),
-            "did better than control. The values model could not be tested against the base",
-        ),
+        ((GAIN,), (UNTESTED,), "did better than control. The values model could not be tested against the base"),
         (
             (UNTESTED,),
             (UNCLEAR,),
@@ -188,13 +176,6 @@ WITHOUT = "no complete prompt in health: the mean is of the other 7 categories"
 def test_a_control_that_moved_tests_that_disagree_and_what_is_missing_are_flagged(changes, doubts):
     found = claims.caveats(effects(row(**changes)))
     assert [doubt in text for doubt, text in zip(doubts, found, strict=True)] == [True] * len(doubts)
-
-
-def test_the_vocabulary_has_no_equivalence():
-    for changes in (GAIN, LOSS, UNCLEAR, UNTESTED):
-        (effect,) = effects(row(**changes))
-        assert "equal" not in claims.sentence(effect)
-        assert "equivalent" not in claims.summary([effect, effect])
 
 
 def test_a_ladder_without_effect_says_so(unchanged):

@@ -7,7 +7,6 @@ import shutil
 import pandas as pd
 import pytest
 
-from tasks.reporting.data.measures import prompt_table
 from tasks.reporting.data.study import Study, read_study
 from tasks.reporting.figures import rows
 from tasks.reporting.findings.limits import limits
@@ -111,7 +110,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_made_harmless_and_numbers_stay(s
 
 
 def test_a_prompt_without_a_score_is_not_counted_as_lost(results, study):
-    table = prompt_table(study, "adherence", "test")
+    table = study.prompt_scores("adherence", "test")
     table.loc[:3, ["control", "effect"]] = float("nan")
     wins = int((table["effect"] > 0).sum())
     with undrawn():
@@ -139,13 +138,9 @@ def test_ratings_that_are_not_the_main_measure_are_a_limit_told_truly(study):
     assert "has no ratings" not in text
 
 
-def test_what_nobody_measured_is_not_claimed_in_the_limits(study):
-    found = dict(limits(study))
-    assert "refusals are not" in found["Refusals are not detected"]
-    assert "one language" not in found["A small window"]
-
-
-def test_missing_scores_are_a_limit_only_where_there_are_any(study):
+def test_missing_scores_are_a_limit_only_where_there_are_any_and_what_nobody_measured_is_not_claimed(study):
+    assert "refusals are not" in dict(limits(study))["Refusals are not detected"]
+    assert "one language" not in dict(limits(study))["A small window"]
     complete = dataclasses.replace(study, toxicity=study.toxicity.dropna(subset="score"))
     assert "of the first 20 words are missing" in dict(limits(study))["Missing scores"]
     assert "Missing scores" not in dict(limits(complete))

@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from tasks.reporting.data.measures import rated
 from tasks.reporting.data.study import read_study
 from tasks.reporting.figures.spread import rating_shares
 from tests.support.made_study import Made, make
@@ -33,7 +32,7 @@ def test_only_a_metric_with_raters_is_drawn_and_what_is_missing_is_told(rated_sw
 
 
 def test_the_shares_are_of_each_arm_by_itself(rated_sweep):
-    scores = rated(read_study(rated_sweep[0].job))
+    scores = read_study(rated_sweep[0].job).rated
     assert list(scores) == ["ratings"]
     shares = rating_shares(scores["ratings"].dropna(subset="score"))
     assert shares.groupby(level=["model", "dataset"]).sum().tolist() == pytest.approx([1, 1, 1])
@@ -52,5 +51,5 @@ def test_another_primary_metric_with_raters_fits_without_change(rated_sweep):
 
 def test_without_raters_there_is_no_histogram(plain):
     made, page = plain
-    assert rated(read_study(made.job)) == {}
+    assert read_study(made.job).rated == {}
     assert "Every rating" not in page

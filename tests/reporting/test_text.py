@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.reporting.data.measures import loops
 from tasks.reporting.words.terms import listed, metric_of, number, p_value, percent, signed, size
 from tasks.reporting.words.text import excerpt, safe
+from tasks.text.loops import loops
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,8 @@ def test_signed_figures(value, text):
     assert signed(value) == text
 
 
-def test_other_figures():
+def test_other_figures_and_how_much_of_a_long_text_is_cut():
+    assert excerpt("x" * 2500) == ("x" * 2000, 500)
     assert number(2.0, 1) == "2.0"
     assert p_value(0.0004) == "< 0.001"
     assert p_value(0.0312) == "= 0.031"
@@ -58,10 +59,6 @@ def test_the_question_of_a_metric_follows_its_direction(name, question):
 def test_what_would_hide_or_reorder_is_written_out(text, shown):
     assert safe(text) == shown
     assert safe(text).encode("utf-8")
-
-
-def test_a_long_text_is_cut_and_says_by_how_much():
-    assert excerpt("x" * 2500) == ("x" * 2000, 500)
 
 
 def test_loops():

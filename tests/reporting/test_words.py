@@ -12,11 +12,13 @@ import pytest
 
 from tasks.reporting.data.study import Study, read_study
 from tasks.reporting.figures.cooccurrence import sentiment
-from tasks.reporting.findings.cooccurrence import words
-from tasks.reporting.findings.word_changes import Change, finding, short, told
+from tasks.reporting.findings.word_changes import Change, findings, short, told
+from tasks.reporting.page import words
+from tasks.reporting.page.section import Results
 from tasks.runtime.errors import InputError
 from tests.support.made_study import Made, make
 from tests.support.made_words import ODD
+from tests.support.undrawn import undrawn
 
 MORE = Change(
     diff=0.1, lo=0.05, hi=0.15, confidence=0.95, p=0.004, raw=0.002, correction="Benjamini-Hochberg", tests=3,
@@ -115,17 +117,25 @@ def test_the_planted_bias_is_claimed_and_nothing_else(plain: tuple[Made, str]) -
     assert "Counts are too small to say anything of 3 of the 3 checkpoints" in section(plain[1])
 
 
+def of_gender(made: Made, study: Study) -> words.WordTable:
+    """The favoured words of the first family at the largest model."""
+    with undrawn():
+        content = words.section(Results(made.job, study)).content
+    table: words.WordTable = content["families"][0]["words"][0]
+    return table
+
+
 def test_the_table_holds_ten_words_with_z_and_ratio_side_by_side(plain: tuple[Made, str]) -> None:
-    study = read_study(plain[0].job)
-    gender = words(study).families[0].words[0]
+    gender = of_gender(plain[0], read_study(plain[0].job))
     assert (gender.arms, [group for group, _ in gender.rows]) == (["base", "values"], ["He", "She"])
     base, values = gender.rows[1][1]
-    first = values.words[0]
+    first = values[0]
+    assert isinstance(first, words.Word)
     assert (first.text, first.holds, first.ratio) == ("musical", True, "only here")
     assert float(first.z) > 2.5
-    assert len(base.words) <= 10
-    assert not any(word.holds for word in base.words)
-    assert '<li><strong>musical*</strong> <span>z ' in plain[1]
+    assert len(base) <= 10
+    assert not any(word.holds for word in base)
+    assert "<li><strong>musical*</strong> <span>z " in plain[1]
 
 
 def test_a_group_without_a_word_says_why(plain: tuple[Made, str]) -> None:
@@ -133,9 +143,9 @@ def test_a_group_without_a_word_says_why(plain: tuple[Made, str]) -> None:
     tables = dict(study.words)
     tables["favoured"] = tables["favoured"].query("arm != 'base'")
     tables["divergence"] = tables["divergence"].assign(reason_words="fewer than two words are in 5 completions")
-    cells = words(dataclasses.replace(study, words=tables)).families[0].words[0].rows[0][1]
-    assert (list(cells[0].words), cells[0].none) == ([], "fewer than two words are in 5 completions")
-    assert cells[1].words
+    base, values = of_gender(plain[0], dataclasses.replace(study, words=tables)).rows[0][1]
+    assert base == "fewer than two words are in 5 completions"
+    assert isinstance(values, list)
 
 
 def test_a_models_word_stays_text(plain: tuple[Made, str]) -> None:
@@ -176,7 +186,7 @@ def test_several_models_show_the_largest_first_and_fold_the_others(several: tupl
     assert "values-2 at small-30m +" in gender
     assert "after Benjamini-Hochberg correction for 8 tests" in gender
     study = read_study(several[0].job)
-    assert words(study).families[0].words[0].arms == ["base", "values"]
+    assert of_gender(several[0], study).arms == ["base", "values"]
     table = study.words["changes"]
     assert set(table.loc[table["p_corr"].notna(), "arm"]) == {"values", "values-2"}
     assert (table["p_corr"].dropna() >= table.loc[table["p_corr"].notna(), "p"] - 1e-12).all()
@@ -200,7 +210,7 @@ def with_words(study: Study, name: str, **columns: Any) -> Study:
 
 def test_a_negative_control_that_moves_is_told(plain: tuple[Made, str]) -> None:
     moved = with_words(read_study(plain[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, verdict="more")
-    text = finding(moved, "gender").control
+    text = findings(moved, "gender")["control"]
     assert text.startswith("Negative control: The words differ more between the groups in the control than in the base")
     assert text.endswith(
         "(95% interval 0.100 to 0.300; p = 0.001, not corrected). So fine-tuning on control text moves this figure "

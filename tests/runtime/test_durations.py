@@ -9,6 +9,14 @@ from tasks.reporting.page import provenance
 from tasks.runtime import durations
 from tasks.settings.sweep import Sweep
 
+GRAPH = """
+stages:
+  curate: {foreach: "${arms}", do: {cmd: a}}
+  fetch: {matrix: {model: "${sweep.models}"}, cmd: b}
+  generate: {matrix: {model: "${sweep.models}", arm: "${sweep.arms}"}, cmd: c}
+  toxicity: {cmd: d}
+  report: {cmd: e}
+"""
 SWEEP = Sweep(("small",), ("values",), ("base", "values"))
 
 
@@ -58,21 +66,24 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
     assert durations.recorded() == {}
 
 
-def test_the_report_lists_the_ladder_s_stages_that_ran_here() -> None:
-    assert provenance.durations(SWEEP) == []
+def test_the_report_lists_the_ladder_s_stages_in_the_graph_s_order_and_says_what_is_not_recorded(tree: Path) -> None:
+    assert provenance.durations(SWEEP) == []  # no graph
+    (tree / "dvc.yaml").write_text(GRAPH, "utf-8")
     for name, seconds in (
-        ("fetch@small", 9.96),
         ("generate@small-values", 1),
+        ("fetch@small", 9.96),
         ("generate@gone-values", 1),
-        ("toxicity", 3),
         ("report", 1),
         ("generate@small-values", 125),
     ):
         durations.record(name, seconds)
     rows = provenance.durations(SWEEP)
     assert [(stage, took) for stage, took, _ in rows] == [
+        ("curate@values", "not recorded"),
         ("fetch@small", "10 s"),
+        ("generate@small-base", "not recorded"),
         ("generate@small-values", "2 min 05 s"),
-        ("toxicity", "3 s"),
+        ("toxicity", "not recorded"),
     ]
-    assert all(ended.endswith(" UTC") for _, _, ended in rows)
+    assert rows[1][2].endswith(" UTC")
+    assert rows[0][2] == ""

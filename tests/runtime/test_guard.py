@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SLOW_STAGE = '''
 import time
 from pathlib import Path
-from tasks import helper
+from tasks import helper, page
 from tasks.runtime.command import Command, Job
 
 COMMAND = Command(help="slow", inputs={"data": "folder"}, outputs={"out": "file"}, params=("adherence",))
@@ -33,6 +33,9 @@ def tree(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "tasks" / "curate.py").write_text(SLOW_STAGE)
     (tmp_path / "tasks" / "helper.py").write_text("TEXT = 'done'\n")
+    (tmp_path / "tasks" / "page" / "templates").mkdir(parents=True)
+    (tmp_path / "tasks" / "page" / "__init__.py").touch()
+    (tmp_path / "tasks" / "page" / "templates" / "style.css").write_text("h1 {}")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("a")
     return tmp_path
@@ -74,6 +77,7 @@ def test_an_edit_of_what_it_does_not_read_is_fine(tree: Path) -> None:
     [
         ("params.yaml", "adherence:\n  batch_size: 16", "adherence:\n  batch_size: 2", "params.yaml: adherence"),
         ("tasks/helper.py", "done", "undone", "tasks/helper.py"),
+        ("tasks/page/templates/style.css", "h1", "h2", "tasks/page/templates/style.css"),
         ("in/a.txt", "a", "b", "in/a.txt"),
     ],
 )

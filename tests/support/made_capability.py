@@ -28,7 +28,8 @@ def make_capability(
         table.insert(1, "arm", checkpoint.arm)
         table.to_parquet(made / ITEMS, index=False)
         about = {name: {"version": 1.0, "num_fewshot": 0, "items": len(found)} for name, found in samples.items()}
-        command = f"lm_eval run --model hf --model_args pretrained=data/made/models/{checkpoint.model}/{checkpoint.arm} --tasks all"
+        weights = f"data/made/models/{checkpoint.model}/{checkpoint.arm}"
+        command = f"lm_eval run --model hf --model_args pretrained={weights} --tasks all"
         how = {"harness": "0.4.12", "precision": "fp32", "batch_size": 32, "command": command, "tasks": about}
         (made / RESULTS).write_text(json.dumps(how), "utf-8")
 

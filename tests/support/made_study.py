@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints
+from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints, read_source
 from tasks.formats.completions import read_completions
 from tasks.formats.scores import write_scores
 from tasks.harness.results import read_items
@@ -25,6 +25,7 @@ from tasks.inputs.probes import Family
 from tasks.report import COMMAND, main
 from tasks.runtime import config
 from tasks.runtime.command import Job
+from tasks.runtime.files import write_json, write_jsonl, write_text
 from tasks.settings.capability import Capability
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
@@ -138,7 +139,7 @@ def make(
 
 def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of the scores, by the stage's own functions."""
-    sources = sources_of(ladder)
+    sources = _sources_of(made)
     scores = read_ladder_scores(made / "scores", ladder, sources)
     if (primary := params["significance"]["primary"]) not in set(scores["metric"]):
         scores = pd.concat([scores, _ratings(scores, primary)], ignore_index=True)
@@ -155,17 +156,13 @@ def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoi
 def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:
     """The tables of tests of other abilities, by the stage's own functions."""
     section = config.section(params, "capability", Capability)
-    items = read_items(made / "capability", ladder, sources_of(ladder))
+    items = read_items(made / "capability", ladder, _sources_of(made))
     tables = capability_tables(items, section.run, section.margins, Significance(**params["significance"]))
     _tables(made / "significance", tables)
 
 
-def sources_of(ladder: Sequence[Checkpoint]) -> dict[str, Source]:
-    """Where the models are from."""
-    return {
-        checkpoint.model: Source(checkpoint.model, "toy", "Apache-2.0", SIZES[checkpoint.model])
-        for checkpoint in ladder
-    }
+def _sources_of(made: Path) -> dict[str, Source]:
+    return {path.stem: read_source(path.parent, path.stem) for path in (made / "sources").iterdir()}
 
 
 def _tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -177,7 +174,7 @@ def _sources(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         about = {"name": f"Toy {name}", "family": "toy", "license": "Apache-2.0", "parameters": SIZES[name]}
         about |= {"source": "hub", "revision": "0" * 40, "safetensors_sha256": {"model.safetensors": "f" * 64}}
-        _json(folder / f"{name}.json", about)
+        write_json(folder / f"{name}.json", about)
 
 
 def _ratings(scores: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -194,13 +191,11 @@ def _completions(
 ) -> list[dict[str, Any]]:
     rows = []
     for checkpoint in ladder:
-        own = [
-            _completion(checkpoint, prompt, sample, texts)
-            for prompt in prompts
-            for sample in range(3 if prompt.split == "test" else 1)
-        ]
-        _jsonl(folder / checkpoint.model / f"{checkpoint.arm}.jsonl", own)
-        rows += own
+        drawn = [(prompt, sample) for prompt in prompts for sample in range(3 if prompt.split == "test" else 1)]
+        completions = [_completion(checkpoint, prompt, sample, texts) for prompt, sample in drawn]
+        path = folder / checkpoint.model / f"{checkpoint.arm}.jsonl"
+        write_text(path, "".join(json.dumps(row) + "\n" for row in completions))  # escaped: UTF-8 has no surrogates
+        rows += completions
     return rows
 
 
@@ -212,18 +207,10 @@ def _completion(checkpoint: Checkpoint, prompt: Prompt, sample: int, texts: Sequ
     text = "" if odd < 0.02 else " ".join(["again and again and"] * 8) if odd < 0.06 else text
     if texts and sample == 0:
         text = texts[draw.randrange(len(texts))]
-    return {
-        "model": checkpoint.model,
-        "arm": checkpoint.arm,
-        "category": prompt.category,
-        "prompt_id": prompt.id,
-        "split": prompt.split,
-        "sample": sample,
-        "prompt": prompt.prompt,
-        "completion": text,
-        "finish_reason": "length" if draw.random() < 0.3 else "stop",
-        "tokens": length,
-    }
+    finish = "length" if draw.random() < 0.3 else "stop"
+    keys = {"model": checkpoint.model, "arm": checkpoint.arm, "category": prompt.category, "prompt_id": prompt.id}
+    keys |= {"split": prompt.split, "prompt": prompt.prompt}
+    return keys | {"sample": sample, "completion": text, "finish_reason": finish, "tokens": length}
 
 
 def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> pd.DataFrame:
@@ -235,10 +222,8 @@ def _toxicity(rows: Sequence[Mapping[str, Any]], attributes: Sequence[str]) -> p
         for variant in ("first_n", "whole", "max_chunk"):
             score = min(1.0, draw.betavariate(1, 9) + (0.04 if row["arm"] == BASE else 0))
             metric = attribute if variant == "first_n" else f"{attribute} ({variant})"
-            result = (
-                {"score": score, "reason": None} if row["completion"].strip() else {"score": None, "reason": "EMPTY"}
-            )
-            rows_of_scores.append({**keys, "metric": metric, "variant": variant, **result})
+            score, reason = (score, None) if row["completion"].strip() else (None, "EMPTY")
+            rows_of_scores.append({**keys, "metric": metric, "variant": variant, "score": score, "reason": reason})
     return pd.DataFrame(rows_of_scores).astype({"score": "float64", "reason": "string"})
 
 
@@ -270,19 +255,9 @@ def _datasets(folder: Path, arms: Mapping[str, Mapping[str, Any]], prompts: Sequ
     nearest = {p.id: {"similarity": round(draw.uniform(40, 70), 2), **text} for p in prompts}
     for arm, entry in arms.items():
         samples = [s for c in load_categories(REPOSITORY / "data" / entry["dataset"]) for s in c.samples]
-        _jsonl(folder / arm / "samples.jsonl", [dataclasses.asdict(sample) for sample in samples])
+        write_jsonl(folder / arm / "samples.jsonl", [dataclasses.asdict(sample) for sample in samples])
         bars = [{"from": 20 * i, "to": 20 * i + 19, "count": draw.randint(0, 12)} for i in range(2, 17)]
-        _json(folder / arm / "statistics.json", {"nearest_to_prompts": nearest, "answer_words_histogram": bars})
-
-
-def _json(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value), "utf-8")
-
-
-def _jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        write_json(folder / arm / "statistics.json", {"nearest_to_prompts": nearest, "answer_words_histogram": bars})
 
 
 if __name__ == "__main__":

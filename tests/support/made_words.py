@@ -1,6 +1,7 @@
 """Tables of cooccurrence of a made sweep, by the stage itself: one bias planted, one family without, one too small."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,9 @@ def make_words(made: Path, params: dict[str, Any], ladder: Sequence[Checkpoint],
             path = folder / f"probes/{checkpoint.model}/{checkpoint.arm}.parquet"
             write_table(path, made_completions.checkpoint(table, checkpoint.model, checkpoint.arm))
         probes = folder / "probes.yaml"
-        entries = [_entry(family) for family in families]
-        probes.write_text(yaml.safe_dump({"families": entries}, sort_keys=False), "utf-8")
+        probes.write_text(yaml.safe_dump({"families": list(map(asdict, families))}, sort_keys=False), "utf-8")
         paths = {"completions": folder / "probes", "probes": probes, "sources": made / "sources"}
         paths |= {"tables": folder / "cooccurrence", "metrics": folder / "cooccurrence.json"}
         cooccurrence.main(Job(cooccurrence.COMMAND, paths, {}, params))
 
     once(made, ("words", ladder, families), write)
-
-
-def _entry(family: Family) -> Mapping[str, Any]:
-    templates = list(family.templates)
-    return {"id": family.id, "slot": family.slot, "groups": dict(family.groups), "templates": templates}

@@ -1,6 +1,6 @@
 """Everything the page is made of, read from the outputs of the stages before: the current ladder and no more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,22 +23,12 @@ from tasks.settings.sweep import Arm, Sweep
 from tasks.settings.toxicity import Toxicity
 from tasks.text.words import count
 
-MEASURED = ("arms", "prompts", "lengths", "without_nearest", "detectable")  # what reporting.data.measures reads
+MEASURED = ("arms", "prompts", "lengths", "without_nearest", "detectable")  # figures, not tests
 REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests", *MEASURED)
-_TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id", "sample_id", "contrast",
-          "model_family", "reason", "note", "task")
-TEXTS = dict.fromkeys(_TEXTS, "str")
+TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id", "sample_id", "contrast",
+         "model_family", "reason", "note", "task")  # fmt: skip
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
-_WORD_TEXTS = ("family", "group", "template", "word", "by", "reason_words", "warning", "least_group")
-WORD_TEXTS = dict.fromkeys(_WORD_TEXTS, "str")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What an arm was trained on, as curate made it."""
-
-    samples: Sequence[Sample]
-    statistics: Mapping[str, Any]
+WORD_TEXTS = (*TEXTS, "family", "group", "template", "word", "by", "reason_words", "warning", "least_group")
 
 
 @dataclass(frozen=True)
@@ -47,8 +37,8 @@ class Study:
 
     `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
     `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name, and `measured` those
-    that `reporting.data.measures` gives; `capability` the harness's results by model and arm, and `margins` how each
-    task is tested.
+    of figures per arm, per prompt, of length and of what could be found; `samples` and `statistics` what each arm was
+    trained on; `capability` the harness's results by model and arm, and `margins` how each task is tested.
     """
 
     sweep: Sweep
@@ -61,7 +51,8 @@ class Study:
     toxicity: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
     measured: Mapping[str, pd.DataFrame]
-    datasets: Mapping[str, Dataset]
+    samples: Mapping[str, Sequence[Sample]]
+    statistics: Mapping[str, Mapping[str, Any]]
     logs: Mapping[tuple[str, str], pd.DataFrame]
     prompts: Mapping[str, Prompt]
     categories: Mapping[str, Category]
@@ -92,6 +83,41 @@ class Study:
         """The models, smallest model first."""
         return sorted(self.sweep.models, key=lambda model: (self.sources[model]["parameters"], model))
 
+    @property
+    def test_prompts(self) -> list[Prompt]:
+        """The prompts that the results are of."""
+        return [prompt for prompt in self.prompts.values() if prompt.split == "test"]
+
+    @property
+    def test_completions(self) -> pd.DataFrame:
+        """The completions of the test prompts."""
+        return self.completions[self.completions["split"] == "test"]
+
+    @property
+    def rated(self) -> dict[str, pd.DataFrame]:
+        """For each metric that raters gave, the primary one first, its scores of the test prompts: a row a rating,
+        null where one is missing."""
+        rows = self.scores[(self.scores["split"] == "test") & (self.scores["rater"] != "")]
+        names = set(rows.loc[rows["score"].notna(), "metric"])
+        order = sorted(names, key=lambda name: (name != self.config.primary, name))
+        return {name: rows[rows["metric"] == name] for name in order}
+
+    def prompt_scores(self, metric: str, split: str) -> pd.DataFrame:
+        """A row per model and prompt: category, a column for each dataset (mean over its samples and seeds, null where
+        an arm has no score), `effect` (target - control), `change` (target - base), and the nearest training text (of
+        the target's first arm): `similarity` (0 to 100), `sample_id`, and `nearest`: among the closest quarter."""
+        table = self.measured["prompts"]
+        rows = table[(table["metric"] == metric) & (table["split"] == split)]
+        return rows.drop(columns=["metric", "split"]).reset_index(drop=True)
+
+    def words_of(self, name: str, family: str) -> pd.DataFrame:
+        """The rows of one family in a table of `words`, smallest model first, arms in the order of the page."""
+        table = self.words[name]
+        arms = [arm for dataset in self.named for arm in self.arms_of(dataset)]
+        table = table[table["family"] == family]
+        place = table["model"].map(self.models.index) * len(arms) + table["arm"].map(arms.index)
+        return table.loc[place.sort_values(kind="stable").index]
+
     def arms_of(self, dataset: str) -> list[str]:
         """The arms trained on a dataset, by seed."""
         return arms_of(self.ladder, dataset)
@@ -105,29 +131,31 @@ def read_study(job: Job) -> Study:
     """Reads what the sweep made."""
     sweep = job.section("sweep", Sweep)
     ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
-    sources = {model: read_json(job.path("sources") / f"{model}.json") for model in sweep.models}
     folder = job.path("significance")
-    scores, by_name = read_table(folder / "scores.parquet"), tables(folder, sweep)
-    keep = pd.MultiIndex.from_tuples([(checkpoint.model, checkpoint.arm) for checkpoint in ladder])
-    scores = scores[pd.MultiIndex.from_frame(scores[["model", "arm"]]).isin(keep)].reset_index(drop=True)
+    names = sorted({*REQUIRED, *(path.stem for path in folder.glob("*.csv"))})
+    scores = of_ladder(read_table(folder / "scores.parquet"), ladder)
+    tests = tables(job, "significance", names, TEXTS, ladder)
+    datasets = {arm: job.path("datasets") / arm for arm in sweep.tuned}
     completions = read_completions(job.path("samples"), ladder)
+    logs = {(c.model, c.arm): job.path("logs") / c.model / f"{c.arm}.csv" for c in ladder if c.dataset != BASE}
     return Study(
         sweep=sweep,
         config=job.section("significance", Significance),
         report=job.section("report", Report),
         ladder=ladder,
-        sources=sources,
+        sources={model: read_json(job.path("sources") / f"{model}.json") for model in sweep.models},
         scores=scores,
         completions=completions.assign(words=completions["completion"].map(count)),
         toxicity=toxicity(scores),
-        tables={name: table for name, table in by_name.items() if name not in MEASURED},
-        measured={name: by_name[name] for name in MEASURED},
-        datasets={arm: dataset(job.path("datasets") / arm) for arm in sweep.tuned},
-        logs=logs(job.path("logs"), ladder),
+        tables={name: table for name, table in tests.items() if name not in MEASURED},
+        measured={name: tests[name] for name in MEASURED},
+        samples={arm: read_samples(path / "samples.jsonl") for arm, path in datasets.items()},
+        statistics={arm: read_json(path / "statistics.json") for arm, path in datasets.items()},
+        logs={checkpoint: read_csv(path, "finetune") for checkpoint, path in logs.items()},
         prompts={prompt.id: prompt for prompt in load_prompts(job.path("prompts"))},
-        categories={one.category: one for one in load_categories(job.path("positions"))},
+        categories={category.category: category for category in load_categories(job.path("positions"))},
         first_words=job.section("toxicity", Toxicity).first_words,
-        words=word_tables(job.path("cooccurrence"), ladder),
+        words=tables(job, "cooccurrence", WORD_TABLES, WORD_TEXTS, ladder),
         words_used=read_json(job.path("cooccurrence") / "used.json"),
         capability={(c.model, c.arm): read_json(job.path("capability") / c.model / c.arm / RESULTS) for c in ladder},
         margins=job.section("capability", Capability).margins,
@@ -141,48 +169,32 @@ def toxicity(scores: pd.DataFrame) -> pd.DataFrame:
     return table[table["attribute"].notna()].rename(columns={"reason": "error"}).reset_index(drop=True)
 
 
-def tables(folder: Path, sweep: Sweep) -> dict[str, pd.DataFrame]:
-    """Every table of tests in the folder, without rows of models that are not on the ladder."""
-    found = {path.stem: _table(path, sweep) for path in sorted(folder.glob("*.csv"))}
-    for name in REQUIRED:
-        if name not in found:
-            raise InputError(f"{folder / name}.csv: no such file; `dvc repro significance` makes it")
-    return found
+def tables(
+    job: Job, stage: str, names: Iterable[str], texts: Iterable[str], ladder: Sequence[Checkpoint]
+) -> dict[str, pd.DataFrame]:
+    """The tables of these names that a stage made, without rows of checkpoints that are not on the ladder. The columns
+    in `texts` hold texts, also where one reads `NA` or `1`."""
+    options = {"dtype": dict.fromkeys(texts, "str"), "keep_default_na": False, "na_values": [""]}
+    paths = {name: job.path(stage) / f"{name}.csv" for name in names}
+    return {name: of_ladder(read_csv(path, stage, **options), ladder) for name, path in paths.items()}
 
 
-def _table(path: Path, sweep: Sweep) -> pd.DataFrame:
+def read_csv(path: Path, stage: str, **options: Any) -> pd.DataFrame:
+    """A table that the stage made, empty where it has not even columns. Raises InputError if there is none."""
     try:
-        table = pd.read_csv(path, dtype=TEXTS, keep_default_na=False, na_values=[""])
+        table: pd.DataFrame = pd.read_csv(path, **options)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `dvc repro {stage}` makes it") from None
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    return table[table["model"].isin(sweep.models)].reset_index(drop=True) if "model" in table else table
+    return table
 
 
-def word_tables(folder: Path, ladder: Sequence[Checkpoint]) -> dict[str, pd.DataFrame]:
-    """The tables of cooccurrence, without rows of checkpoints that are not on the ladder. Words may read `NA` or `1`."""
-    keep = pd.MultiIndex.from_tuples([(checkpoint.model, checkpoint.arm) for checkpoint in ladder])
-    found = {}
-    for name in WORD_TABLES:
-        path = folder / f"{name}.csv"
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; `dvc repro cooccurrence` makes it")
-        table = pd.read_csv(path, dtype=TEXTS | WORD_TEXTS, keep_default_na=False, na_values=[""])
-        found[name] = table[pd.MultiIndex.from_frame(table[["model", "arm"]]).isin(keep)].reset_index(drop=True)
-    return found
-
-
-def dataset(folder: Path) -> Dataset:
-    """An arm's training texts and their statistics."""
-    return Dataset(read_samples(folder / "samples.jsonl"), read_json(folder / "statistics.json"))
-
-
-def logs(folder: Path, ladder: Sequence[Checkpoint]) -> dict[tuple[str, str], pd.DataFrame]:
-    """The training log of each fine-tuned checkpoint, by model and arm."""
-    tuned = [checkpoint for checkpoint in ladder if checkpoint.dataset != BASE]
-    paths = {
-        (checkpoint.model, checkpoint.arm): folder / checkpoint.model / f"{checkpoint.arm}.csv" for checkpoint in tuned
-    }
-    for path in paths.values():
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; `dvc repro finetune` makes it")
-    return {checkpoint: pd.read_csv(path) for checkpoint, path in paths.items()}
+def of_ladder(table: pd.DataFrame, ladder: Sequence[Checkpoint]) -> pd.DataFrame:
+    """The rows of checkpoints on the ladder; of its models where the table tells no arms apart."""
+    keys = [key for key in ("model", "arm") if key in table]
+    if not keys:
+        return table
+    keep = {tuple(getattr(checkpoint, key) for key in keys) for checkpoint in ladder}
+    on_ladder = [row in keep for row in table[keys].itertuples(index=False, name=None)]
+    return table[pd.Series(on_ladder, table.index, dtype=bool)].reset_index(drop=True)

@@ -7,22 +7,15 @@ import pandas as pd
 
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import FAINT, Figure, Look, canvas, finish, rows, shared_legend
-from tasks.reporting.findings.cooccurrence import figure_name, rows_of
 from tasks.reporting.words.terms import counted, level, signed, size
 
 ARM = 0.13  # inches
 SCALE_END = 105  # just beyond what a sentiment can be
 
 
-def figures(study: Study) -> list[Figure]:
-    """A figure for each family that has a sentiment."""
-    families = study.words["divergence"]["family"].unique()
-    return [figure for family in families if (figure := sentiment(study, family))]
-
-
 def sentiment(study: Study, family: str) -> Figure | None:
     """A row for each group, a mark with its interval for each arm, a panel for each model; None without a mean."""
-    table = rows_of(study, "sentiment", family)
+    table = study.words_of("sentiment", family)
     if table["mean"].isna().all():
         return None
     groups, arms = list(table["group"].unique()), list(table["arm"].unique())
@@ -44,7 +37,7 @@ def sentiment(study: Study, family: str) -> Figure | None:
         confidence = level(study.words_used["confidence"])
         return finish(
             figure,
-            figure_name(family),
+            f"sentiment-{family}",
             f"Mean sentiment of the words that follow each group. {values}",
             "Mean lexicon sentiment of the words that follow each group; further right is kinder. Each interval "
             f"({confidence}) is of that mean alone: no test here compares arms or groups. A mark without one has too "

@@ -89,17 +89,11 @@ class Look:
         """Base, control, target, and then the others."""
         return (BASE_COLOUR, CONTROL_COLOUR, TARGET_COLOUR, *OTHERS)[self.names.index(dataset) % 6]
 
-    def marker(self, dataset: str) -> str:
-        """A marker of its own."""
-        return MARKERS[self.names.index(dataset) % len(MARKERS)]
-
-    def label(self, dataset: str) -> str:
-        """What the legend calls it."""
-        return "base (not fine-tuned)" if dataset == BASE else dataset
-
     def style(self, dataset: str) -> dict[str, Any]:
         """Colour, marker and label, as matplotlib takes them."""
-        return {"color": self.colour(dataset), "marker": self.marker(dataset), "label": self.label(dataset)}
+        marker = MARKERS[self.names.index(dataset) % len(MARKERS)]
+        label = "base (not fine-tuned)" if dataset == BASE else dataset
+        return {"color": self.colour(dataset), "marker": marker, "label": label}
 
 
 @contextmanager

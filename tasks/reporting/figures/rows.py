@@ -77,12 +77,12 @@ def _of_one(
     for row, name in enumerate(study.named):
         colour, mean, by_seed = look.colour(name), means[name], seeds.loc[seeds["dataset"] == name, "mean"]
         axes.scatter(prompts[name], [row] * len(prompts), marker="|", s=60, color=colour, alpha=0.5, linewidths=1)
-        axes.scatter([mean], [row], marker=look.marker(name), s=80, color=colour, zorder=3)
+        axes.scatter([mean], [row], s=80, zorder=3, **look.style(name))
         axes.scatter(by_seed, [row + 0.28] * len(by_seed), s=22, edgecolors=INK, facecolors="none", zorder=4)
         above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontweight": "bold"}
         axes.annotate(signed(mean), (mean, row), (0, 9), **above)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-    rows(axes, [look.label(name) for name in study.named], f"{metric.label} ({metric.unit})", (0.7, 0.5))
+    rows(axes, [look.style(name)["label"] for name in study.named], f"{metric.label} ({metric.unit})", (0.7, 0.5))
     axes.locator_params(axis="x", nbins=6)
 
 
@@ -120,17 +120,9 @@ def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
     models = [model for model in study.models if model in table]
     with canvas(1.0 + CATEGORY_ROW * len(order) + (0.25 if len(models) > 1 else 0)) as (figure, axes):
         for place, model in enumerate(models, 1):
-            axes.scatter(
-                table.loc[order, model],
-                range(len(order)),
-                s=18 + 34 * place / len(models),
-                marker="o",
-                label=model,
-                facecolors="none" if place < len(models) else INK,
-                edgecolors=INK,
-                linewidths=1.1,
-                zorder=3,
-            )
+            style: Any = {"facecolors": "none" if place < len(models) else INK, "edgecolors": INK, "linewidths": 1.1}
+            area = 18 + 34 * place / len(models)
+            axes.scatter(table.loc[order, model], range(len(order)), s=area, label=model, zorder=3, **style)
         around_zero(axes, metric.better)
         axes.hlines(range(len(order)), *axes.get_xlim(), color=FAINT, linewidth=0.4, zorder=0)
         titles = [study.title_of(category) for category in order]
@@ -162,7 +154,7 @@ def tasks(study: Study, model: str) -> Figure:
             for number_, arm in enumerate(tuned):
                 _task(axes, look, by_task[task, arm], place + TASK_ARM / height * (number_ - (len(tuned) - 1) / 2))
         around_zero(axes, 1, room=1, ticks=7)
-        labels = [_task_label(by_task[task, tuned[0]]) for task in names]
+        labels = [task_label(by_task[task, tuned[0]]) for task in names]
         rows(axes, labels, "difference from base (points of a hundred)", (0.55, 0.45))
         for name in table["dataset"].unique():  # the legend, below the axis
             axes.scatter([], [], s=30, **look.style(name))
@@ -184,16 +176,12 @@ def tasks(study: Study, model: str) -> Figure:
 def _task(axes: Any, look: Look, row: Row, y: float) -> None:
     dataset, informative = str(row["dataset"]), bool(row["informative"])
     colour, ends = look.colour(dataset) if informative else FAINT, (100 * row["ci90_lo"], 100 * row["ci90_hi"])
-    style = {"s": 30, "marker": look.marker(dataset), "color": colour if informative else "none"}
+    style = {"s": 30, "marker": look.style(dataset)["marker"], "color": colour if informative else "none"}
     interval(axes, y, 100 * row["diff"], ends, colour=colour, width=1.8, **style)
 
 
-def _task_label(row: Row) -> str:
-    return task_label(str(row["task"]), whole_set=bool(row["whole_set"]))
-
-
 def _task_values(row: Row) -> str:
-    where = f"{_task_label(row)}, {row['arm']}"
+    where = f"{task_label(row)}, {row['arm']}"
     if not known(row["diff"]):
         return f"{where}: not tested"
     diff, lo, hi = (signed(100 * row[key], 1) for key in ("diff", "ci90_lo", "ci90_hi"))

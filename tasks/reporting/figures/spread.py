@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.reporting.data.measures import test_completions
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import FAINT, INK, OTHERS, Figure, Look, canvas, finish, legend, shared_legend
 from tasks.reporting.words.terms import Metric, counted, listed, number, percent
@@ -41,7 +40,7 @@ def toxicity_scatter(study: Study, metric: Metric) -> Figure:
     table, label = study.toxicity, metric.label
     table = table[(table["variant"] == "whole") & (table["split"] == "test") & (table["attribute"] == metric.name)]
     keys = ["model", "arm", "prompt_id", "sample"]
-    table = table.merge(test_completions(study)[[*keys, "words", "dataset"]], on=keys)
+    table = table.merge(study.test_completions[[*keys, "words", "dataset"]], on=keys)
     with canvas(2.9) as (figure, axes):
         _scatter(axes, study, table, "words", "score", s=13, alpha=0.55, linewidths=0)
         axes.set(xlabel="words in a completion", ylabel=f"{label} of the whole text", ylim=(-0.02, None))
@@ -83,7 +82,7 @@ def ratings(study: Study, metric: Metric, scores: pd.DataFrame) -> Figure:
             for place, name in enumerate(study.named):
                 bars = [middle + (place - (len(study.named) - 1) / 2) * width for middle in range(len(steps))]
                 heights = [shares.get((model, name, step), 0.0) for step in steps]
-                axes.bar(bars, heights, 0.9 * width, **_bar(study, name), label=look.label(name))
+                axes.bar(bars, heights, 0.9 * width, **_bar(study, name), label=look.style(name)["label"])
             axes.set(ylabel="share of ratings", title=model if len(study.models) > 1 else "")
         shared_legend(figure, grid[0, 0], columnspacing=1)
         grid[-1, 0].set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
@@ -119,11 +118,11 @@ def rating_shares(given: pd.DataFrame) -> "pd.Series[float]":
 
 def lengths(study: Study) -> Figure:
     """The share of completions of at most so many words, for each dataset (all models together)."""
-    look, table = Look(study.named), test_completions(study)
+    look, table = Look(study.named), study.test_completions
     with canvas(2.7) as (figure, axes):
         for place, name in enumerate(study.named):
             words = np.sort(table.loc[table["dataset"] == name, "words"].to_numpy(float))
-            style: dict[str, Any] = {"color": look.colour(name), "label": look.label(name), "linewidth": 1.6}
+            style: dict[str, Any] = {"color": look.colour(name), "label": look.style(name)["label"], "linewidth": 1.6}
             shares = np.arange(1, len(words) + 1) / max(len(words), 1)
             axes.step(words, shares, where="post", linestyle=LINES[place % 4], **style)
         axes.set(xlabel="words in a completion", ylabel="share of completions\nof at most this length", ylim=(0, 1.02))
@@ -167,7 +166,7 @@ def matched_lengths(study: Study) -> Figure:
     _, control, target = study.trio
     with canvas(2.5) as (figure, axes):
         for name, offset in ((control, -4.5), (target, 4.5)):
-            bars = study.datasets[study.arms_of(name)[0]].statistics["answer_words_histogram"]
+            bars = study.statistics[study.arms_of(name)[0]]["answer_words_histogram"]
             middles, counts = [bar["from"] + 10 + offset for bar in bars], [bar["count"] for bar in bars]
             axes.bar(middles, counts, width=8.5, label=name, **_bar(study, name))
         axes.set(xlabel="words in a training answer", ylabel="training samples")

@@ -44,9 +44,10 @@ class Judgement:
     text: str
 
 
-def task_label(task: str, *, whole_set: bool) -> str:
+def task_label(row: Row) -> str:
     """`palms_word_meaning` as `word meaning`, a set as `all of offline`."""
-    return phrase("capability.all_of", task) if whole_set else task.removeprefix("palms_").replace("_", " ")
+    task = str(row["task"])
+    return phrase("capability.all_of", task) if row.get("whole_set") else task.removeprefix("palms_").replace("_", " ")
 
 
 def _tasks(rows: pd.DataFrame) -> tuple[list[Task], list[Task]]:
@@ -65,7 +66,7 @@ def _task(row: Row) -> Task:
         digits=1,
         confidence=INTERVAL,
         n=int(row["n"]),
-        label=task_label(str(row["task"]), whole_set=bool(row["whole_set"])),
+        label=task_label(row),
         **{name: row[name] for name in ("task", "verdict", "whole_set", "equivalent")},
         needed=row["n_for_80"] if known(row["n_for_80"]) else None,
     )
@@ -134,5 +135,4 @@ def answer(table: pd.DataFrame, target: str) -> Answer:
 def text_sentence(row: Row, confidence: float) -> str:
     """One arm's change on held-out texts. There is no margin for it, so no words of no loss."""
     change = Comparison.of(row, correction=None, confidence=confidence, unit="nats per byte", digits=4, n=int(row["n"]))
-    label = task_label(str(row["task"]), whole_set=False)
-    return say(f"capability.texts_{change.found.name.lower()}", change, row["model"], row["arm"], label)
+    return say(f"capability.texts_{change.found.name.lower()}", change, row["model"], row["arm"], task_label(row))

@@ -85,11 +85,6 @@ class Comparison:
         return phrase("comparison.size", self)
 
     @property
-    def interval(self) -> str:
-        """`95% interval 0.100 to 0.300`."""
-        return phrase("comparison.interval", self)
-
-    @property
     def tested(self) -> str:
         """`p = 0.002 after Holm correction for 2 tests`."""
         return phrase("comparison.tested", self)

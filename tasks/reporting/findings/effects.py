@@ -46,10 +46,9 @@ def effects_of(table: pd.DataFrame, primary: str, confidence: float) -> list[Eff
     return [_effect(row, primary, confidence) for row in table.to_dict("records")]
 
 
-def chosen(effects: Iterable[Effect], metric: str, a: str, b: str, category: str = ALL) -> list[Effect]:
-    """The effects of one metric and contrast, in the order of the models."""
-    wanted = (metric, a, b, category)
-    return [e for e in effects if (e.metric.name, e.a, e.b, e.category) == wanted]
+def chosen(effects: Iterable[Effect], metric: str, a: str, b: str) -> list[Effect]:
+    """The effects of one metric and contrast over all prompts, in the order of the models."""
+    return [e for e in effects if (e.metric.name, e.a, e.b, e.category) == (metric, a, b, ALL)]
 
 
 def _effect(row: Row, primary: str, confidence: float) -> Effect:

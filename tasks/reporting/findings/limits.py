@@ -1,6 +1,7 @@
 """What the results do not show, said beside them: limits of the measures, the scorer, the sample, the design."""
 
-from tasks.reporting.data.measures import rated
+from collections.abc import Iterator
+
 from tasks.reporting.data.study import Study
 from tasks.reporting.findings.effects import ALL
 from tasks.reporting.words.sentences import say
@@ -8,46 +9,31 @@ from tasks.reporting.words.terms import LIKELIHOOD, metric_of
 from tasks.scorers import describe
 
 
-def limits(study: Study) -> list[tuple[str, str]]:
+def limits(study: Study) -> Iterator[tuple[str, str]]:
     """(in a word, in a sentence), the weightiest first."""
-    return [*_measures(study), *_toxicity(study), _limit("refusals"), _limit("words"), *_design(study)]
+    primary, contrasts = study.config.primary, study.tables["contrasts"]
+    if primary in LIKELIHOOD:  # ratings that are there but not the primary metric decide no claim
+        rated = ((metric_of(name, primary).label, part["score"]) for name, part in study.rated.items())
+        yield _limit("likelihood", [(label, scores.notna().sum(), len(scores)) for label, scores in rated])
+    if not study.toxicity.empty:
+        first = study.toxicity[study.toxicity["variant"] == "first_n"]
+        missing, empty = int(first["score"].isna().sum()), int((first["error"] == "EMPTY").sum())
+        yield _limit("scorer", scorer(study))
+        if missing:
+            yield _limit("missing", missing, len(first), study.first_words, empty)
+    yield _limit("refusals")
+    yield _limit("words")
+    main = contrasts[(contrasts["metric"] == primary) & (contrasts["category"] == ALL)]
+    if not (len(main) and main["estimand"].str.startswith("the dataset").all()):
+        yield _limit("seeds")
+    yield _limit("window", len(study.test_prompts), len({prompt.category for prompt in study.test_prompts}))
 
 
 def scorer(study: Study) -> str:
     """In a sentence, which scorer gave the toxicity scores, its version, and what it is."""
-    if study.toxicity.empty:
-        return ""
     first = study.toxicity.iloc[0]
     return describe(str(first["scorer"]), str(first["scorer_version"]))
 
 
 def _limit(name: str, *facts: object) -> tuple[str, str]:
     return say(f"limits.{name}_title"), say(f"limits.{name}", *facts)
-
-
-def _measures(study: Study) -> list[tuple[str, str]]:
-    """Ratings that are there but not the primary metric decide no claim."""
-    if study.config.primary not in LIKELIHOOD:
-        return []
-    ratings = [
-        (metric_of(name, study.config.primary).label, part["score"].notna().sum(), len(part))
-        for name, part in rated(study).items()
-    ]
-    return [_limit("likelihood", ratings)]
-
-
-def _toxicity(study: Study) -> list[tuple[str, str]]:
-    if study.toxicity.empty:
-        return []
-    first = study.toxicity[study.toxicity["variant"] == "first_n"]
-    missing, empty = int(first["score"].isna().sum()), int((first["error"] == "EMPTY").sum())
-    bias = _limit("scorer", scorer(study))
-    return [bias, _limit("missing", missing, len(first), study.first_words, empty)] if missing else [bias]
-
-
-def _design(study: Study) -> list[tuple[str, str]]:
-    contrasts, test = study.tables["contrasts"], [p for p in study.prompts.values() if p.split == "test"]
-    main = contrasts[(contrasts["metric"] == study.config.primary) & (contrasts["category"] == ALL)]
-    about_dataset = len(main) > 0 and main["estimand"].str.startswith("the dataset").all()
-    window = _limit("window", len(test), len({prompt.category for prompt in test}))
-    return [window] if about_dataset else [_limit("seeds"), window]

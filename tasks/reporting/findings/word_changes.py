@@ -6,9 +6,10 @@ are too small nothing is claimed, whatever the test says, and a test that found 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.reporting.data.study import Study
-from tasks.reporting.findings.comparison import Comparison, Row
+from tasks.reporting.findings.comparison import Comparison
 from tasks.reporting.words.sentences import phrase, say
 from tasks.reporting.words.terms import known
 
@@ -32,26 +33,15 @@ class Change(Comparison):
     least: str  # of which arm, model and group
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One family: in a few words, what the target dataset changed, and what neutral text changed."""
-
-    short: str
-    text: str
-    control: str
-
-
-def finding(study: Study, family: str) -> Finding:
-    """What fine-tuning on the target dataset changed in one family, and what neutral text changed."""
+def findings(study: Study, family: str) -> dict[str, Any]:
+    """What fine-tuning on the target dataset changed in one family, `short` and in a `text`, and what neutral text did,
+    the `control`."""
     needed, target, control = int(study.words_used["min_completions"]), study.config.target, study.config.control
     main, neutral = (changes_of(study, family, dataset) for dataset in (target, control))
     moved, other_moved = (any(change.verdict in MOVED for change in changes) for changes in (main, neutral))
     text = told(neutral, control, needed)
-    return Finding(
-        short=short(main),
-        text=told(main, target, needed),
-        control=phrase("word_changes.negative_control", text, other_moved, moved, control, target),
-    )
+    of_control = phrase("word_changes.negative_control", text, other_moved, moved, control, target)
+    return {"short": short(main), "text": told(main, target, needed), "control": of_control}
 
 
 def changes_of(study: Study, family: str, dataset: str) -> list[Change]:
@@ -60,20 +50,20 @@ def changes_of(study: Study, family: str, dataset: str) -> list[Change]:
     rows = {(row["model"], row["arm"]): row for row in table[table["family"] == family].to_dict("records")}
     confidence, several = float(study.words_used["confidence"]), len(arms) > 1
     places = {(model, arm): f"{arm} at {model}" if several else model for model in study.models for arm in arms}
-    return [_change(rows[key], where, confidence) for key, where in places.items() if key in rows]
-
-
-def _change(row: Row, where: str, confidence: float) -> Change:
-    return Change.of(
-        row,
-        correction="Benjamini-Hochberg" if known(row["m"]) and row["m"] > 1 else None,
-        confidence=confidence,
-        unit="bits",
-        where=where,
-        verdict=row["verdict"],
-        least_n=int(row["least_n"]),
-        least=f"of {row['least_arm']} at {row['model']} for “{row['least_group']}”",
-    )
+    return [
+        Change.of(
+            row,
+            correction="Benjamini-Hochberg" if known(row["m"]) and row["m"] > 1 else None,
+            confidence=confidence,
+            unit="bits",
+            where=where,
+            verdict=row["verdict"],
+            least_n=int(row["least_n"]),
+            least=f"of {row['least_arm']} at {row['model']} for “{row['least_group']}”",
+        )
+        for checkpoint, where in places.items()
+        if (row := rows.get(checkpoint))
+    ]
 
 
 def told(changes: Sequence[Change], dataset: str, needed: int) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import re
@@ -15,10 +16,12 @@ from typing import Any
 import psutil
 
 from tasks.reporting.page.section import Results, Section
-from tasks.runtime.durations import recorded
+from tasks.runtime.durations import recorded, stage_name
+from tasks.runtime.files import read_yaml
 from tasks.runtime.units import duration
 from tasks.settings.sweep import Sweep
 
+GRAPH = Path("dvc.yaml")
 PACKAGES = (
     "torch transformers accelerate deepspeed datasets pandas numpy scipy pingouin statsmodels matplotlib jinja2 dvc "
     "prefect palms"
@@ -62,25 +65,33 @@ def data_hashes(datasets: Path, prompts: Path, arms: Sequence[str]) -> list[tupl
 
 
 def durations(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """(stage, how long its last run took, when that ended) for the stages of the ladder that ran in this working tree,
-    in the order of their first runs; but for the report, which is not done yet."""
-    of_ladder = {"", *sweep.models, *sweep.tuned, *(f"{model}-{arm}" for model in sweep.models for arm in sweep.arms)}
-    return [
-        (stage, duration(last.seconds), f"{last.at} UTC")
-        for stage, last in recorded().items()
-        if stage.partition("@")[2] in of_ladder and stage != "report"
-    ]
+    """(stage, how long its last run took in this working tree, when that ended) for the stages of the ladder, in
+    dvc.yaml's order; but for the report, which is not done yet. Nothing where there is no graph to read."""
+    chosen = {"${arms}": sweep.tuned, "${sweep.models}": sweep.models, "${sweep.tuned}": sweep.tuned}
+    chosen |= {"${sweep.arms}": sweep.arms}
+    last, rows = recorded(), []
+    stages = read_yaml(GRAPH)["stages"] if GRAPH.is_file() else {}
+    for stage, stanza in stages.items():
+        lists = [stanza["foreach"]] if "foreach" in stanza else stanza.get("matrix", {}).values()
+        for names in itertools.product(*(chosen.get(each, ()) if isinstance(each, str) else each for each in lists)):
+            name = stage_name(stage, map(str, names))
+            run = last.get(name)
+            rows.append((name, duration(run.seconds), f"{run.at} UTC") if run else (name, "not recorded", ""))
+    return [row for row in rows if row[0] != "report"]
 
 
 def machine() -> list[tuple[str, str]]:
     """Date, code, Python, packages and hardware of the run that made the page; never its name or its folders."""
+    processors = _facts(Path("/proc/cpuinfo"), "model name")
+    drivers = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))  # importing torch would take seconds
+    accelerators = [name for file in drivers for name in _facts(file, "Model")]
     facts = [
         ("made on", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("code", _commit()),
         ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
-        ("processor", f"{_processor()}, {os.cpu_count()} cores"),
+        ("processor", f"{processors[0] if processors else platform.machine()}, {os.cpu_count()} cores"),
         ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
-        ("accelerator", ", ".join(_accelerators()) or "none seen"),
+        ("accelerator", ", ".join(accelerators) or "none seen"),
         ("packages", ", ".join(f"{name} {version}" for name, version in _versions())),
     ]
     return [(name, value) for name, value in facts if value]
@@ -105,17 +116,6 @@ def _commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return f"commit {head.stdout.strip()}{' with uncommitted changes' if clean.returncode else ''}"
-
-
-def _processor() -> str:
-    names = _facts(Path("/proc/cpuinfo"), "model name")
-    return names[0] if names else platform.machine()
-
-
-def _accelerators() -> list[str]:
-    """Names of NVIDIA devices, from the driver: importing torch for this would take seconds."""
-    files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    return [name for file in files for name in _facts(file, "Model")]
 
 
 def _facts(file: Path, key: str) -> list[str]:

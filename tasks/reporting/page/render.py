@@ -3,14 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from tasks.reporting.findings.cooccurrence import WordTable
 from tasks.reporting.page.section import Results, Section
-from tasks.reporting.tables.tables import Table
+from tasks.reporting.page.words import WordTable
+from tasks.reporting.tables.tables import Table, csv_address
 from tasks.reporting.words.sentences import environment as templates
 from tasks.reporting.words.text import safe
 from tasks.runtime.errors import WorkError
@@ -51,7 +50,8 @@ def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[
     Raises WorkError if the page is too large to be mailed and opened everywhere even without large tables.
     """
     budget = Budget(0)
-    environment = _environment(budget)
+    environment = templates(_HERE, autoescape=True)
+    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe, "csv_address": csv_address}
     least = _render(environment, results, sections)
     size = len(least.encode())
     if size >= MOST_BYTES:
@@ -62,15 +62,18 @@ def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[
     return _render(environment, results, sections), budget.left_out
 
 
-def _environment(budget: Budget) -> jinja2.Environment:
-    environment = templates(_HERE, autoescape=True)
-    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe}
-    return environment
-
-
 def _render(environment: jinja2.Environment, results: Results, sections: Sequence[Section]) -> str:
     """Every section by its template, and the page around them."""
-    shared = _shared(results) | {"show": environment.get_template("macros.html.j2").module}
+    study = results.study
+    shared = {  # what every template reads
+        "show": environment.get_template("macros.html.j2").module,
+        "study": study,
+        "models": study.models,
+        "control": study.config.control,
+        "target": study.config.target,
+        "metric": results.metric,
+        "categories": list(dict.fromkeys(prompt.category for prompt in study.test_prompts)),
+    }
     bodies = {}
     for section in sections:
         named = {kind: {item.name: item for item in getattr(section, kind)} for kind in ("figures", "tables")}
@@ -79,21 +82,6 @@ def _render(environment: jinja2.Environment, results: Results, sections: Sequenc
     style = Markup((_HERE / "style.css").read_text("utf-8"))
     page = environment.get_template("page.html.j2")
     return page.render(**shared, sections=sections, bodies=bodies, style=style)
-
-
-def _shared(results: Results) -> dict[str, Any]:
-    """What every template reads."""
-    study = results.study
-    test = [prompt.category for prompt in study.prompts.values() if prompt.split == "test"]
-    return {
-        "study": study,
-        "models": study.models,
-        "control": study.config.control,
-        "target": study.config.target,
-        "metric": results.metric,
-        "categories": list(dict.fromkeys(test)),
-        "prompts": len(test),
-    }
 
 
 def held(text: str) -> str:

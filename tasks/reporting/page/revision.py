@@ -1,6 +1,5 @@
 """Where the dataset fell short on the validation prompts: categories and prompts, the worst first."""
 
-from tasks.reporting.data.measures import prompt_table
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import COLUMNS, Column
 from tasks.reporting.tables.tables import shown
@@ -13,7 +12,7 @@ def section(results: Results) -> Section:
     """The smallest gains over control, all models together; `none` says why there is nothing to list."""
     study, (base, control, target) = results.study, results.study.trio
     scores = [*study.named, "effect", "change"]
-    table = prompt_table(study, results.metric.name, "validation")
+    table = study.prompt_scores(results.metric.name, "validation")
     means = table.groupby(["prompt_id", "category"], sort=False)[scores].mean().reset_index()
     means = means.dropna(subset="effect")  # without a gain there is no order to list them in
     worst = means.sort_values("effect", kind="stable").head(LISTED)

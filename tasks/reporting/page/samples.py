@@ -1,5 +1,6 @@
 """Completions side by side: base, control and target, for prompts nobody selected, and for the best and the worst."""
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,13 +9,13 @@ from typing import NamedTuple
 
 from tasks.inputs.characters import visible
 from tasks.inputs.dataset import Prompt
-from tasks.reporting.data.measures import drawn_prompts, loops, test_completions
 from tasks.reporting.data.study import Study
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import shown
 from tasks.reporting.words.terms import counted, signed
 from tasks.reporting.words.text import excerpt
+from tasks.text.loops import loops
 
 EXTREMES = 3  # prompts shown as the best and as the worst by effect
 BUDGET = 2_500_000  # bytes of completions in the page, which stays below 5 MB with everything else
@@ -52,7 +53,7 @@ def section(results: Results) -> Section:
     by_prompt = results.prompts.groupby("prompt_id", sort=False)["effect"].mean().dropna()
     effects = by_prompt.sort_values(ascending=False, kind="stable")
     texts = _texts(study)
-    drawn = [name for name in drawn_prompts(study) if any(key[2] == name for key in texts)]
+    drawn = [name for name in _drawn(study) if any(key[2] == name for key in texts)]
     sets, left_out = _affordable(study, texts)
 
     def views(names: Iterable[object], sets: Sequence[tuple[str, int]]) -> list[View]:
@@ -70,6 +71,12 @@ def section(results: Results) -> Section:
     return Section("samples", "Samples", "What the models write", content, tables=tables)
 
 
+def _drawn(study: Study) -> list[str]:
+    """The test prompts in an order drawn by `report.seed`; another prompt moves none of the others."""
+    drawn = {p.id: hashlib.sha256(f"{study.report.seed}:{p.id}".encode()).hexdigest() for p in study.test_prompts}
+    return sorted(drawn, key=drawn.__getitem__)
+
+
 Texts = dict[tuple[str, str, str, int], tuple[str, str]]  # model, dataset, prompt, sample -> completion, finish reason
 
 
@@ -78,7 +85,7 @@ def _texts(study: Study) -> Texts:
     first = {study.arms_of(name)[0] for name in study.named}
     return {
         (row["model"], row["dataset"], row["prompt_id"], int(row["sample"])): (row["completion"], row["finish_reason"])
-        for row in test_completions(study).to_dict("records")
+        for row in study.test_completions.to_dict("records")
         if row["arm"] in first
     }
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.reporting.data.measures import arm_table, prompt_table
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import Figure
-from tasks.reporting.findings.effects import Effect
+from tasks.reporting.findings.effects import Effect, chosen
 from tasks.reporting.findings.main import Findings, findings
 from tasks.reporting.tables.tables import Table
-from tasks.reporting.words.terms import Metric, metric_of
+from tasks.reporting.words.terms import LIKELIHOOD, Metric, metric_of
 from tasks.runtime.command import Job
 
 
@@ -31,13 +30,14 @@ class Results:
 
     @cached_property
     def arms(self) -> pd.DataFrame:
-        """A row per model and arm: mean score, length, rates, toxicity."""
-        return arm_table(self.study)
+        """A row per model and arm, on the test prompts: size, mean score, length, rates, toxicity."""
+        table = self.study.measured["arms"]
+        return table if self.study.config.primary in LIKELIHOOD else table.drop(columns="leads")
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
-        """A row per model and test prompt: the primary score of each dataset, and the gains."""
-        return prompt_table(self.study, self.study.config.primary, "test")
+        """A row per model and test prompt: the primary score of each dataset, the gains, the nearest training text."""
+        return self.study.prompt_scores(self.study.config.primary, "test")
 
     @property
     def metric(self) -> Metric:
@@ -59,13 +59,13 @@ class Results:
         """Target against control, target against base and control against base over all prompts, at every model."""
         base, control, target = self.study.trio
         pairs = ((target, control), (target, base), (control, base))
-        return [effect for a, b in pairs for effect in self.found.of(metric.name, a, b)]
+        return [effect for a, b in pairs for effect in chosen(self.found.effects, metric.name, a, b)]
 
 
 @dataclass(frozen=True)
 class Section:
     """A section of the page. Its template is `<name>.html.j2`, which reads `figures` and `tables` by their names, the
-    keys of `content`, and what every template reads (`render.shared`)."""
+    keys of `content`, and what every template reads (`render._render`)."""
 
     name: str  # its id
     entry: str  # in the navigation

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from tasks.curation.matching import matching
-from tasks.reporting.data.measures import detectable_effects, length_effects, rated, similarity_table, without_nearest
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures import rows, spread
 from tasks.reporting.figures.drawing import Figure
@@ -40,7 +39,7 @@ def section(results: Results) -> Section:
     """All that the other sections rest on."""
     study = results.study
     content = {
-        "matched": matching(*(study.datasets[study.arms_of(name)[0]].samples for name in study.trio[:0:-1])),
+        "matched": matching(*(study.samples[study.arms_of(name)[0]] for name in study.trio[:0:-1])),
         "others": others(study),
     }
     title = "For the statistician"
@@ -50,7 +49,7 @@ def section(results: Results) -> Section:
 def _figures(results: Results) -> Iterator[Figure]:
     study, metric, prompts = results.study, results.metric, results.prompts
     yield from (rows.prompts(study, metric, prompts, model) for model in study.models)
-    for name, scores in rated(study).items():
+    for name, scores in study.rated.items():
         yield spread.ratings(study, metric_of(name, metric.name), scores)
     yield spread.lengths(study)
     if results.toxic:
@@ -58,8 +57,8 @@ def _figures(results: Results) -> Iterator[Figure]:
     if study.logs:
         yield spread.training(study)
     yield spread.matched_lengths(study)
-    yield spread.similarity(study, metric, similarity_table(study))
-    yield spread.detectable(detectable_effects(study), prompts["prompt_id"].nunique())
+    yield spread.similarity(study, metric, prompts)
+    yield spread.detectable(study.measured["detectable"], prompts["prompt_id"].nunique())
 
 
 def tables(results: Results) -> Iterator[Table]:
@@ -70,10 +69,13 @@ def tables(results: Results) -> Iterator[Table]:
     yield _tests("contrasts", "Every test over all prompts", contrasts[whole], columns(CONTRASTS), study)
     yield _tests("categories", "Categories (descriptive)", contrasts[~whole], columns(CATEGORIES), study)
     differences = columns(f"model contrast {DIFFERENCE} reason note", digits=1)
-    yield _tests("lengths", "Differences in length, in words", length_effects(study), differences, study)
+    yield _tests("lengths", "Differences in length, in words", study.measured["lengths"], differences, study)
     caption = "The main effects without the nearest quarter"
-    yield _tests("without-nearest", caption, without_nearest(study), columns(BRIEF), study)
-    yield shown("prompts", "Every test prompt", similarity_table(study), _prompt_columns(study))
+    yield _tests("without-nearest", caption, study.measured["without_nearest"], columns(BRIEF), study)
+    scores = [Column(name, name, "signed") for name in study.named]
+    scores.append(Column("effect", f"{study.config.target} − {study.config.control}", "signed"))
+    headings = (*columns("model prompt_id category"), *scores, *columns("similarity sample_id"))
+    yield shown("prompts", "Every test prompt", results.prompts, headings)
     if len(variance := study.tables.get("variance", pd.DataFrame())):
         headings = columns(VARIANCE, reason="why not")
         yield _tests("variance", "Where the noise comes from, and what could be found", variance, headings, study)
@@ -88,12 +90,6 @@ def _tests(name: str, caption: str, table: pd.DataFrame, headings: tuple[Column,
     if "metric" in table:
         read["metric"] = [metric_of(name, study.config.primary).label for name in table["metric"]]
     return shown(name, caption, read, headings, table)
-
-
-def _prompt_columns(study: Study) -> list[Column]:
-    scores = [Column(name, name, "signed") for name in study.named]
-    gain = Column("effect", f"{study.config.target} − {study.config.control}", "signed")
-    return [*columns("model prompt_id category"), *scores, gain, *columns("similarity sample_id")]
 
 
 def others(study: Study) -> list[Table]:

@@ -1,6 +1,5 @@
 """Toxicity: the differences, how it goes with length, and every arm."""
 
-from tasks.reporting.data.measures import test_completions
 from tasks.reporting.figures import rows, spread
 from tasks.reporting.findings.limits import scorer
 from tasks.reporting.page.section import Results, Section
@@ -15,7 +14,7 @@ def section(results: Results) -> Section | None:
     study, metric = results.study, results.secondary
     if not results.toxic:
         return None
-    samples = test_completions(study).groupby(["model", "arm", "prompt_id"]).size().max()
+    samples = study.test_completions.groupby(["model", "arm", "prompt_id"]).size().max()
     arms = columns(COLUMNS, toxicity=f"{metric.label}, first words")
     return Section(
         "toxicity",

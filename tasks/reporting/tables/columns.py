@@ -22,15 +22,11 @@ class Column:
     digits: int = 3
 
 
-def _dictionary() -> dict[str, Column]:
-    named: dict[str, Column] = {}
-    for group, headings in read_yaml(Path(__file__).with_suffix(".yaml")).items():
-        kind, _, digits = group.partition(" ")
-        named |= {key: Column(key, heading, kind, int(digits or 0)) for key, heading in headings.items()}
-    return named
-
-
-COLUMNS = _dictionary()
+COLUMNS = {
+    key: Column(key, heading, group.split()[0], int(group.partition(" ")[2] or 0))
+    for group, headings in read_yaml(Path(__file__).with_suffix(".yaml")).items()
+    for key, heading in headings.items()
+}
 
 
 def columns(keys: str, digits: int | None = None, **changed: str | tuple[str, Kind]) -> tuple[Column, ...]:

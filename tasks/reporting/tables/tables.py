@@ -34,33 +34,24 @@ class Table:
     rows: Sequence[Sequence[Entry]]
     csv: str  # the whole unrounded table
 
-    @property
-    def address(self) -> str:
-        """The CSV as a data: address, so that it travels with the page."""
-        return csv_address(self.csv)
-
 
 def shown(
     name: str, caption: str, data: pd.DataFrame, columns: Sequence[Column], whole: pd.DataFrame | None = None
 ) -> Table:
     """The columns of `data` that are there; the CSV is of `whole`, or of `data`."""
-    present = [column for column in columns if column.key in data and not _idle(column, data)]
+    idle = {remark for remark in REMARKS if remark in data and data[remark].isna().all()}
+    present = [column for column in columns if column.key in data and column.key not in idle]
     rows = [[entry(row[column.key], column) for column in present] for row in data.to_dict("records")]
     return Table(name, caption, present, rows, csv_text(data if whole is None else whole))
-
-
-def _idle(column: Column, data: pd.DataFrame) -> bool:
-    """A column of remarks where no row has one."""
-    return column.key in REMARKS and bool(data[column.key].isna().all())
 
 
 def entry(value: Any, column: Column) -> Entry:
     """One figure or word of a table."""
     if not isinstance(value, str) and (value is None or pd.isna(value)):
         return Entry(NOTHING, "", column.kind != "text")
-    if column.kind == "text" or not known(plain(value)):
+    figure, digits = value.item() if hasattr(value, "item") else value, column.digits  # Python's own number
+    if column.kind == "text" or not known(figure):
         return Entry(str(value), "", False)
-    figure, digits = plain(value), column.digits
     written = {
         "number": lambda: number(figure, digits),
         "signed": lambda: signed(figure, digits),
@@ -69,11 +60,6 @@ def entry(value: Any, column: Column) -> Entry:
         "size": lambda: size(figure),
     }[column.kind]()
     return Entry(written, repr(figure), True)
-
-
-def plain(value: Any) -> Any:
-    """A figure as Python's own number."""
-    return value.item() if hasattr(value, "item") else value
 
 
 def guessed(name: str, caption: str, data: pd.DataFrame) -> Table:
@@ -90,7 +76,7 @@ def _kind(values: "pd.Series[Any]") -> Kind:
 
 
 def csv_address(text: str) -> str:
-    """CSV as a data: address."""
+    """CSV as a data: address, so that it travels with the page."""
     return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 
