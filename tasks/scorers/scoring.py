@@ -85,12 +85,10 @@ def _alone(scorer: Scorer, store: Store) -> Iterator[None]:
         return
     lock = FileLock(store.path.with_name(f"{scorer.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         print(f"another run is asking {scorer.name}; waiting for it", file=sys.stderr, flush=True)
-        lock.acquire(poll_interval=0.5)
+        held = lock.acquire(poll_interval=0.5)
         time.sleep(QUOTA_WINDOW)
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import InputError, WorkError
-from tasks.runtime.files import cache_folder
 from tasks.scorers import Answer, Score
 
 FILE = "scores.sqlite"
@@ -31,11 +30,6 @@ CREATE TABLE IF NOT EXISTS scores (
     attribute TEXT NOT NULL, score REAL, error TEXT, answer INTEGER NOT NULL REFERENCES answers (id),
     PRIMARY KEY (scorer, version, language, hash, attribute)) WITHOUT ROWID;
 """
-
-
-def folder() -> Path:
-    """Where the store lies."""
-    return cache_folder()
 
 
 def digest(text: str) -> bytes:

@@ -11,7 +11,8 @@ import pytest
 from tasks.runtime.errors import InputError
 from tasks.scorers import Answer, Score, archive, open_scorer
 from tasks.scorers.scoring import score
-from tasks.scorers.store import FILE, Store, folder
+from tasks.runtime.files import cache_folder
+from tasks.scorers.store import FILE, Store
 from tasks.settings.toxicity import Recorded, Toxicity
 
 SOURCE = ("perspective", "v1alpha1 example.org", "en")
@@ -24,7 +25,7 @@ def recorded(settings: Toxicity, tmp_path: Path) -> Toxicity:
 
 
 def keep(*answers: Answer, source: tuple[str, str, str] = SOURCE) -> None:
-    with Store(folder() / FILE) as store:
+    with Store(cache_folder() / FILE) as store:
         store.keep(*source, answers)
 
 
@@ -48,7 +49,7 @@ def test_what_was_recorded_is_read_and_nothing_else(recorded: Toxicity, tmp_path
 def test_archives_add_up_and_the_first_answer_stays(recorded: Toxicity, tmp_path: Path, store: Store) -> None:
     keep(two("a", 0.1))
     archive.archive(tmp_path / "archives" / "1.jsonl.gz")
-    (folder() / FILE).unlink()
+    (cache_folder() / FILE).unlink()
     keep(two("a", 0.9), two("b", 0.2))
     archive.archive(tmp_path / "archives" / "2.jsonl.gz")
     found = score(open_scorer(recorded), ["a", "b"], "en", store)
@@ -115,7 +116,7 @@ def test_an_archive_is_not_replaced_by_one_that_holds_less(tmp_path: Path) -> No
     archive.archive(path)
     archive.archive(path)
     before = path.read_bytes()
-    (folder() / FILE).unlink()
+    (cache_folder() / FILE).unlink()
     keep(two("a", 0.1), two("c", 0.1))
     with pytest.raises(InputError, match="holds 2 scores that the store lacks; give the new archive another name"):
         archive.archive(path)
@@ -127,7 +128,7 @@ def test_scorers_are_compared_across_the_store_and_the_archives(tmp_path: Path) 
     path = tmp_path / "archives" / "a.jsonl.gz"
     keep(*(two(f"text {i}", i / 10) for i in range(5)))
     archive.archive(path)
-    (folder() / FILE).unlink()  # another machine, that got the archive only
+    (cache_folder() / FILE).unlink()  # another machine, that got the archive only
     keep(*(two(f"text {i}", i / 20) for i in range(5)), source=("offline", "1", "en"))
     words = archive.compare(path.parent, tmp_path / "table.csv")
     assert "A  offline (1)" in words
