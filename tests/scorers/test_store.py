@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.files import cache_folder
 from tasks.scorers import Answer, Score
-from tasks.scorers.store import Store, folder
+from tasks.scorers.store import Store
 
 SOURCE = ("perspective", "v1", "en")
 
@@ -99,6 +100,6 @@ def test_a_full_disk_is_named_and_the_store_stays_whole(store: Store) -> None:
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALMS_CACHE", "/somewhere")
-    assert folder() == Path("/somewhere")
+    assert cache_folder() == Path("/somewhere")
     monkeypatch.delenv("PALMS_CACHE")
-    assert folder() == Path(".cache/palms")
+    assert cache_folder() == Path(".cache/palms")
