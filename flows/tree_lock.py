@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from flows.processes import TREE_MARK, kill, marked
+from flows.processes import TREE_MARK, kill, marked, until
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import write_text
 
@@ -114,12 +114,8 @@ def _tidy(root: Path) -> list[str]:
 
 def end_leftovers(root: Path) -> None:
     """Wait for the stages of a killed sweep in `root` to end, then end them: two of a kind would collide."""
-    deadline = time.monotonic() + _LEFTOVERS
-    while marked(TREE_MARK, str(root)):
-        if time.monotonic() > deadline:
-            kill(lambda: marked(TREE_MARK, str(root)))
-            return
-        time.sleep(0.2)
+    if not until(lambda: not marked(TREE_MARK, str(root)), _LEFTOVERS, pause=0.2):
+        kill(lambda: marked(TREE_MARK, str(root)))
 
 
 def clear_rwlock(root: Path) -> None:

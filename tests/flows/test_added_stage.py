@@ -17,9 +17,9 @@ GUIDE = (REPO / "docs/adding.md").read_text("utf-8")
 
 def block(place: str) -> str:
     """The code block that the guide's text `In place` or `place` introduces first."""
-    found = re.search(rf"^.*`{re.escape(place)}`.*\n\n```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-    assert found, place
-    return found[1]
+    match = re.search(rf"^.*`{re.escape(place)}`.*\n\n```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+    assert match, place
+    return match[1]
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,9 @@ def tree(new_tree: Callable[..., Tree], prefect_url: str, ladder: Path) -> Tree:
     """The project on one tiny model, with the guide's stage in it, and the contract test beside."""
     made = new_tree({}, PREFECT_API_URL=prefect_url)
     tiny.make_tree(made.root, ladder, ["tiny-1"])
-    for path in ("tests/__init__.py", "tests/test_contract.py", "tests/support/__init__.py", "tests/support/closure.py"):
-        (made.root / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(REPO / path, made.root / path)
+    for path in ("__init__.py", "test_contract.py", "support/__init__.py", "support/closure.py"):
+        (made.root / "tests" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPO / "tests" / path, made.root / "tests" / path)
     graph = made.root / "dvc.yaml"
     text = graph.read_text("utf-8")
     assert text.count("\nplots:") == 1
@@ -47,7 +47,7 @@ def printed(tree: Tree) -> str:
     return output
 
 
-def test_it_is_seen_in_prefect(tree: Tree, printed: str, prefect_url: str) -> None:
+def test_it_is_seen_in_prefect(printed: str, prefect_url: str) -> None:
     api = Api(prefect_url)
     assert api.tasks(api.run_of(printed))["questions"]["state_name"] == "Completed"
 

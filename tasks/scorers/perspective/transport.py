@@ -100,10 +100,4 @@ def _connections(limiter: RateLimiter, key: str | None, sent: Callable[[socket.s
         def set_debuglevel(self, level: int) -> None:
             """Stays silent."""
 
-    class Plain(Limited, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
-        pass
-
-    class Secure(Limited, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
-        pass
-
-    return {"http": Plain, "https": Secure}
+    return {scheme: type(scheme, (Limited, base), {}) for scheme, base in httplib2.SCHEME_TO_CONNECTION.items()}
