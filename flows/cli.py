@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -50,25 +50,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    sweep = commands.add_parser("sweep", help="run every stage that is out of date", description=_SWEEP)
+    def add(name: str, run: Callable[..., int], text: str, description: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=description)
+        command.set_defaults(run=run)
+        return command
+
+    sweep = add("sweep", _sweep, "run every stage that is out of date", _SWEEP)
     sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@a-values, or finetune for all")
     sweep.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
-    sweep.set_defaults(run=_sweep)
-
-    check = commands.add_parser("check", help="check what people wrote in data/", description=_CHECK)
-    check.set_defaults(run=_check)
-
-    archive = commands.add_parser("archive", help="keep stored toxicity scores as a file", description=_ARCHIVE)
+    add("check", _check, "check what people wrote in data/", _CHECK)
+    archive = add("archive", _archive, "keep stored toxicity scores as a file", _ARCHIVE)
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
     archive.add_argument("--out", type=Path, help="the file, *.jsonl.gz (default: data/archive/<scorer>.jsonl.gz)")
     archive.add_argument("--calibration", type=Path, metavar="CSV", help="print how the scorers compare; a CSV, too")
-    archive.set_defaults(run=_archive)
-
-    models = commands.add_parser("models", help="list the models of params.yaml", description=_MODELS)
-    models.set_defaults(run=_models)
-
-    status = commands.add_parser("status", help="show what is out of date, and why", description=_STATUS)
-    status.set_defaults(run=_status)
+    add("models", _models, "list the models of params.yaml", _MODELS)
+    add("status", _status, "show what is out of date, and why", _STATUS)
     return parser
 
 

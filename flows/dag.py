@@ -51,7 +51,7 @@ def read(root: Path) -> tuple[Stage, ...]:
     Raises InputError, in one line, for whatever DVC finds wrong in dvc.yaml or params.yaml, and for a
     parameter that a stage tracks but params.yaml lacks (a model of `sweep.models` that `models` has not).
     """
-    with _as_input_errors(), _repo(root) as repo:
+    with _repo(root) as repo:
         index = repo.index
         graph = index.graph
         with_command = [stage for stage in index.stages if stage.cmd]
@@ -88,7 +88,7 @@ def select(stages: Iterable[Stage], targets: Iterable[str]) -> tuple[Stage, ...]
 
 def changes(root: Path) -> dict[str, list[str]]:
     """What `dvc status` finds out of date: stage -> reasons in words. An up-to-date stage is not in it."""
-    with _as_input_errors(), _repo(root) as repo:
+    with _repo(root) as repo:
         names = {stage.addressing: _name(stage) for stage in repo.index.stages}
         status: dict[str, list[Any]] = repo.status()
     return {
@@ -99,19 +99,14 @@ def changes(root: Path) -> dict[str, list[str]]:
 
 @contextmanager
 def _repo(root: Path) -> Iterator[Any]:
+    """DVC's view of `root`. Its complaints become one line; its own exceptions carry the cause in attributes, lines
+    and chains."""
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo:
-        yield repo
-
-
-@contextmanager
-def _as_input_errors() -> Iterator[None]:
-    """DVC's complaints as one line; its own exceptions carry the cause in attributes, lines and chains."""
-    from dvc.exceptions import DvcException
-
     try:
-        yield
+        with Repo(str(root)) as repo:
+            yield repo
     except DvcException as exc:
         text = str(exc)
         cause = exc.__cause__

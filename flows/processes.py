@@ -46,7 +46,7 @@ def end_stage(run_id: str, dvc: int | None) -> None:
                     process.terminate()
         return not alive
 
-    if not _until(terminate, GRACE):
+    if not until(terminate, GRACE):
         kill(lambda: marked(STAGE_MARK, run_id))
 
 
@@ -60,10 +60,11 @@ def kill(find: Callable[[], list[psutil.Process]], seconds: float = 1.0) -> None
                 process.kill()
         return not alive
 
-    _until(strike, seconds, pause=0.05)
+    until(strike, seconds, pause=0.05)
 
 
-def _until(done: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:
+def until(done: Callable[[], bool], seconds: float, pause: float = 0.1) -> bool:
+    """Wait until `done()`, for `seconds` at most; whether it came to that."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

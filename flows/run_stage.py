@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 from flows.lines import Splitter
@@ -97,7 +97,9 @@ def run(stage: str) -> int:
         for line in lines(dvc):
             verdict.hear(line)
             if not line.strip().startswith(_ADVICE):
-                _show(line)
+                # A flow that was killed reads no more; the signal that ends this process is on its way.
+                with contextlib.suppress(BrokenPipeError):
+                    print(line, flush=True)
         return verdict.exit_code(dvc.wait())
     finally:
         end_stage(run_id, dvc.pid if dvc else None)
@@ -110,39 +112,24 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 
 
 def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
-    """The lines of `process`, until it is gone: what it left in the background may hold its pipe open."""
-    assert process.stdout is not None
-    splitter = Splitter()
-    with process.stdout as pipe:
-        for chunk in _chunks(pipe.fileno(), lambda: process.poll() is not None):
-            yield from splitter.feed(chunk)
-    yield from splitter.rest()
+    """The lines of `process`, until it is gone: what it left in the background may hold its pipe open.
 
-
-def _chunks(pipe: int, gone: Callable[[], bool]) -> Iterator[bytes]:
-    """What comes through file descriptor `pipe`, until its end, or until `gone()` and nothing comes.
-
-    What a process that is gone left in the background may write for ever: it is heard for `_AFTERWARDS` only.
+    What a process that is gone left there may write for ever: it is heard for `_AFTERWARDS` only.
     """
-    deadline = math.inf
-    while time.monotonic() < deadline:
-        ready, _, _ = select.select([pipe], [], [], 0.5)
-        if ready:
-            chunk = os.read(pipe, 65_536)
-            if not chunk:
-                return
-            yield chunk
-        if gone():
-            if not ready:
-                return
-            deadline = min(deadline, time.monotonic() + _AFTERWARDS)
-
-
-def _show(line: str) -> None:
-    # A flow that was killed reads no more; the signal that ends this process is on its way.
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+    assert process.stdout is not None
+    splitter, deadline = Splitter(), math.inf
+    with process.stdout as pipe:
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([pipe], [], [], 0.5)
+            if ready:
+                if not (chunk := os.read(pipe.fileno(), 65_536)):
+                    break
+                yield from splitter.feed(chunk)
+            if process.poll() is not None:
+                if not ready:
+                    break
+                deadline = min(deadline, time.monotonic() + _AFTERWARDS)
+    yield from splitter.rest()
 
 
 if __name__ == "__main__":

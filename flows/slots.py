@@ -41,10 +41,10 @@ class Slots:
     def of_this_machine(cls, environ: Mapping[str, str]) -> "Slots":
         """The slots that `environ` asks for, or the default; raises InputError for a bad `PALMS_SLOTS`."""
         cores = launch.cores()
-        asked = _parse(environ.get(SETTING, ""))
+        chosen = _parse(environ.get(SETTING, ""))
         gpus = find_gpus(environ)
         sizes: dict[SlotKind, int] = {"gpu": len(gpus) or min(launch.MODEL_STAGES, cores), "cpu": cores}
-        return cls(sizes | asked, gpus, cores)
+        return cls(sizes | chosen, gpus, cores)
 
     def take(self, kind: SlotKind) -> Slot | None:
         """A free slot, or None while all are taken."""

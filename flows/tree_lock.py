@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from flows.processes import TREE_MARK, kill, marked
+from flows.processes import TREE_MARK, kill, marked, until
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import atomic_write
+from tasks.runtime.files import write_text
 
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
@@ -42,16 +42,13 @@ class Holder:
         return f"flow run '{self.flow_run}', process {self.pid}, started {self.started}{far}"
 
 
-_UNKNOWN = Holder(0, "unknown", "", "", "unknown")
-
-
 def running(root: Path) -> Holder | None:
     """The sweep that works in `root` now, or None."""
     try:
         with _locked(root):
             return None
     except InputError:
-        return _read(root) or _UNKNOWN
+        return _read(root) or Holder(0, "unknown", "", "", "unknown")
 
 
 def tidy(root: Path) -> list[str]:
@@ -77,7 +74,8 @@ def hold(
         started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
 
         def record(progress: str) -> None:
-            _write(root, Holder(os.getpid(), flow_run, flow_run_id, api, started, progress))
+            holder = Holder(os.getpid(), flow_run, flow_run_id, api, started, progress)
+            write_text(_note(root), json.dumps(asdict(holder)))
 
         record("")
         _tidy(root)
@@ -89,16 +87,15 @@ def hold(
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    lock = _lock(root)
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(blocking=False)
+        lock = FileLock(folder / "palms.lock").acquire(blocking=False)
     except Timeout:
         advice = _advice(_read(root))
         raise InputError(f"a sweep already works in this tree: {advice}, or work in another clone") from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _advice(holder: Holder | None) -> str:
@@ -117,12 +114,8 @@ def _tidy(root: Path) -> list[str]:
 
 def end_leftovers(root: Path) -> None:
     """Wait for the stages of a killed sweep in `root` to end, then end them: two of a kind would collide."""
-    deadline = time.monotonic() + _LEFTOVERS
-    while marked(TREE_MARK, str(root)):
-        if time.monotonic() > deadline:
-            kill(lambda: marked(TREE_MARK, str(root)))
-            return
-        time.sleep(0.2)
+    if not until(lambda: not marked(TREE_MARK, str(root)), _LEFTOVERS, pause=0.2):
+        kill(lambda: marked(TREE_MARK, str(root)))
 
 
 def clear_rwlock(root: Path) -> None:
@@ -158,11 +151,10 @@ def set_damaged_lock_aside(root: Path) -> Path | None:
     Without the file, finished stages come back from the run-cache.
     """
     path = root / "dvc.lock"
-    if not _damaged(path):
-        return None
-    time.sleep(_WRITING)
-    if not _damaged(path):
-        return None
+    for pause in (_WRITING, 0.0):
+        if not _damaged(path):
+            return None
+        time.sleep(pause)
     aside = root / ".dvc" / "tmp" / f"dvc.lock.damaged-{int(time.time())}"
     shutil.move(path, aside)
     return aside
@@ -198,12 +190,6 @@ def _alive(info: dict[str, Any], written: float) -> bool:
         return False
 
 
-def _lock(root: Path) -> FileLock:
-    folder = root / ".dvc" / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(str(folder / "palms.lock"))
-
-
 def _note(root: Path) -> Path:
     return root / ".dvc" / "tmp" / "palms.json"
 
@@ -213,8 +199,3 @@ def _read(root: Path) -> Holder | None:
         return Holder(**json.loads(_note(root).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write(root: Path, holder: Holder) -> None:
-    with atomic_write(_note(root)) as draft:
-        draft.write_text(json.dumps(asdict(holder)), encoding="utf-8")

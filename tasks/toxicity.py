@@ -19,10 +19,10 @@ from tasks.formats.checkpoints import checkpoints
 from tasks.formats.scores import write_scores
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import WorkError
-from tasks.runtime.files import read_jsonl
+from tasks.runtime.files import cache_folder, read_jsonl
 from tasks.scorers import EMPTY, Score, Scorer, describe, open_scorer
 from tasks.scorers.scoring import score, unscorable
-from tasks.scorers.store import FILE, Store, folder
+from tasks.scorers.store import FILE, Store
 from tasks.settings.sweep import Arm, Sweep
 from tasks.settings.toxicity import Toxicity
 from tasks.text.chunks import chunks, first_words
@@ -42,7 +42,7 @@ def main(job: Job) -> None:
     config = job.section("toxicity", Toxicity)
     rows = read_samples(job.path("samples"), job.section("sweep", Sweep), job.mapping("arms", Arm))
     scorer = open_scorer(config)
-    with Store(folder() / FILE) as store:
+    with Store(cache_folder() / FILE) as store:
         table = score_table(rows, scorer, job.section("curate.language", str), config, store)
     refuse_missing(table, config.max_missing)
     write_scores(job.path("scores"), table)

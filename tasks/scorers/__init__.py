@@ -14,7 +14,7 @@ SCORERS = {name: f"tasks.scorers.{name}.scorer" for name in ("offline", "classif
 PACKAGES = {
     "offline": {"profanity_check": "alt-profanity-check"},
     "classifier": {"torch": "torch", "transformers": "transformers"},
-    "perspective": {"googleapiclient": "google-api-python-client", "limits": "limits"},
+    "perspective": {"googleapiclient": "google-api-python-client"},
 }
 # What a report says of a scorer. Here and not in its module, so that a report depends on no backend's code.
 SENTENCES = {

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import atomic_write
+from tasks.runtime.files import atomic_write, cache_folder
 from tasks.scorers.calibration import calibration, in_words
 from tasks.scorers.recorded.scorer import FORMAT, SUFFIX, read_archive, read_archives
-from tasks.scorers.store import FILE, Store, folder
+from tasks.scorers.store import FILE, Store
 
 
 def archive(out: Path, scorer: str | None = None) -> str:
@@ -73,7 +73,7 @@ def _writing(path: Path) -> Iterator[Path]:
 
 
 def _store() -> Store:
-    if not (path := folder() / FILE).is_file():
+    if not (path := cache_folder() / FILE).is_file():
         raise InputError(f"{path}: no scores are stored here; PALMS_CACHE says where to look")
     return Store(path)
 

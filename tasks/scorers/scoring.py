@@ -22,11 +22,11 @@ def score(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> 
     """
     reasons = {text: reason for text in texts if (reason := unscorable(scorer, text, language))}
     wanted = [text for text in dict.fromkeys(texts) if text not in reasons]
-    known = _stored(scorer, wanted, language, store)
-    if _questions(scorer, wanted, known):
+    known, questions = _look_up(scorer, wanted, language, store)
+    if questions:
         with _alone(scorer, store):
-            known = _stored(scorer, wanted, language, store)  # another run may have asked meanwhile
-            for text, scores in _ask(scorer, _questions(scorer, wanted, known), language, store):
+            known, questions = _look_up(scorer, wanted, language, store)  # another run may have asked meanwhile
+            for text, scores in _ask(scorer, questions, language, store):
                 known.setdefault(text, {}).update(scores)
     return {
         text: [_score(known.get(text, {}), name, reasons.get(text)) for name in scorer.attributes] for text in texts
@@ -44,13 +44,11 @@ def unscorable(scorer: Scorer, text: str, language: str) -> str | None:
     return None
 
 
-def _stored(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> Known:
-    return store.scores(scorer.name, scorer.version(), language, texts) if scorer.stored else {}
-
-
-def _questions(scorer: Scorer, texts: Sequence[str], known: Known) -> list[Question]:
+def _look_up(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> tuple[Known, list[Question]]:
+    """What the store knows, and what is left to ask."""
+    known = store.scores(scorer.name, scorer.version(), language, texts) if scorer.stored else {}
     missing = {text: tuple(a for a in scorer.attributes if a not in known.get(text, {})) for text in texts}
-    return [Question(text, attributes) for text, attributes in missing.items() if attributes]
+    return known, [Question(text, attributes) for text, attributes in missing.items() if attributes]
 
 
 def _ask(
@@ -85,12 +83,10 @@ def _alone(scorer: Scorer, store: Store) -> Iterator[None]:
         return
     lock = FileLock(store.path.with_name(f"{scorer.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         print(f"another run is asking {scorer.name}; waiting for it", file=sys.stderr, flush=True)
-        lock.acquire(poll_interval=0.5)
+        held = lock.acquire(poll_interval=0.5)
         time.sleep(QUOTA_WINDOW)
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

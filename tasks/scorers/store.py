@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import InputError, WorkError
-from tasks.runtime.files import cache_folder
 from tasks.scorers import Answer, Score
 
 FILE = "scores.sqlite"
@@ -31,11 +30,6 @@ CREATE TABLE IF NOT EXISTS scores (
     attribute TEXT NOT NULL, score REAL, error TEXT, answer INTEGER NOT NULL REFERENCES answers (id),
     PRIMARY KEY (scorer, version, language, hash, attribute)) WITHOUT ROWID;
 """
-
-
-def folder() -> Path:
-    """Where the store lies."""
-    return cache_folder()
 
 
 def digest(text: str) -> bytes:
@@ -83,17 +77,16 @@ class Store:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with self._errors(), self._transaction():
             for answer in answers:
-                if any(score.permanent for score in answer.scores):
-                    self._keep((scorer, version, language), answer, now)
-
-    def _keep(self, source: tuple[str, str, str], answer: Answer, now: str) -> None:
-        key = digest(answer.text)
-        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, answer.text.encode("utf-8")))
-        number = self._db.execute("INSERT INTO answers (raw, at) VALUES (?, ?)", (answer.raw, now)).lastrowid
-        self._db.executemany(
-            "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*source, key, s.attribute, s.score, s.error, number) for s in answer.scores if s.permanent],
-        )
+                scores = [score for score in answer.scores if score.permanent]
+                if not scores:
+                    continue
+                key = digest(answer.text)
+                self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, answer.text.encode("utf-8")))
+                number = self._db.execute("INSERT INTO answers (raw, at) VALUES (?, ?)", (answer.raw, now)).lastrowid
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(scorer, version, language, key, s.attribute, s.score, s.error, number) for s in scores],
+                )
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Every answer with its scores, in an order that depends on nothing but the answers."""

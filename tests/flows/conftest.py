@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -56,11 +55,8 @@ def prefect_url(prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 90
-        while not answers(url):
-            assert server.poll() is None, (home / "server.log").read_text()
-            assert time.monotonic() < deadline, "the Prefect server did not start in 90 s"
-            time.sleep(0.2)
+        wait_for(lambda: server.poll() is not None or answers(url), 90)
+        assert server.poll() is None, (home / "server.log").read_text()
         yield url
     finally:
         os.killpg(server.pid, signal.SIGTERM)
@@ -86,8 +82,7 @@ def new_tree(blank_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     made: list[Tree] = []
 
     def make(files: Mapping[str, str], **env: str) -> Tree:
-        home = tmp_path_factory.mktemp("tree")
-        tree = Tree(home / "tree", environment(**env))
+        tree = Tree(tmp_path_factory.mktemp("tree") / "tree", environment(**env))
         shutil.copytree(blank_tree, tree.root, symlinks=True)
         tree.write(files)
         made.append(tree)

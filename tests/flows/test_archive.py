@@ -80,30 +80,26 @@ def test_the_key_of_a_secret_block_reaches_the_stage_and_shows_nowhere(swept: Sw
     assert "15 queries" in swept.output
     api = Api(prefect_url)
     run = api.run_of(swept.output)
-    said = json.dumps([run, api.tasks(run), api.logs(run), api.artifacts(run)]) + swept.output
-    assert "asking v1alpha1 127.0.0.1" in said
-    assert "AIzaSy-secret" not in said
+    shown = json.dumps([run, api.tasks(run), api.logs(run), api.artifacts(run)]) + swept.output
+    assert "asking v1alpha1 127.0.0.1" in shown
+    assert "AIzaSy-secret" not in shown
     assert (swept.tree.root / "other.txt").read_text() == ""  # only the stage that names it
 
 
-def test_the_archive_is_written_and_tracked(swept: Swept, archived: str) -> None:
+def test_the_archive_is_written_and_tracked_and_the_same_for_the_same_store(swept: Swept, archived: str) -> None:
     assert f"{ARCHIVE}: 15 answers of perspective (v1alpha1 127.0.0.1:" in archived
     assert f"DVC tracks it: commit {ARCHIVE}.dvc" in archived
     (entry,) = yaml.safe_load((swept.tree.root / f"{ARCHIVE}.dvc").read_text())["outs"]
     assert entry["path"] == ARCHIVE.name
-    lines = gzip.decompress((swept.tree.root / ARCHIVE).read_bytes()).decode().splitlines()
+    packed = (swept.tree.root / ARCHIVE).read_bytes()
+    lines = gzip.decompress(packed).decode().splitlines()
     assert [list(json.loads(lines[i])) for i in (0, 1, -1)] == [
         ["format"],
         *[["scorer", "version", "language", "text", "scores", "raw", "at"]] * 2,
     ]
-
-
-@pytest.mark.usefixtures("archived")
-def test_the_same_store_gives_the_same_bytes(swept: Swept) -> None:
-    first = (swept.tree.root / ARCHIVE).read_bytes()
     code, output = swept.tree.palms("archive", "--scorer", "perspective", "--out", "other/again.jsonl.gz")
     assert code == 0, output
-    assert (swept.tree.root / "other/again.jsonl.gz").read_bytes() == first
+    assert (swept.tree.root / "other/again.jsonl.gz").read_bytes() == packed
 
 
 @pytest.mark.usefixtures("archived")

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -35,18 +34,6 @@ stages:
 @pytest.fixture(scope="module")
 def tree(new_tree: Callable[..., Tree]) -> Tree:
     return new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
-
-
-@pytest.fixture
-def changed(new_tree: Callable[..., Tree]) -> Callable[..., Path]:
-    """A tree in which one text of dvc.yaml or params.yaml is another."""
-
-    def make(old: str, new: str) -> Path:
-        assert old in GRAPH + PARAMS
-        files = {"dvc.yaml": GRAPH.replace(old, new), "params.yaml": PARAMS.replace(old, new)}
-        return new_tree(files).root
-
-    return make
 
 
 def test_reads_matrix_fan_out_and_fan_in(tree: Tree) -> None:
@@ -88,9 +75,11 @@ def test_unknown_target_names_its_neighbours(tree: Tree) -> None:
         ("deps: [made]", "deps: [report.txt]", r"both a dependency and an output"),
     ],
 )
-def test_a_mistake_is_one_clear_line(changed: Callable[..., Path], old: str, new: str, message: str) -> None:
+def test_a_mistake_is_one_clear_line(new_tree: Callable[..., Tree], old: str, new: str, message: str) -> None:
+    assert old in GRAPH + PARAMS
+    files = {"dvc.yaml": GRAPH.replace(old, new), "params.yaml": PARAMS.replace(old, new)}
     with pytest.raises(InputError, match=message) as caught:
-        dag.read(changed(old, new))
+        dag.read(new_tree(files).root)
     assert "\n" not in str(caught.value)
 
 

@@ -4,12 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from flows.dag import Stage
 from flows.execute import stage_env
-from flows.meta import Meta
-from tasks.runtime.errors import InputError
 from tests.support.flow_trees import environment
 
 CODE = """
@@ -31,16 +26,6 @@ def test_a_block_is_read_a_missing_one_is_left_out_and_the_environment_wins(pref
     command = [sys.executable, "-W", "ignore", "-c", CODE]
     printed = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
     assert printed.splitlines() == ["{'SOME_KEY': 's3cret-value'}", "{}"]
-
-
-@pytest.mark.parametrize(
-    ("secrets", "message"),
-    [(["KEY"], "with the name of a Secret block"), ({"MY_ACCESS": "block"}, "'MY_ACCESS'; expected names that end in")],
-)
-def test_a_wrong_meta_is_named(secrets: object, message: str) -> None:
-    stage = Stage(name="toxicity", group="toxicity", meta={"secrets": secrets})
-    with pytest.raises(InputError, match=rf"stage toxicity: meta\.secrets: .*{message}"):
-        Meta.of(stage)
 
 
 def test_what_the_user_set_stays() -> None:

@@ -19,8 +19,7 @@ from flows.lines import LONGEST, Redactor, Splitter
 )
 def test_splits(chunks: list[bytes], lines: list[str]) -> None:
     splitter = Splitter()
-    found = [line for chunk in chunks for line in splitter.feed(chunk)]
-    assert found + splitter.rest() == lines
+    assert [line for chunk in chunks for line in splitter.feed(chunk)] + splitter.rest() == lines
 
 
 def test_endless_progress_takes_no_memory() -> None:

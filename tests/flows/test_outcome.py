@@ -5,7 +5,7 @@ from flows.outcome import Result
 NAMES = ("fetch", "train@a", "train@b", "test", "report")
 
 
-def told(**ended: Result) -> list[str]:
+def failures(**ended: Result) -> list[str]:
     results = {name.replace("_", "@"): result for name, result in ended.items()}
     return outcome.failures({name: Stage(name, name.split("@")[0]) for name in NAMES}, results).split("\n")
 
@@ -16,7 +16,7 @@ def failed(code: int, error: str, *last: str) -> Result:
 
 def test_a_mistake_that_several_stages_met_is_told_once_without_their_last_lines() -> None:
     wrong = failed(2, "error: params.yaml: unknown key 'x'", "Running stage", "error: params.yaml: unknown key 'x'")
-    assert told(train_b=wrong, train_a=wrong, test=Result("not run", error="train@a failed")) == [
+    assert failures(train_b=wrong, train_a=wrong, test=Result("not run", error="train@a failed")) == [
         "train@a, train@b: error: params.yaml: unknown key 'x'",
         "not run, for want of these: test",
     ]
@@ -24,7 +24,7 @@ def test_a_mistake_that_several_stages_met_is_told_once_without_their_last_lines
 
 def test_work_that_failed_shows_every_stage_s_last_lines() -> None:
     lost = "its command exited with 1"
-    assert told(fetch=Result("done"), train_a=failed(1, lost, "one"), train_b=failed(1, lost, "two", "three")) == [
+    assert failures(fetch=Result("done"), train_a=failed(1, lost, "one"), train_b=failed(1, lost, "two", "three")) == [
         f"train@a, train@b: {lost}",
         "the last lines of train@a:",
         "  one",
@@ -36,21 +36,21 @@ def test_work_that_failed_shows_every_stage_s_last_lines() -> None:
 
 def test_a_wrong_input_without_a_line_of_its_own_shows_what_there_is() -> None:
     silent = failed(2, "its command exited with 2", "python: can't open file 'missing.py'")
-    assert "  python: can't open file 'missing.py'" in told(fetch=silent)
+    assert "  python: can't open file 'missing.py'" in failures(fetch=silent)
 
 
-def test_without_a_failure_nothing_is_told() -> None:
-    assert told(fetch=Result("done"), train_a=Result("cached")) == [""]
+def test_without_a_failure_nothing_is_failures() -> None:
+    assert failures(fetch=Result("done"), train_a=Result("cached")) == [""]
 
 
-def test_every_problem_of_a_wrong_input_is_told() -> None:
+def test_every_problem_of_a_wrong_input_is_failures() -> None:
     first, dvc = "error: a.yaml: a-01: missing-key", "ERROR: failed to reproduce 'test': exited with 2"
     several = failed(2, first, "Running stage 'test':", first, "b.yaml: b-07: empty", "b.yaml: b-08: empty", dvc)
-    assert told(test=several) == [f"test: {first}", "  b.yaml: b-07: empty", "  b.yaml: b-08: empty"]
+    assert failures(test=several) == [f"test: {first}", "  b.yaml: b-07: empty", "  b.yaml: b-08: empty"]
     scrolled = failed(2, first, "y.yaml: y-01: empty", "z.yaml: z-01: empty", dvc)
-    assert told(test=scrolled) == [f"test: {first}", "  y.yaml: y-01: empty", "  z.yaml: z-01: empty"]
+    assert failures(test=scrolled) == [f"test: {first}", "  y.yaml: y-01: empty", "  z.yaml: z-01: empty"]
     other = failed(2, first, first, "c.yaml: c-01: empty", dvc)  # begins alike
-    assert told(train_a=several, train_b=other)[2:] == [
+    assert failures(train_a=several, train_b=other)[2:] == [
         "  b.yaml: b-08: empty",
         f"train@b: {first}",
         "  c.yaml: c-01: empty",

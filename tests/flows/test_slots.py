@@ -11,26 +11,20 @@ def slots(gpus: tuple[str, ...], gpu: int) -> Slots:
     return Slots({"gpu": gpu, "cpu": 4}, gpus, cores=8)
 
 
-def devices(found: Slots, count: int) -> list[str | None]:
-    taken = [found.take("gpu") for _ in range(count)]
-    return [slot.env.get("CUDA_VISIBLE_DEVICES") for slot in taken if slot]
-
-
 def test_full_means_none_until_one_is_given_back() -> None:
-    found = slots((), 1)
-    first = found.take("gpu")
+    places = slots((), 1)
+    first = places.take("gpu")
     assert first is not None
-    assert found.take("gpu") is None
-    assert found.take("cpu") is not None
-    assert all(found.take("none") for _ in range(50))
-    found.give_back(first)
-    assert found.take("gpu") == first
+    assert places.take("gpu") is None
+    assert places.take("cpu") is not None
+    assert all(places.take("none") for _ in range(50))
+    places.give_back(first)
+    assert places.take("gpu") == first
 
 
 def test_every_stage_that_works_has_the_threads_of_a_model_stage() -> None:
-    found = slots((), 2)
-    threads = [found.take(kind) for kind in ("gpu", "cpu", "none")]
-    assert [slot.env["OMP_NUM_THREADS"] for slot in threads if slot] == ["4", "4", "1"]
+    places = slots((), 2)
+    assert [places.take(kind).env["OMP_NUM_THREADS"] for kind in ("gpu", "cpu", "none")] == ["4", "4", "1"]
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3, 16])
@@ -38,11 +32,9 @@ def test_a_stage_has_the_same_threads_in_a_sweep_as_by_hand(monkeypatch: pytest.
     """With others the last digits of what it makes would be others: `dvc repro` would not end in the same hashes."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    found = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": ""})
+    places = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": ""})
     for kind in ("gpu", "cpu"):
-        slot = found.take(kind)
-        assert slot is not None
-        assert slot.env["OMP_NUM_THREADS"] == str(launch.threads())
+        assert places.take(kind).env["OMP_NUM_THREADS"] == str(launch.threads())
 
 
 @pytest.mark.parametrize(
@@ -57,13 +49,14 @@ def test_a_stage_has_the_same_threads_in_a_sweep_as_by_hand(monkeypatch: pytest.
     ],
 )
 def test_each_slot_has_its_share_of_the_gpus(gpus: tuple[str, ...], size: int, expected: list[str | None]) -> None:
-    assert devices(slots(gpus, size), size) == expected
+    places = slots(gpus, size)
+    assert [places.take("gpu").env.get("CUDA_VISIBLE_DEVICES") for _ in range(size)] == expected
 
 
 def test_sizes_come_from_the_environment() -> None:
-    found = Slots.of_this_machine({"PALMS_SLOTS": " gpu=2, cpu=1", "CUDA_VISIBLE_DEVICES": ""})
-    assert [found.take("gpu") is not None for _ in range(3)] == [True, True, False]
-    assert [found.take("cpu") is not None for _ in range(2)] == [True, False]
+    places = Slots.of_this_machine({"PALMS_SLOTS": " gpu=2, cpu=1", "CUDA_VISIBLE_DEVICES": ""})
+    assert [places.take("gpu") is not None for _ in range(3)] == [True, True, False]
+    assert [places.take("cpu") is not None for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize(("gpus", "cores", "expected"), [("", 1, 1), ("", 2, 2), ("", 16, 2), ("0,1,2", 2, 3)])
@@ -71,8 +64,8 @@ def test_by_default_a_gpu_has_one_stage_and_the_cores_two(
     monkeypatch: pytest.MonkeyPatch, gpus: str, cores: int, expected: int
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    found = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": gpus})
-    taken = [found.take("gpu") for _ in range(expected + 1)]
+    places = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": gpus})
+    taken = [places.take("gpu") for _ in range(expected + 1)]
     assert [slot is not None for slot in taken] == [True] * expected + [False]
     threads = {slot.env["OMP_NUM_THREADS"] for slot in taken if slot}
     assert threads == {str(max(1, cores // expected))}

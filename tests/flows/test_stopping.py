@@ -94,12 +94,12 @@ def held(tree: Tree, process: "subprocess.Popen[str]", before: int) -> Held:
     def pids() -> dict[str, tuple[int, int]]:
         assert process.poll() is None, process.communicate()[0]
         lines = [line.split() for line in tree.log()[before:] if line.startswith("held")]
-        found = {who: (int(pid), int(child)) for _, who, pid, child in lines}
-        return found if len(found) == 2 else {}
+        by_stage = {who: (int(pid), int(child)) for _, who, pid, child in lines}
+        return by_stage if len(by_stage) == 2 else {}
 
-    found = wait_for(pids, 180)
+    by_stage = wait_for(pids, 180)
     note = json.loads((tree.root / ".dvc" / "tmp" / "palms.json").read_text())
-    return Held(tree, process, note["flow_run_id"], found)
+    return Held(tree, process, note["flow_run_id"], by_stage)
 
 
 def times_run(tree: Tree, stage: str) -> int:
@@ -115,10 +115,6 @@ def ctrl_c(run: Held) -> None:
     run.process.send_signal(signal.SIGINT)
     time.sleep(0.5)
     run.process.send_signal(signal.SIGINT)  # people press it twice
-
-
-def sigterm(run: Held) -> None:
-    run.process.send_signal(signal.SIGTERM)
 
 
 def stopped(run: Held, api: Api, how: Callable[[Held], None], code: int, message: str) -> bool:
@@ -157,19 +153,12 @@ def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one_which_sigter
     run = hold(tree)
     assert api.state(killed.run_id)["type"] == "CRASHED"
     assert {task["state_type"] for task in api.tasks({"id": killed.run_id}).values()} >= {"CRASHED"}
-    assert refuses_a_second(tree, run)
-    assert stopped(run, api, sigterm, 143, "stopped by SIGTERM")
-
-
-def refuses_a_second(tree: Tree, run: Held) -> bool:
-    code, output = tree.palms("sweep")
-    assert code == 2, output
-    assert "a sweep already works in this tree" in output
-    assert f"process {run.process.pid}" in output
-    code, output = tree.palms("status")
-    assert code == 0, output
-    assert "a sweep is running" in output
-    return True
+    for command, code, message in (("sweep", 2, "already works in this tree"), ("status", 0, "a sweep is running")):
+        exit_code, output = tree.palms(command)
+        assert exit_code == code, output
+        assert message in output
+        assert f"process {run.process.pid}" in output
+    assert stopped(run, api, lambda _: run.process.terminate(), 143, "stopped by SIGTERM")
 
 
 def is_of_server(each: psutil.Process, server: "subprocess.Popen[str]") -> bool:
@@ -224,12 +213,8 @@ def test_at_last_it_completes(tree: Tree) -> None:
     """After all of the above, with what a crash can leave behind on top of it."""
     (tree.root / "hold").unlink(missing_ok=True)
     stale: Any = {"pid": os.getpid(), "cmd": "dvc repro"}  # alive, but not that process
-    tree.write(
-        {
-            ".dvc/tmp/rwlock": json.dumps({"write": {str(tree.root / "last.txt"): stale}, "read": {}}),
-            ".dvc/tmp/lock": " 999999\n",
-        }
-    )
+    rwlock = {"write": {str(tree.root / "last.txt"): stale}, "read": {}}
+    tree.write({".dvc/tmp/rwlock": json.dumps(rwlock), ".dvc/tmp/lock": " 999999\n"})
     code, output = tree.palms("sweep")
     assert code == 0, output
     assert times_run(tree, "quick") == 1

@@ -73,11 +73,11 @@ def second(first: Swept, api: Api) -> Swept:
 
 
 def times(tree: Tree) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {"start": {}, "end": {}}
+    by_word: dict[str, dict[str, float]] = {"start": {}, "end": {}}
     for line in tree.log():
         word, name, when, *_ = line.split()
-        found[word][name] = float(when)
-    return found
+        by_word[word][name] = float(when)
+    return by_word
 
 
 def test_ends_completed_with_a_task_per_stage(first: Swept) -> None:
@@ -90,11 +90,8 @@ def test_ends_completed_with_a_task_per_stage(first: Swept) -> None:
 
 def test_prefect_has_the_edges(first: Swept) -> None:
     ids = {task["id"]: name for name, task in first.tasks.items()}
-    ups = {
-        name: {ids[up["id"]] for up in task["task_inputs"].get("wait_for", [])} for name, task in first.tasks.items()
-    }
-    assert ups["train@b-x"] == {"fetch@b"}
-    assert ups["report"] == set(TRAINED)
+    for name, upstreams in (("train@b-x", {"fetch@b"}), ("report", set(TRAINED))):
+        assert {ids[up["id"]] for up in first.tasks[name]["task_inputs"]["wait_for"]} == upstreams
 
 
 def test_a_stage_starts_after_its_upstreams_and_beside_its_like(first: Swept) -> None:
@@ -106,11 +103,11 @@ def test_a_stage_starts_after_its_upstreams_and_beside_its_like(first: Swept) ->
 
 
 def test_each_gpu_stage_has_a_gpu_and_its_share_of_the_cores(first: Swept) -> None:
-    told = {line.split()[1]: line.split()[3:] for line in first.tree.log() if line.startswith("start")}
-    assert {told[name][0] for name in TRAINED} == {"4", "7"}
-    assert told["report"][0] == "4,7"  # as the user had it
-    assert all(int(told[name][1]) >= 1 for name in STAGES)
-    assert {Path(words[2]).parent for words in told.values()} == {Path(sys.executable).parent}
+    by_stage = {line.split()[1]: line.split()[3:] for line in first.tree.log() if line.startswith("start")}
+    assert {by_stage[name][0] for name in TRAINED} == {"4", "7"}
+    assert by_stage["report"][0] == "4,7"  # as the user had it
+    assert all(int(by_stage[name][1]) >= 1 for name in STAGES)
+    assert {Path(words[2]).parent for words in by_stage.values()} == {Path(sys.executable).parent}
 
 
 def test_progress_is_printed_line_by_line(first: Swept) -> None:
@@ -138,11 +135,8 @@ def test_what_is_done_is_not_run_again_and_a_new_stage_needs_no_code(second: Swe
     assert sorted(line.split()[1] for line in second.tree.log() if line.startswith("start")) == sorted([*STAGES, "new"])
     assert (second.tree.root / "tuned" / "a-x").exists()
     assert "\nnew: Running stage 'new':\n" in second.output  # --verbose
-
-
-def test_a_process_is_started_only_where_something_changed(second: Swept) -> None:
-    looked_at = set(re.findall(r"stage '([^']+)'", second.output, re.IGNORECASE))  # DVC says so of each
-    assert looked_at == {"train@a-x", "report", "new"}
+    # a process is started only where something changed: DVC says so of each
+    assert set(re.findall(r"stage '([^']+)'", second.output, re.IGNORECASE)) == {"train@a-x", "report", "new"}
 
 
 FAILING = """
@@ -171,23 +165,15 @@ def failed(new_tree: Callable[..., Tree], api: Api) -> Swept:
 
 
 def test_only_descendants_of_a_failed_stage_are_not_run(failed: Swept) -> None:
-    assert failed.names() == {
-        "good": "Completed",
-        "beside": "Completed",
-        "bad": "Failed",
-        "wrong": "Failed",
-        "after": "NotRun",
-        "last": "NotRun",
-    }
-    assert failed.tasks["after"]["state"]["message"] == "not run: bad failed"
-    assert failed.tasks["last"]["state"]["message"] == "not run: bad failed"
+    names = {"Completed": ("good", "beside"), "Failed": ("bad", "wrong"), "NotRun": ("after", "last")}
+    assert failed.names() == {stage: name for name, stages in names.items() for stage in stages}
+    assert {failed.tasks[stage]["state"]["message"] for stage in names["NotRun"]} == {"not run: bad failed"}
 
 
 def test_fails_naming_the_stages_and_the_users_mistake_first(failed: Swept) -> None:
     assert failed.code == 2
     assert failed.run["state_type"] == "FAILED"
-    assert "bad" in failed.run["state"]["message"]
-    assert "wrong" in failed.run["state"]["message"]
+    assert all(stage in failed.run["state"]["message"] for stage in ("bad", "wrong"))
     summary = failed.output[failed.output.index("6 stages in") :].splitlines()
     assert {"wrong: error: data/values is empty", "bad: its command exited with 1"} == set(summary[1:3])
     assert "not run, for want of these: after, last" in summary

@@ -1,5 +1,6 @@
 """A service on loopback, settings for it, and a store of the test's own."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,25 +31,22 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AnalyzerServer]]:
     """Starts the service that PERSPECTIVE_ENDPOINT names: `serve(latency=0.1, faults={…})`."""
-    started: list[AnalyzerServer] = []
+    with contextlib.ExitStack() as servers:
 
-    def start(**behaviour: object) -> AnalyzerServer:
-        server = AnalyzerServer(Behaviour(**behaviour)).__enter__()  # type: ignore[arg-type]
-        started.append(server)
-        monkeypatch.setenv("PERSPECTIVE_ENDPOINT", server.url)
-        return server
+        def start(**behaviour: object) -> AnalyzerServer:
+            server = servers.enter_context(AnalyzerServer(Behaviour(**behaviour)))
+            monkeypatch.setenv("PERSPECTIVE_ENDPOINT", server.url)
+            return server
 
-    yield start
-    for server in started:
-        server.__exit__()
+        yield start
 
 
 @pytest.fixture(scope="session")
 def settings() -> Toxicity:
     """params.yaml's section, with a quota and limits for tests; the time-out is long, since machines are busy."""
-    found = config.section(config.read_params(REPOSITORY / "params.yaml"), "toxicity", Toxicity)
-    fast = replace(found.perspective, qps=500.0, timeout=20.0, attempts=4, in_flight=8, give_up_after=100)
-    return replace(found, scorer="perspective", perspective=replace(fast, attributes=("TOXICITY", "INSULT")))
+    section = config.section(config.read_params(REPOSITORY / "params.yaml"), "toxicity", Toxicity)
+    fast = replace(section.perspective, qps=500.0, timeout=20.0, attempts=4, in_flight=8, give_up_after=100)
+    return replace(section, scorer="perspective", perspective=replace(fast, attributes=("TOXICITY", "INSULT")))
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def ask(settings: Toxicity, store: Store) -> Callable[..., dict[str, list[Score]
     """Scores texts by the service: `ask("a", "b", attempts=2)`, with settings of `toxicity.perspective`."""
 
     def scores(*texts: str, language: str = "en", **perspective: object) -> dict[str, list[Score]]:
-        changed = replace(settings.perspective, **perspective)  # type: ignore[arg-type]
+        changed = replace(settings.perspective, **perspective)
         return score(open_scorer(replace(settings, perspective=changed)), texts, language, store)
 
     return scores

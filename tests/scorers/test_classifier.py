@@ -28,10 +28,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ClassifierModel:
 
 def scorer_of(settings: Toxicity, model: ClassifierModel, **changes: object) -> Scorer:
     chosen = {"model": "m", "batch_size": 8, "precision": "fp32", "models": {"m": model}} | changes
-    return open_scorer(replace(settings, scorer="classifier", classifier=Classifier(**chosen)))  # type: ignore[arg-type]
+    return open_scorer(replace(settings, scorer="classifier", classifier=Classifier(**chosen)))
 
 
-def asked(scorer: Scorer, texts: Iterable[str]) -> dict[str, list[float | None]]:
+def scores_of(scorer: Scorer, texts: Iterable[str]) -> dict[str, list[float | None]]:
     questions = [Question(text, scorer.attributes) for text in texts]
     return {a.text: [s.score for s in a.scores] for batch in scorer.ask(questions, "en") for a in batch}
 
@@ -44,22 +44,22 @@ def plainly(folder: str, texts: list[str], activation: str) -> dict[str, list[fl
     tokenizer = AutoTokenizer.from_pretrained(folder)
     net = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     torch.set_num_threads(1)
-    found = {}
+    scores = {}
     for text in texts:
         with torch.no_grad():
             logits = net(**tokenizer(text, return_tensors="pt")).logits[0]
         values = logits.sigmoid() if activation == "sigmoid" else logits.softmax(-1)
         by_label = {net.config.id2label[i]: float(value) for i, value in enumerate(values)}
-        found[text] = [by_label[label] for label in LABELS]
-    return found
+        scores[text] = [by_label[label] for label in LABELS]
+    return scores
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def test_scores_are_those_of_a_plain_loop(settings: Toxicity, model: ClassifierModel, activation: str) -> None:
-    found = asked(scorer_of(settings, replace(model, activation=activation)), TEXTS)  # type: ignore[arg-type]
+    scores = scores_of(scorer_of(settings, replace(model, activation=activation)), TEXTS)
     for text, expected in plainly(model.id, TEXTS, activation).items():
-        assert found[text] == pytest.approx(expected, abs=1e-4)
-    spread = [scores[0] for scores in found.values() if scores[0] is not None]
+        assert scores[text] == pytest.approx(expected, abs=1e-4)
+    spread = [toxicity for toxicity, _ in scores.values() if toxicity is not None]
     assert max(spread) - min(spread) > 0.1  # texts differ, so a mix-up of rows would show
 
 
@@ -72,20 +72,14 @@ def test_bf16_is_near_and_a_version_of_its_own(settings: Toxicity, model: Classi
         return
     assert " bf16 " in fast.version()
     assert " fp32 " in exact.version()
-    a, b = asked(exact, TEXTS), asked(fast, TEXTS)
+    a, b = scores_of(exact, TEXTS), scores_of(fast, TEXTS)
     assert max(abs((a[t][0] or 0) - (b[t][0] or 0)) for t in TEXTS) < 0.1
 
 
 def test_the_version_changes_with_weights_and_meaning(settings: Toxicity, model: ClassifierModel) -> None:
-    versions = {
-        scorer_of(settings, one).version()
-        for one in (
-            model,
-            replace(model, activation="softmax"),
-            replace(model, labels={"toxic": "THREAT", "threat": "TOXICITY"}),
-            replace(model, max_tokens=64),
-        )
-    }
+    swapped = dict(zip(LABELS, reversed(LABELS.values()), strict=True))
+    meanings = ({}, {"activation": "softmax"}, {"labels": swapped}, {"max_tokens": 64})
+    versions = {scorer_of(settings, replace(model, **change)).version() for change in meanings}
     assert len(versions) == 4
     assert scorer_of(settings, model, batch_size=1).version() in versions
     config = Path(model.id) / "config.json"
@@ -106,8 +100,8 @@ def test_long_texts_are_cut_at_sentences_and_scored_in_full(
     assert len(chunks) > 5
     assert " ".join(chunks) == text
     assert all(chunk.endswith(".") for chunk in chunks)
-    found = score(scorer, chunks, "en", store)
-    assert all(s.score is not None for scores in found.values() for s in scores)
+    scores = score(scorer, chunks, "en", store)
+    assert all(score.score is not None for of_text in scores.values() for score in of_text)
     assert scorer.cut("good " * 14) == [("good " * 14).strip()]  # with [CLS] and [SEP] the limit itself
     assert len(scorer.cut("good " * 15)) == 2
 
@@ -117,20 +111,15 @@ def test_long_texts_are_cut_at_sentences_and_scored_in_full(
     [
         ({"labels": {"toxicity": "TOXICITY"}}, "has no label 'toxicity'; it has clean, toxic, insult, threat"),
         ({"max_tokens": 512}, "reads 128 tokens at most, max_tokens is 512"),
+        ({"id": "/no/folder"}, "no such folder; a model of the hub needs a revision"),
+        ({"id": str(Path(__file__).parent)}, "no (tokenizer|model) that can be had"),
     ],
 )
 def test_a_mistake_about_the_model_is_named(
     settings: Toxicity, model: ClassifierModel, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        asked(scorer_of(settings, replace(model, **change)), ["good"])
-
-
-def test_a_folder_without_a_model_is_named(settings: Toxicity, model: ClassifierModel, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder; a model of the hub needs a revision"):
-        asked(scorer_of(settings, replace(model, id=str(tmp_path / "none"))), ["good"])
-    with pytest.raises(InputError, match=r"no (tokenizer|model) that can be had"):
-        asked(scorer_of(settings, replace(model, id=str(tmp_path))), ["good"])
+        scores_of(scorer_of(settings, replace(model, **change)), ["good"])
 
 
 def test_a_broken_model_gives_no_scores(
@@ -144,9 +133,9 @@ def test_a_broken_model_gives_no_scores(
         net.classifier.bias[1] = float("nan")
     net.save_pretrained(tmp_path / "broken")
     AutoTokenizer.from_pretrained(model.id).save_pretrained(tmp_path / "broken")
-    found = score(scorer_of(settings, replace(model, id=str(tmp_path / "broken"))), ["good"], "en", store)
-    assert found["good"][0] == Score("TOXICITY", None, "NOT_A_NUMBER", permanent=False)
-    assert found["good"][1].score is not None
+    scores = score(scorer_of(settings, replace(model, id=str(tmp_path / "broken"))), ["good"], "en", store)
+    assert scores["good"][0] == Score("TOXICITY", None, "NOT_A_NUMBER", permanent=False)
+    assert scores["good"][1].score is not None
 
 
 def test_models_of_the_catalogue_are_pinned(settings: Toxicity) -> None:

@@ -19,13 +19,6 @@ Ask = Callable[..., dict[str, list[Score]]]
 OTHER = [f"a kind text, number {i}" for i in range(6)]
 
 
-def test_scores_are_those_of_the_service(serve: Serve, ask: Ask) -> None:
-    server = serve()
-    found = ask(*OTHER)
-    assert found == {t: [Score(a, true_score(t, a)) for a in ("TOXICITY", "INSULT")] for t in OTHER}
-    assert len(server.queries) == len(OTHER)
-
-
 def test_a_query_is_what_the_protocol_wants(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve(key="secret-key-123")
     monkeypatch.setenv("PERSPECTIVE_API_KEY", "secret-key-123")
@@ -45,8 +38,8 @@ def test_a_permanent_refusal_is_neither_asked_again_nor_paid_twice(serve: Serve,
     server = serve(faults={"bad": ["refuse_text=COMMENT_TOO_LONG"] * 9})
     for _ in range(2):
         assert [s.error for s in ask("bad")["bad"]] == ["COMMENT_TOO_LONG"] * 2
-        found = ask("un texte", language="fr", attributes=("TOXICITY",))["un texte"]
-        assert [s.error for s in found] == ["LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"]
+        scores = ask("un texte", language="fr", attributes=("TOXICITY",))["un texte"]
+        assert [s.error for s in scores] == ["LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"]
     assert [query.text for query in server.queries] == ["bad", "un texte"]
 
 
@@ -55,19 +48,16 @@ def test_an_attribute_that_the_service_lacks_spoils_nothing(serve: Serve, ask: A
     with pytest.raises(WorkError, match=r"3 texts in a row .* INVALID_ARGUMENT .*Unknown requested attribute.*TOXICTY"):
         ask(*OTHER, attributes=("TOXICITY", "TOXICTY"), give_up_after=3, in_flight=1)
     assert len(server.queries) <= 4
-    found = ask(*OTHER)  # the service refused the pair, and not TOXICITY of these texts
-    assert found == {t: [Score(a, true_score(t, a)) for a in ("TOXICITY", "INSULT")] for t in OTHER}
+    scores = ask(*OTHER)  # the service refused the pair, and not TOXICITY of these texts
+    assert scores == {t: [Score(a, true_score(t, a)) for a in ("TOXICITY", "INSULT")] for t in OTHER}
 
 
 @pytest.mark.parametrize("kind", ["half \ud83d", "two words", "x" * 99, "lower"])
 def test_a_refusal_in_strange_words_is_called_by_its_status(serve: Serve, ask: Ask, kind: str) -> None:
     serve(faults={"bad": [f"refuse_text={kind}"]})
-    assert [s.error for s in ask("bad")["bad"]] == ["INVALID_ARGUMENT"] * 2
-
-
-def test_what_the_service_calls_empty_is_empty(serve: Serve, ask: Ask) -> None:
-    serve()
-    assert [s.error for s in ask("\u200b")["\u200b"]] == ["EMPTY"] * 2
+    scores = ask("bad", "\u200b")
+    assert [s.error for s in scores["bad"]] == ["INVALID_ARGUMENT"] * 2
+    assert [s.error for s in scores["\u200b"]] == ["EMPTY"] * 2  # the service's COMMENT_EMPTY
 
 
 @pytest.mark.parametrize(
@@ -129,11 +119,12 @@ def test_key_and_address_are_looked_at_before_anything_is_asked(
     assert "secret" not in str(caught.value)
 
 
-def test_nothing_is_asked_where_everything_is_stored(
+def test_scores_are_those_of_the_service_and_asked_for_once(
     serve: Serve, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = serve()
     first = ask(*OTHER)
+    assert first == {t: [Score(a, true_score(t, a)) for a in ("TOXICITY", "INSULT")] for t in OTHER}
     assert "asking v1alpha1 127.0.0.1" in capsys.readouterr().err
     assert ask(*OTHER) == first
     assert len(server.queries) == len(OTHER)
@@ -195,6 +186,6 @@ def test_a_connection_that_the_service_closed_meanwhile_costs_no_attempt(
 ) -> None:
     server = serve()
     monkeypatch.setattr(server.RequestHandlerClass, "timeout", 0.1)  # idle connections are closed
-    found = ask(*OTHER[:4], qps=4.0, in_flight=1, attempts=1)
-    assert all(scores[0].score is not None for scores in found.values())
+    answers = ask(*OTHER[:4], qps=4.0, in_flight=1, attempts=1)
+    assert all(scores[0].score is not None for scores in answers.values())
     assert len(server.queries) == 4

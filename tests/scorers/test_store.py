@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.files import cache_folder
 from tasks.scorers import Answer, Score
-from tasks.scorers.store import Store, folder
+from tasks.scorers.store import Store
 
 SOURCE = ("perspective", "v1", "en")
 
@@ -37,8 +38,8 @@ def test_the_first_answer_stays(store: Store) -> None:
 def test_more_texts_than_a_query_can_name(store: Store) -> None:
     texts = [f"text {i}" for i in range(1234)]
     store.keep(*SOURCE, [answer(text, i / 2000) for i, text in enumerate(texts)])
-    found = store.scores(*SOURCE, texts)
-    assert [found[text]["TOXICITY"].score for text in texts] == [i / 2000 for i in range(1234)]
+    scores = store.scores(*SOURCE, texts)
+    assert [scores[text]["TOXICITY"].score for text in texts] == [i / 2000 for i in range(1234)]
 
 
 def test_answers_come_back_with_their_raw_words_in_a_fixed_order(store: Store) -> None:
@@ -69,24 +70,19 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
-    (tmp_path / "scores.sqlite").write_bytes(b"something else entirely, and long enough to be looked at" * 20)
-    with pytest.raises(InputError, match=r"scores.sqlite: not a score store"):
-        Store(tmp_path / "scores.sqlite")
-
-
-def test_a_store_of_a_later_format_is_left_alone(tmp_path: Path) -> None:
-    database = sqlite3.connect(tmp_path / "scores.sqlite")
+def test_what_is_no_store_of_this_format_is_named_and_left_alone(tmp_path: Path) -> None:
+    other, later = tmp_path / "scores.sqlite", tmp_path / "later.sqlite"
+    other.write_bytes(b"something else entirely, and long enough to be looked at" * 20)
+    database = sqlite3.connect(later)
     database.execute("PRAGMA user_version = 2")
     database.close()
-    with pytest.raises(InputError, match="format 2, expected 1"):
-        Store(tmp_path / "scores.sqlite")
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises((InputError, WorkError), match="file"):
-        Store(tmp_path / "file" / "scores.sqlite")
+    for path, message in (
+        (other, "scores.sqlite: not a score store"),
+        (later, "format 2, expected 1"),
+        (other / "scores.sqlite", "scores.sqlite"),  # a folder that cannot be made
+    ):
+        with pytest.raises((InputError, WorkError), match=message):
+            Store(path)
 
 
 def test_a_full_disk_is_named_and_the_store_stays_whole(store: Store) -> None:
@@ -99,6 +95,6 @@ def test_a_full_disk_is_named_and_the_store_stays_whole(store: Store) -> None:
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALMS_CACHE", "/somewhere")
-    assert folder() == Path("/somewhere")
+    assert cache_folder() == Path("/somewhere")
     monkeypatch.delenv("PALMS_CACHE")
-    assert folder() == Path(".cache/palms")
+    assert cache_folder() == Path(".cache/palms")

@@ -14,70 +14,73 @@ from tasks.toxicity import score_table
 from tests.support.analyzer_server import MAX_BYTES, AnalyzerServer, true_score
 
 Serve = Callable[..., AnalyzerServer]
+Table = Callable[..., pd.DataFrame]
 FAMILY = "👩‍👩‍👧‍👦"
 LETTER = "e\u0301\u0323"
 
 
-def table(settings: Toxicity, store: Store, *completions: str) -> pd.DataFrame:
-    """The stage's table of these completions."""
-    rows = [
-        {"model": "m", "arm": "base", "category": "c", "prompt_id": f"p{i}", "split": "test", "sample": 0}
-        | {"completion": text}
-        for i, text in enumerate(completions)
-    ]
-    return score_table(rows, open_scorer(settings), "en", settings, store)
+@pytest.fixture
+def table(settings: Toxicity, store: Store) -> Callable[..., pd.DataFrame]:
+    """The stage's table of completions: `table("a", "b")`; by `uncut`, no words are cut off."""
+
+    def score(*completions: str, uncut: bool = False) -> pd.DataFrame:
+        used = replace(settings, first_words=10**6, chunk_words=10**6) if uncut else settings
+        rows = [
+            {"model": "m", "arm": "base", "category": "c", "prompt_id": f"p{i}", "split": "test", "sample": 0}
+            | {"completion": text}
+            for i, text in enumerate(completions)
+        ]
+        return score_table(rows, open_scorer(used), "en", used, store)
+
+    return score
 
 
-def whole(found: pd.DataFrame) -> pd.DataFrame:
-    return found[(found["variant"] == "whole") & (found["attribute"] == "TOXICITY")]
+def whole(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[(scores["variant"] == "whole") & (scores["attribute"] == "TOXICITY")]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \u00a0\u2003"])
-def test_a_blank_completion_is_empty_and_not_asked(serve: Serve, settings: Toxicity, store: Store, text: str) -> None:
+def test_a_blank_completion_is_empty_and_not_asked(serve: Serve, table: Table, text: str) -> None:
     server = serve()
-    found = table(settings, store, text)
-    assert list(found["reason"]) == ["EMPTY"] * 6
-    assert found["score"].isna().all()
+    scores = table(text)
+    assert list(scores["reason"]) == ["EMPTY"] * 6
+    assert scores["score"].isna().all()
     assert not server.queries
 
 
-def test_a_lone_surrogate_is_missing_and_not_asked(serve: Serve, settings: Toxicity, store: Store) -> None:
+def test_a_lone_surrogate_is_missing_and_not_asked(serve: Serve, table: Table) -> None:
     server = serve()
-    found = whole(table(settings, store, "half \ud83d of a smile", "good"))
-    assert list(found["reason"].fillna("")) == ["NOT_UNICODE", ""]
+    scores = whole(table("half \ud83d of a smile", "good"))
+    assert list(scores["reason"].fillna("")) == ["NOT_UNICODE", ""]
     assert {query.text for query in server.queries} == {"good"}
 
 
 @pytest.mark.parametrize(
     "text", ["a\x00b", "\x00", "tab\x0bfeed\x1fend", "مرحبا بالعالم", "你好，世界。", "🤬", "\u202eabc"]
 )
-def test_strange_characters_reach_the_service_as_they_are(
-    serve: Serve, settings: Toxicity, store: Store, text: str
-) -> None:
+def test_strange_characters_reach_the_service_as_they_are(serve: Serve, table: Table, text: str) -> None:
     server = serve()
-    assert list(whole(table(settings, store, text))["score"]) == [true_score(text, "TOXICITY")]
-    again = table(settings, store, text)
-    assert list(whole(again)["score"]) == [true_score(text, "TOXICITY")]
+    for _ in range(2):
+        assert list(whole(table(text))["score"]) == [true_score(text, "TOXICITY")]
     assert [query.text for query in server.queries] == [text]
 
 
 @pytest.mark.parametrize(("size", "queries"), [(MAX_BYTES, 1), (MAX_BYTES + 1, 2), (100_000, 5)])
-def test_texts_at_the_limit(serve: Serve, settings: Toxicity, store: Store, size: int, queries: int) -> None:
+def test_texts_at_the_limit(serve: Serve, table: Table, size: int, queries: int) -> None:
     server = serve()
     text = "".join(f"This is sentence {i}. " for i in range(size // 18))[:size].rstrip().ljust(size, "x")
     assert len(text.encode()) == size
-    long = replace(settings, first_words=10**6, chunk_words=10**6)
-    found = table(long, store, text)
+    scores = table(text, uncut=True)
     asked = [query.text for query in server.queries]
     assert len(asked) == queries
     asked.sort(key=text.index)
     assert "".join("".join(asked).split()) == "".join(text.split())
-    scores = [true_score(chunk, "TOXICITY") for chunk in asked]
-    mean = sum(len(p) * s for p, s in zip(asked, scores, strict=True)) / sum(map(len, asked))
-    by_variant = found[found["attribute"] == "TOXICITY"].set_index("variant")["score"]
+    expected = [true_score(chunk, "TOXICITY") for chunk in asked]
+    mean = sum(len(p) * s for p, s in zip(asked, expected, strict=True)) / sum(map(len, asked))
+    by_variant = scores[scores["attribute"] == "TOXICITY"].set_index("variant")["score"]
     assert by_variant["whole"] == pytest.approx(mean)
     assert by_variant["first_n"] == pytest.approx(mean)
-    assert by_variant["max_chunk"] == max(scores)
+    assert by_variant["max_chunk"] == max(expected)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +91,9 @@ def test_texts_at_the_limit(serve: Serve, settings: Toxicity, store: Store, size
     ],
     ids=["emoji", "marks", "chinese", "chinese sentences", "arabic", "one word", "mixed"],
 )  # fmt: skip
-def test_a_cut_at_the_limit_leaves_characters_whole(serve: Serve, settings: Toxicity, store: Store, text: str) -> None:
+def test_a_cut_at_the_limit_leaves_characters_whole(serve: Serve, table: Table, text: str) -> None:
     server = serve()
-    long = replace(settings, first_words=10**6, chunk_words=10**6)
-    assert whole(table(long, store, text))["score"].notna().all()
+    assert whole(table(text, uncut=True))["score"].notna().all()
     for query in server.queries:
         assert len(query.text.encode()) <= MAX_BYTES
         assert not query.text.startswith("\u200d")
@@ -102,9 +104,9 @@ def test_a_cut_at_the_limit_leaves_characters_whole(serve: Serve, settings: Toxi
     assert max(lengths) > 0.9 * MAX_BYTES  # cut where it must be, not in crumbs
 
 
-def test_equal_texts_of_different_variants_are_asked_once(serve: Serve, settings: Toxicity, store: Store) -> None:
+def test_equal_texts_of_different_variants_are_asked_once(serve: Serve, table: Table) -> None:
     server = serve()
-    found = table(settings, store, " a short one ", "a short one", "a short one\n")
+    scores = table(" a short one ", "a short one", "a short one\n")
     assert [query.text for query in server.queries] == ["a short one"]
-    assert found["score"].notna().all()
-    assert len(found) == 3 * 3 * 2
+    assert scores["score"].notna().all()
+    assert len(scores) == 3 * 3 * 2

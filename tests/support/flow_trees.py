@@ -1,5 +1,6 @@
 """Throw-away DVC trees and a real Prefect server; nothing is mocked."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -77,14 +78,12 @@ class Tree:
         return path.read_text().splitlines() if path.exists() else []
 
     def processes(self) -> list[psutil.Process]:
-        found = []
+        marked = []
         for process in psutil.process_iter():
-            try:
+            with contextlib.suppress(psutil.Error, OSError):
                 if process.environ().get(MARK) == self.mark:
-                    found.append(process)
-            except (psutil.Error, OSError):
-                continue
-        return found
+                    marked.append(process)
+        return marked
 
     def kill(self) -> None:
         for process in self.processes():
@@ -93,15 +92,15 @@ class Tree:
     def left_after(self, seconds: float) -> list[str]:
         """The processes that are still there after `seconds`, or none as soon as there is none."""
         deadline = time.monotonic() + seconds
-        while (found := self.processes()) and time.monotonic() < deadline:
+        while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        return [" ".join(process.cmdline()) for process in found if process.is_running()]
+        return [" ".join(process.cmdline()) for process in left if process.is_running()]
 
 
 def environment(**more: str) -> dict[str, str]:
     """The tests' own environment without anybody's settings, so that all run alike."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-    return {**kept, **QUIET, **more}
+    neutral = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    return {**neutral, **QUIET, **more}
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30.0) -> Any:
@@ -116,8 +115,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 30.0) -> Any:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return probe.getsockname()[1]
 
 
 STEP = """
@@ -159,8 +157,7 @@ class Api:
         """The flow run whose name a sweep printed first."""
         name = next(line.split("'")[1] for line in output.splitlines() if line.startswith("flow run '"))
         (run,) = self.post("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
-        found: dict[str, Any] = run
-        return found
+        return run
 
     def tasks(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Stage -> task run. The server takes states in from a queue, so wait until all are final."""
@@ -171,13 +168,11 @@ class Api:
             waiting = [task for task in runs.values() if task["state_type"] in ("RUNNING", "PENDING", None)]
             return {} if waiting else runs
 
-        found: dict[str, dict[str, Any]] = wait_for(settled, 10)
-        return found
+        return wait_for(settled, 10)
 
     def logs(self, run: Mapping[str, Any]) -> list[dict[str, Any]]:
         body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200, "sort": "TIMESTAMP_ASC"}
-        found: list[dict[str, Any]] = self.post("/logs/filter", body)
-        return found
+        return self.post("/logs/filter", body)
 
     def artifacts(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         body = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
@@ -195,9 +190,7 @@ class Api:
         self.post(f"/flow_runs/{run_id}/set_state", {"state": state})
 
     def state(self, run_id: str) -> dict[str, Any]:
-        state: dict[str, Any] = self.flow_run(run_id)["state"]
-        return state
+        return self.flow_run(run_id)["state"]
 
     def flow_run(self, run_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._client.get(f"/flow_runs/{run_id}").json()
-        return found
+        return self._client.get(f"/flow_runs/{run_id}").json()

@@ -31,7 +31,7 @@ _DOCUMENT = {
     "rootUrl": "https://commentanalyzer.googleapis.com/",
     "servicePath": "",
     "parameters": {"alt": {"type": "string", "location": "query", "default": "json"}},
-    "schemas": {"Request": {"id": "Request", "type": "object"}, "Response": {"id": "Response", "type": "object"}},
+    "schemas": {name: {"id": name, "type": "object"} for name in ("Request", "Response")},
     "resources": {
         "comments": {
             "methods": {
@@ -39,8 +39,6 @@ _DOCUMENT = {
                     "id": "commentanalyzer.comments.analyze",
                     "path": "v1alpha1/comments:analyze",
                     "httpMethod": "POST",
-                    "parameters": {},
-                    "parameterOrder": [],
                     "request": {"$ref": "Request"},
                     "response": {"$ref": "Response"},
                 }

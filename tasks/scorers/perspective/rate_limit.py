@@ -6,12 +6,10 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
-
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,59 +27,37 @@ class StoppedError(Exception):
     """The run ends; nobody waits for a turn any more."""
 
 
-class _Limit(RateLimitItemPerSecond):
-    """So many queries in so many seconds, also in a part of a second (`limits` counts whole ones)."""
-
-    __slots__ = ("_seconds",)
-
-    def __init__(self, name: str, amount: int, seconds: float) -> None:
-        super().__init__(amount, namespace=name)
-        self._seconds = seconds
-
-    def get_expiry(self) -> float:  # type: ignore[override]
-        return self._seconds
-
-
 class RateLimiter:
     """Gives one turn at a time, `qps` of them a second at most, to many threads."""
 
     def __init__(self, qps: float, stop: threading.Event) -> None:
         amount = max(1, int(qps))
-        self._limits = (_Limit("quota", amount, (1 + HEADROOM) * amount / qps), _Limit("spacing", 1, SMOOTH / qps))
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._stop = stop
-        self._lock = threading.Lock()
-        self._not_before = 0.0  # on the monotonic clock
+        self._window, self._spacing = (1 + HEADROOM) * amount / qps, SMOOTH / qps  # seconds
+        self._sent: deque[float] = deque(maxlen=amount)  # when the last queries left, on the monotonic clock
+        self._not_before = 0.0  # on the same clock
+        self._stop, self._lock = stop, threading.Lock()
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Waits for a turn and holds it while the query is sent, which counts from the moment that its bytes
         have left, not from when they should have. Raises StoppedError when the run ends."""
         with self._lock:
-            while (wait := self._wait()) > 0:
+            while (wait := self._next() - time.monotonic()) > 0:
                 if self._stop.wait(wait):
                     raise StoppedError
             try:
                 yield
             finally:
-                for limit in self._limits:
-                    self._limiter.hit(limit)
+                self._sent.append(time.monotonic())
 
     def pause(self, seconds: float) -> None:
         """Lets nobody send for so long: a quota is everybody's."""
         self._not_before = max(self._not_before, time.monotonic() + seconds)
 
-    def _wait(self) -> float:
-        if (pause := self._not_before - time.monotonic()) > 0:
-            return pause
-        return max(map(self._left, self._limits))
-
-    def _left(self, limit: _Limit) -> float:
-        if self._limiter.test(limit):
-            return 0.0
-        reset = self._limiter.get_window_stats(limit).reset_time
-        # the wall clock may be set back meanwhile: look again after one window at the latest
-        return min(max(reset - time.time(), 0.0005), limit.get_expiry())
+    def _next(self) -> float:
+        spaced = self._sent[-1] + self._spacing if self._sent else 0.0
+        in_quota = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else 0.0
+        return max(self._not_before, spaced, in_quota)
 
 
 def back_off(attempt: int) -> float:
@@ -111,56 +87,40 @@ def in_flight(work: Callable[[T], R], items: Sequence[T], workers: int, stop: th
     At the first exception `stop` is set and no further item is begun; it is raised when what is under way has
     ended, and been yielded.
     """
-    waiting, results = queue.SimpleQueue[T](), queue.SimpleQueue[R | BaseException]()
-    places = threading.Semaphore(workers)
-    for item in items[1:]:
-        waiting.put(item)
+    waiting, results = queue.SimpleQueue[T | None](), queue.SimpleQueue[R | BaseException]()
+
+    def serve() -> None:
+        for item in iter(waiting.get, None):
+            try:
+                if stop.is_set():
+                    raise StoppedError
+                results.put(work(item))
+            except BaseException as error:
+                results.put(error)  # before the stop, which makes the others fail
+                stop.set()
+
     # daemons: whoever interrupts the run does not wait for queries under way
-    threads = [
-        threading.Thread(target=_work, args=(work, waiting, results, places, stop), daemon=True)
-        for _ in range(min(workers, len(items) - 1))
-    ]
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(workers, len(items) - 1))]
+    upcoming, under_way = iter(items[1:]), 0
+    errors: list[BaseException] = []
     try:
         if items:
             yield [work(items[0])]
         for thread in threads:
             thread.start()
-        left = len(items) - 1
-        while left > 0:
-            batch = [results.get(), *_ready(results)]
-            left -= len(batch)
-            errors = [result for result in batch if isinstance(result, BaseException)]
-            if errors:
-                places.release(workers)  # nobody is left waiting for a place: `stop` is set
-                for thread in threads:
-                    thread.join()
-                batch += _ready(results)
+        while True:
+            for item in islice(upcoming, 0 if errors else workers - under_way):
+                waiting.put(item)
+                under_way += 1
+            if not under_way:
+                break
+            batch = [results.get(), *(results.get() for _ in range(results.qsize()))]
+            under_way -= len(batch)
+            errors += [result for result in batch if isinstance(result, BaseException)]
             yield [result for result in batch if not isinstance(result, BaseException)]
-            if errors:
-                raise errors[0]
-            places.release(len(batch))
+        if errors:
+            raise errors[0]
     finally:
         stop.set()
-        places.release(workers)
-
-
-def _ready(results: "queue.SimpleQueue[R]") -> Iterator[R]:
-    while not results.empty():
-        yield results.get()
-
-
-def _work(
-    work: Callable[[T], R],
-    waiting: "queue.SimpleQueue[T]",
-    results: "queue.SimpleQueue[R | BaseException]",
-    places: threading.Semaphore,
-    stop: threading.Event,
-) -> None:
-    while places.acquire() and not stop.is_set():
-        try:
-            results.put(work(waiting.get_nowait()))
-        except queue.Empty:
-            return
-        except BaseException as error:
-            stop.set()
-            results.put(error)
+        for _ in threads:
+            waiting.put(None)

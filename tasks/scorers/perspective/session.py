@@ -19,20 +19,18 @@ def ask(
     root: str, key: str | None, config: Perspective, questions: Sequence[Question], language: str
 ) -> Iterator[Sequence[Answer]]:
     """Answers as they come, see `PerspectiveScorer.ask`."""
-    stop = threading.Event()
-    limiter = RateLimiter(config.qps, stop)
-    session = _Session(config, Client(root, key, limiter, config.timeout), limiter, stop, language)
-    yield from in_flight(session.answer, questions, config.in_flight, stop)
+    session = _Session(root, key, config, language)
+    yield from in_flight(session.answer, questions, config.in_flight, session.stop)
 
 
 class _Session:
-    """Asks one question at a time in each thread."""
+    """Asks one question at a time in each thread, until `stop` is set."""
 
-    def __init__(
-        self, config: Perspective, client: Client, limiter: RateLimiter, stop: threading.Event, language: str
-    ) -> None:
-        self._config, self._client, self._limiter, self._stop = config, client, limiter, stop
-        self._language = language
+    def __init__(self, root: str, key: str | None, config: Perspective, language: str) -> None:
+        self.stop = threading.Event()
+        self._config, self._language = config, language
+        self._limiter = RateLimiter(config.qps, self.stop)
+        self._client = Client(root, key, self._limiter, config.timeout)
         self._misses = 0  # texts in a row without any score
 
     def answer(self, question: Question) -> Answer:
@@ -71,7 +69,7 @@ class _Session:
             self._limiter.pause(error.wait)
         elif error.reason == LIMITED:
             self._limiter.pause(back_off(attempt))
-        elif self._stop.wait(back_off(attempt)):
+        elif self.stop.wait(back_off(attempt)):
             raise StoppedError
 
     def _count(self, scores: Sequence[Score], detail: str) -> None:

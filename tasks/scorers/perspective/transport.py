@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import httplib2  # type: ignore[import-untyped]
@@ -19,39 +20,19 @@ from tasks.scorers.perspective.rate_limit import RateLimiter
 HEADER = "X-Goog-Api-Key"
 
 
-class Deadline:
-    """Ends an exchange that takes too long as a whole; a socket's time-out limits each single wait only."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._timer: threading.Timer | None = None
-        self.passed = False
-
-    def start(self, sock: socket.socket) -> None:
-        """From now on; a passed deadline shuts the socket, which wakes whoever reads from it."""
-        self._timer = threading.Timer(self._seconds, self._end, [sock])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def cancel(self) -> None:
-        """The exchange is over."""
-        if self._timer:
-            self._timer.cancel()
-
-    def _end(self, sock: socket.socket) -> None:
-        self.passed = True
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-
 class Sender(httplib2.Http):  # type: ignore[misc]
-    """One thread's connection; after an error it must be thrown away."""
+    """One thread's connection; after an error it must be thrown away.
+
+    An exchange that takes longer than `timeout` seconds as a whole is ended; a socket's own time-out limits each
+    single wait only.
+    """
 
     def __init__(self, limiter: RateLimiter, key: str | None, timeout: float) -> None:
         super().__init__(timeout=timeout)
         self.follow_redirects = False  # a redirect would carry the key elsewhere
-        self.deadline = Deadline(timeout)
-        self._connections = _connections(limiter, key, self.deadline)
+        self._connections = _connections(limiter, key, self._limit)
+        self._timer: threading.Timer | None = None
+        self._timed_out = False
 
     def request(self, uri: str, method: str = "GET", **options: Any) -> Any:
         """As httplib2 does it, by a connection that waits for its turn."""
@@ -59,13 +40,26 @@ class Sender(httplib2.Http):  # type: ignore[misc]
         try:
             return super().request(uri, method, **options)
         finally:
-            self.deadline.cancel()
+            if self._timer:
+                self._timer.cancel()
 
     def reason(self, error: Exception) -> str:
         """Why an exchange failed."""
-        if self.deadline.passed or isinstance(error, TimeoutError):
+        if self._timed_out or isinstance(error, TimeoutError):
             return "TIMEOUT"
         return "CUT_SHORT" if isinstance(error, http.client.IncompleteRead) else "CONNECTION"
+
+    def _limit(self, sock: socket.socket) -> None:
+        """The time runs from now on."""
+
+        def end() -> None:
+            self._timed_out = True
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # wakes whoever reads from it
+
+        self._timer = threading.Timer(self.timeout, end)
+        self._timer.daemon = True
+        self._timer.start()
 
 
 def _closed(sock: socket.socket, used: bool) -> bool:
@@ -79,8 +73,9 @@ def _closed(sock: socket.socket, used: bool) -> bool:
         return True
 
 
-def _connections(limiter: RateLimiter, key: str | None, deadline: Deadline) -> dict[str, type]:
-    """Connection classes by scheme; httplib2 makes the connections itself, so the classes hold what they need."""
+def _connections(limiter: RateLimiter, key: str | None, sent: Callable[[socket.socket], None]) -> dict[str, type]:
+    """Connection classes by scheme; httplib2 makes the connections itself, so the classes hold what they need.
+    `sent` is called with the socket when a query has left."""
 
     class Limited:
         debuglevel = 0  # debugging prints the headers, and with them the key
@@ -94,7 +89,7 @@ def _connections(limiter: RateLimiter, key: str | None, deadline: Deadline) -> d
                 self._used = True
                 credentials = {HEADER: key} if key else {}
                 super().request(method, url, body, {**dict(headers), **credentials}, **options)  # type: ignore[misc]
-                deadline.start(self.sock)
+                sent(self.sock)
 
         def getresponse(self: Any, *args: Any) -> Any:
             try:
@@ -105,10 +100,4 @@ def _connections(limiter: RateLimiter, key: str | None, deadline: Deadline) -> d
         def set_debuglevel(self, level: int) -> None:
             """Stays silent."""
 
-    class Plain(Limited, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
-        pass
-
-    class Secure(Limited, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
-        pass
-
-    return {"http": Plain, "https": Secure}
+    return {scheme: type(scheme, (Limited, base), {}) for scheme, base in httplib2.SCHEME_TO_CONNECTION.items()}
