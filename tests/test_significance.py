@@ -282,15 +282,15 @@ def test_what_may_explain_the_effect_is_measured_beside_it(written: Tables) -> N
 
 # capability
 
-JUDGE = {name: Margin("acc", 0.0 if name == "palms_last_word" else 0.25, 0.1) for name in RIGHT}
-JUDGE |= {"offline": Margin("acc", 0.2, 0.05)}
+MARGINS = {name: Margin("acc", 0.0 if name == "palms_last_word" else 0.25, 0.1) for name in RIGHT}
+MARGINS |= {"offline": Margin("acc", 0.2, 0.05)}
 
 
 def capability(folder: Path, tasks: Sequence[str], lost: float = 0.0, chosen: Sequence[str] = ("offline",)) -> Tables:
     """The tables for one model whose values arm lost this share of what base got right."""
     make_capability(folder, LADDER, tasks, {"values": lost})
     run = CapabilityRun(tuple(chosen), {"offline": tuple(tasks)}, None, 1)
-    return significance.capability_tables(read_items(folder, LADDER, SOURCES), run, JUDGE, CONFIG)
+    return significance.capability_tables(read_items(folder, LADDER, SOURCES), run, MARGINS, CONFIG)
 
 
 def test_a_planted_loss_is_never_called_unharmed(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_copy_of_base_passes_and_its_texts_do_not_change(tmp_path: Path) -> No
         for path in (tmp_path / "small" / "base").iterdir():
             shutil.copy(path, tmp_path / "small" / arm)
     run = CapabilityRun(("offline",), {"offline": TASKS}, None, 1)
-    tables = significance.capability_tables(read_items(tmp_path, LADDER, SOURCES), run, JUDGE, CONFIG)
+    tables = significance.capability_tables(read_items(tmp_path, LADDER, SOURCES), run, MARGINS, CONFIG)
     table = tables["capability"].set_index("task")
     assert set(table.drop("palms_arithmetic")["verdict"]) == {"no loss"}
     assert table.drop("palms_arithmetic")["equivalent"].all()
@@ -329,7 +329,7 @@ def test_a_sets_passages_are_those_of_its_tasks(tmp_path: Path) -> None:
     items = read_items(tmp_path, LADDER, SOURCES)
     both = pd.concat([items, items.assign(task="palms_other")], ignore_index=True)
     run = CapabilityRun(("offline",), {"offline": ("palms_reading", "palms_other")}, None, 1)
-    found = items_with_metric(both, JUDGE | {"palms_other": Margin("acc", 0.25, 0.1)}, run)
+    found = items_with_metric(both, MARGINS | {"palms_other": Margin("acc", 0.25, 0.1)}, run)
     clusters = found.groupby("task")["cluster"].nunique()
     assert clusters["offline"] == 2 * clusters["palms_reading"] > 0
 
