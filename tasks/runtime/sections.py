@@ -89,6 +89,7 @@ def different(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy, torch and the harness all take
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, AfterValidator(_share)]
 Names = Annotated[tuple[str, ...], AfterValidator(different)]

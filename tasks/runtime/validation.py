@@ -22,7 +22,7 @@ EXPECTED = {  # by pydantic's name of the mistake
     "model_attributes_type": "keys and values",
     "greater_than_equal": "at least {ge:g}",
     "greater_than": "more than {gt:g}",
-    "less_than": "less than {lt:g}",
+    "less_than": "less than {lt:.10g}",
     "less_than_equal": "at most {le:g}",
     "literal_error": "{expected}",
     "union_tag_invalid": "{expected_tags}",

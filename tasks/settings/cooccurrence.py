@@ -2,7 +2,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat
 
-from tasks.runtime.sections import Count, Language, Share, section
+from tasks.runtime.sections import Count, Language, Seed, Share, section
 
 
 @section("cooccurrence")
@@ -26,4 +26,4 @@ class Cooccurrence:
     confidence: Share
     permutations: Count
     jackknife_permutations: Count  # for each part that the jackknife leaves out
-    seed: int
+    seed: Seed

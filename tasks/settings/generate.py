@@ -2,7 +2,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat
 
-from tasks.runtime.sections import Count, part, section
+from tasks.runtime.sections import Count, Seed, part, section
 
 
 @part
@@ -22,4 +22,4 @@ class Generate:
     top_p: Annotated[float, Field(gt=0, le=1)]
     max_new_tokens: Count
     batch_size: Count
-    seed: int
+    seed: Seed

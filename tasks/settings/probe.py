@@ -2,7 +2,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat
 
-from tasks.runtime.sections import Count, section
+from tasks.runtime.sections import Count, Seed, section
 
 
 @section("probe")
@@ -14,4 +14,4 @@ class Probe:
     top_p: Annotated[float, Field(gt=0, le=1)]
     max_new_tokens: Count
     batch_size: Count  # completions drawn at once
-    seed: int
+    seed: Seed

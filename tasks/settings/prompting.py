@@ -1,4 +1,7 @@
-from tasks.runtime.sections import section
+import re
+from typing import Annotated
+
+from tasks.runtime.sections import matching, section
 
 
 @section("prompting")
@@ -7,8 +10,11 @@ class Prompting:
 
     chat: bool  # use the tokenizer's own chat template where it has one
     template: str  # everywhere else; with {question}, and the answer follows after one space
-    stop: tuple[str, ...]  # a completion ends before the first of these
+    # a completion ends before the first of these
+    stop: tuple[Annotated[str, matching(r"(?s).+", "expected a text that is not empty")], ...]
 
     def __post_init__(self) -> None:
         if self.template.count("{question}") != 1:
             raise ValueError("template: expected {question} in it, once")
+        if re.search(r"[{}]", self.template.replace("{question}", "")):
+            raise ValueError(f"template: expected no braces but those of {{question}}, found {self.template!r}")

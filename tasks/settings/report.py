@@ -1,6 +1,6 @@
 from pydantic import NonNegativeInt
 
-from tasks.runtime.sections import section
+from tasks.runtime.sections import Seed, section
 
 
 @section("report")
@@ -9,4 +9,4 @@ class Report:
 
     title: str
     sampled_prompts: NonNegativeInt  # prompts shown side by side, drawn by `seed`
-    seed: int
+    seed: Seed

@@ -1,4 +1,4 @@
-from tasks.runtime.sections import Count, Share, section
+from tasks.runtime.sections import Count, Seed, Share, section
 
 
 @section("significance")
@@ -11,7 +11,7 @@ class Significance:
     secondary: str
     confidence: Share
     permutations: Count
-    seed: int
+    seed: Seed
 
     def __post_init__(self) -> None:
         if self.target == self.control:

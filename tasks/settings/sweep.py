@@ -1,6 +1,6 @@
 """What a sweep covers: models, arms, and the catalogue of arms."""
 
-from tasks.runtime.sections import Name, Names, section
+from tasks.runtime.sections import Name, Names, Seed, section
 
 
 @section("arms.*")
@@ -9,7 +9,7 @@ class Arm:
 
     dataset: Name  # a folder of data/, and part of a contrast's name
     limit: int | None  # samples kept, balanced over categories; null keeps all
-    seed: int  # order of the samples and everything else that is random in training
+    seed: Seed  # order of the samples and everything else that is random in training
 
 
 @section("sweep")
