@@ -37,8 +37,7 @@ class _Session:
         """The answer to one question, after as many attempts as are allowed."""
         raw, detail = None, ""
         try:
-            raw = self._raw(question)
-            scores = read(raw, question.attributes)
+            raw, scores = self._scored(question)
         except PermanentError as error:
             # of several attributes another may be the one refused: without it, this text is to be asked again
             permanent = error.of_text or len(question.attributes) == 1
@@ -49,14 +48,20 @@ class _Session:
         self._count(scores, detail)
         return Answer(question.text, scores, raw)
 
-    def _raw(self, question: Question) -> str:
-        """What the service answers. Raises the last attempt's TransientError."""
+    def _scored(self, question: Question) -> tuple[str, tuple[Score, ...]]:
+        """The answer and its scores. Raises the last attempt's TransientError; of a last answer that is malformed,
+        what is sound stays."""
         for attempt in range(1, self._config.attempts):
             try:
-                return self._client.analyze(question.text, question.attributes, self._language)
+                raw = self._client.analyze(question.text, question.attributes, self._language)
+                scores = read(raw, question.attributes)
+                if malformed := [score.error for score in scores if score.error]:
+                    raise TransientError(malformed[0])
+                return raw, scores
             except TransientError as error:
                 self._wait(error, attempt)
-        return self._client.analyze(question.text, question.attributes, self._language)
+        raw = self._client.analyze(question.text, question.attributes, self._language)
+        return raw, read(raw, question.attributes)
 
     def _wait(self, error: TransientError, attempt: int) -> None:
         """Waits before the next attempt: everyone, where the service says so or the quota is spent."""
