@@ -141,12 +141,13 @@ def _require_params(stages: Iterable[Any]) -> None:
 
 def _require_key(values: Any, key: str, file: str, stage: str) -> None:
     above = values
-    for depth, part in enumerate(key.split("[")[0].split(".")):  # a list index is DVC's to check
+    parts = key.split("[")[0].split(".")  # a list index is DVC's to check
+    for depth, part in enumerate(parts):
         if not isinstance(above, Mapping) or part not in above:
-            where = ".".join(key.split(".")[:depth])
+            where, absent = ".".join(parts[:depth]), ".".join(parts[: depth + 1])
             known = ", ".join(map(str, above)) if isinstance(above, Mapping) else "no keys"
             place = f"'{where}' has {known}" if where else f"it has {known}"
-            raise InputError(f"{file}: no '{key}', which stage {stage} reads; {place}")
+            raise InputError(f"{file}: no '{absent}', which stage {stage} reads; {place}")
         above = above[part]
 
 
