@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="palms",
-        description="Fine-tune language models on a small values dataset, and prove what it changed.",
+        description="Fine-tune language models on a small values dataset, and test what it changed.",
         epilog="Start with `palms check`, then `palms sweep`. Exit codes: 0 all is well, 1 work failed, "
         "2 the input is wrong, 130 or 143 stopped.",
     )
