@@ -60,18 +60,20 @@ def score(opened: OpenedModel, prompts: Sequence[Prompt], prompting: Prompting, 
     """One row a prompt: `desired`, `undesired` (mean log-likelihood per token, nats), the same `_free` of the
     prompt, `margin` and `margin_free` (their differences)."""
     encoder = Encoder(opened.tokenizer, prompting)
-    answers = [[encoder.answer(getattr(prompt, which)) for which in ANSWERS] for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: (max(map(len, answers[i])), i))  # so that padding is short
-    contexts = [encoder.question(prompt.prompt) for prompt in prompts]
+    pairs = [[encoder.pair(prompt.prompt, getattr(prompt, which)) for which in ANSWERS] for prompt in prompts]
+    longest = max(len(question + answer) for pair in pairs for question, answer in pair)
+    opened.require_positions(longest, "the longest prompt with an answer of its pair")
+    # so that padding is short
+    order = sorted(range(len(prompts)), key=lambda i: (max(len(answer) for _, answer in pairs[i]), i))
     progress = Progress("adherence", 4 * len(prompts), "answers")
 
-    def of_each(given: Sequence[list[int]]) -> dict[int, list[float]]:
-        """Of each prompt the desired and the undesired answer's, after what is `given`."""
-        pairs = [(given[i], answer) for i in order for answer in answers[i]]
-        found = mean_log_likelihoods(opened, pairs, batch_size, progress)
-        return {i: found[2 * at : 2 * at + 2] for at, i in enumerate(order)}
+    def of_each(start: list[int] | None) -> dict[int, list[float]]:
+        """Of each prompt the desired and the undesired answer's, after `start` or else after the question."""
+        rows = [(start or question, answer) for i in order for question, answer in pairs[i]]
+        values = mean_log_likelihoods(opened, rows, batch_size, progress)
+        return {i: values[2 * at : 2 * at + 2] for at, i in enumerate(order)}
 
-    prompted, free = of_each(contexts), of_each([encoder.start()] * len(prompts))
+    prompted, free = of_each(None), of_each(encoder.start())
     rows = [
         {
             "category": prompt.category,

@@ -69,10 +69,14 @@ def open_source(source: Source) -> Iterator[tuple[Path, str | None, dict[str, An
 
 
 def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
-    """Model (fp32, dense) and tokenizer. Raises InputError if transformers cannot read them."""
+    """Model (fp32, dense) and tokenizer. Raises InputError if they cannot be read, or not be used."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    from tasks.lm.usable import require_usable
+    from tasks.lm.weights import require_whole
+
+    name = gguf or folder.name
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
     if gguf:
@@ -82,13 +86,16 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     try:
         with _header_read_once():
             tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            model = AutoModelForCausalLM.from_pretrained(folder, **options, **weights)
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                folder, output_loading_info=True, **options, **weights
+            )
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
-        place = folder / gguf if gguf else folder
         raise InputError(
-            f"{place.name}: transformers cannot read this model ({type(error).__name__}: {one_line(error)}); "
+            f"{name}: transformers cannot read this model ({type(error).__name__}: {one_line(error)}); "
             "is it damaged, or of a kind it does not know? Get it again, or choose another in params.yaml"
         ) from None
+    require_whole(name, loading)
+    require_usable(name, model, tokenizer)
     return model, tokenizer
 
 

@@ -18,7 +18,7 @@ import transformers
 
 from tasks.formats.samples import Sample, read_samples
 from tasks.lm.devices import best_device, has_bf16, out_of_memory, quiet
-from tasks.lm.models import load_tokenizer, load_weights
+from tasks.lm.models import load_tokenizer, load_weights, require_positions
 from tasks.lm.padding import attention_mask, padded
 from tasks.lm.prompting import Encoder
 from tasks.runtime import launch
@@ -67,6 +67,7 @@ def main(job: Job) -> None:
     tokenizer = load_tokenizer(job.path("base"))
     rows = encode(samples, tokenizer, recipe)
     model = load_weights(job.path("base"))
+    require_positions(model, max(rows["length"]), "the longest sample")
     size = sum(p.numel() for p in model.parameters()) * BYTES_PER_PARAMETER
     require_space(job.path("checkpoint").parent, int(size * 1.1), "the fine-tuned model")
     log = train(model, rows, tokenizer.pad_token_id, recipe, micro)
@@ -87,8 +88,8 @@ def encode(samples: Sequence[Sample], tokenizer: Any, recipe: Recipe) -> dataset
     encoder = Encoder(tokenizer, recipe.prompting)
     rows = []
     for sample in samples:
-        question = encoder.question(sample.question)
-        answer = [*encoder.answer(sample.answer), tokenizer.eos_token_id]
+        question, answer = encoder.pair(sample.question, sample.answer)
+        answer = [*answer, encoder.end]
         if len(question) + len(answer) > limit:
             raise InputError(
                 f"sample {sample.id}: {len(question) + len(answer)} tokens, but finetune.max_tokens is "
@@ -208,7 +209,7 @@ def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> transfor
         raise InputError(f"resources: micro_batch_size {micro} does not divide the global_batch_size {batch}")
     steps = recipe.model.epochs * math.ceil(count / batch)
     print(f"fine-tuning on {count} samples, {steps} steps of {batch}", file=sys.stderr, flush=True)
-    return transformers.TrainingArguments(
+    made = transformers.TrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=recipe.model.epochs,
         per_device_train_batch_size=micro,
@@ -233,3 +234,6 @@ def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> transfor
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
+    if made.n_gpu > 1:  # else the Trainer would wrap the model in DataParallel, and the global batch would grow
+        made._n_gpu = 1
+    return made

@@ -11,7 +11,7 @@ from tasks.inputs.dataset import Prompt, load_prompts
 from tasks.lm.devices import out_of_memory
 from tasks.lm.models import OpenedModel, open_model
 from tasks.lm.prompting import Encoder, cut_at_stop
-from tasks.lm.sampling import Completion, EncodedPrompt, Stop, sample, until_end
+from tasks.lm.sampling import Completion, EncodedPrompt, Stop, require_some, sample, until_end
 from tasks.runtime.command import Command, Job
 from tasks.runtime.files import write_jsonl
 from tasks.settings.generate import Generate
@@ -38,6 +38,7 @@ def main(job: Job) -> None:
     opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower generate.batch_size"):
         completions = complete(opened, prompts, config, prompting)
+    require_some(completions, "the model ends its answers at once, or they begin with one of prompting.stop")
     rows = [
         {
             "model": job.names["model"],
@@ -64,7 +65,7 @@ def complete(
     encoder = Encoder(opened.tokenizer, prompting)
     encoded = [encode(prompt, encoder, config) for prompt in prompts]
     sampled = sample(opened, encoded, config, "generate", stops_at(opened.tokenizer, prompting.stop))
-    return [[completion(ids, opened.tokenizer, prompting.stop) for ids in of_prompt] for of_prompt in sampled]
+    return [[completion(ids, opened, prompting.stop) for ids in of_prompt] for of_prompt in sampled]
 
 
 def encode(prompt: Prompt, encoder: Encoder, config: Generate) -> EncodedPrompt:
@@ -86,8 +87,8 @@ def stops_at(tokenizer: Any, stop: tuple[str, ...]) -> Stop | None:
     return stopped
 
 
-def completion(ids: list[int], tokenizer: Any, stop: tuple[str, ...]) -> Completion:
+def completion(ids: list[int], opened: OpenedModel, stop: tuple[str, ...]) -> Completion:
     """What the tokens drawn say, up to the end of the text or a stop string."""
-    ids, ended = until_end(ids, tokenizer.eos_token_id)
-    text, stopped = cut_at_stop(tokenizer.decode(ids, skip_special_tokens=True), stop)
+    ids, ended = until_end(ids, opened.ends)
+    text, stopped = cut_at_stop(opened.tokenizer.decode(ids, skip_special_tokens=True), stop)
     return Completion(text, "stop" if ended or stopped else "length", len(ids))

@@ -9,7 +9,6 @@ number alone, so it does not depend on other prompts, and arms share their noise
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ from tasks.inputs.probes import load_families
 from tasks.lm.devices import out_of_memory
 from tasks.lm.models import OpenedModel, open_model
 from tasks.lm.prompting import Encoder
-from tasks.lm.sampling import Completion, EncodedPrompt, sample, until_end
+from tasks.lm.sampling import Completion, EncodedPrompt, require_some, sample, until_end
 from tasks.runtime.command import Command, Job
 from tasks.settings.probe import Probe
 from tasks.settings.prompting import Prompting
@@ -30,7 +29,7 @@ COMMAND = Command(
     params=("probe",),
     names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
-PLAIN = Prompting(chat=False, template="{question}", stop=())
+PLAIN = Prompting(chat=False, template="{question}", stop=(), date="2026-01-01")  # no chat template, so no date
 
 
 def main(job: Job) -> None:
@@ -44,6 +43,7 @@ def main(job: Job) -> None:
     opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower probe.batch_size"):
         completions = complete(opened, [probe.prompt for probe in probes], config)
+    require_some(completions, "the model ends its texts at once")
     rows = [
         {"model": job.names["model"], "arm": job.names["arm"], **asdict(probe), "sample": number}
         | {"completion": drawn.text, "finish_reason": drawn.finish_reason, "tokens": drawn.tokens}
@@ -60,13 +60,13 @@ def complete(opened: OpenedModel, prompts: Sequence[str], config: Probe) -> list
     encoded = [EncodedPrompt(encoder.question(prompt), names) for prompt, names in zip(prompts, streams, strict=True)]
     sampled = sample(opened, encoded, config, "probe")
     return [
-        [completion(opened.tokenizer, prompt.ids, ids) for ids in of_prompt]
+        [completion(opened, prompt.ids, ids) for ids in of_prompt]
         for prompt, of_prompt in zip(encoded, sampled, strict=True)
     ]
 
 
-def completion(tokenizer: Any, prompt: list[int], ids: list[int]) -> Completion:
+def completion(opened: OpenedModel, prompt: list[int], ids: list[int]) -> Completion:
     """The text is what the tokens add to the prompt's: alone, some tokenizers decode them without their space."""
-    ids, ended = until_end(ids, tokenizer.eos_token_id)
-    before, after = (tokenizer.decode(part, skip_special_tokens=True) for part in (prompt, prompt + ids))
+    ids, ended = until_end(ids, opened.ends)
+    before, after = (opened.tokenizer.decode(part, skip_special_tokens=True) for part in (prompt, prompt + ids))
     return Completion(after.removeprefix(before), "stop" if ended else "length", len(ids))

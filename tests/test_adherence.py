@@ -9,9 +9,12 @@ from tasks.adherence import mean_log_likelihoods, metrics, score
 from tasks.inputs.dataset import Prompt
 from tasks.lm.models import OpenedModel, open_model
 from tasks.settings.prompting import Prompting
+from tests.conftest import BOTH_PRECISIONS
 from tests.fixtures.tiny import MODELS
 
-PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=())
+PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=())
+CLOSE = {"fp32": 1e-5, "bf16": 0.03}  # nats per token; bf16 has three digits
+pytestmark = pytest.mark.usefixtures("precision")
 PROMPTS = [  # the longer first, as they are not read in this order
     Prompt("b", "c", "test", "What is it made of, and by whom?", "Of salt.", "Of nothing that anybody knows of."),
     Prompt("a", "c", "test", "Why?", "Because of the long rain.", "No."),
@@ -27,20 +30,22 @@ def plain(opened: OpenedModel, context: str, answer: str) -> float:
     """Mean log-likelihood of the answer's tokens, one text at a time, token by token."""
     start = opened.tokenizer(context)["input_ids"] if context else [opened.tokenizer.bos_token_id]
     ids = opened.tokenizer(answer, add_special_tokens=False)["input_ids"]
-    with torch.no_grad():
+    with torch.no_grad(), opened.autocast():
         logits = opened.model(input_ids=torch.tensor([start + ids])).logits[0].float().log_softmax(-1)
     return sum(logits[len(start) + i - 1, token].item() for i, token in enumerate(ids)) / len(ids)
 
 
-def test_batched_scores_equal_a_plain_loop(opened: OpenedModel) -> None:
+@BOTH_PRECISIONS
+def test_batched_scores_equal_a_plain_loop(opened: OpenedModel, precision: str) -> None:
+    assert opened.model.dtype == torch.float32  # the weights; only the arithmetic is that of `precision`
     table = score(opened, PROMPTS, PROMPTING, batch_size=3)
     for row, prompt in zip(table.to_dict("records"), PROMPTS, strict=True):
         assert row["prompt_id"] == prompt.id
         question = f"Question: {prompt.prompt}\nAnswer:"
         for which in ("desired", "undesired"):
             text = " " + getattr(prompt, which)
-            assert row[which] == pytest.approx(plain(opened, question, text), abs=1e-5)
-            assert row[f"{which}_free"] == pytest.approx(plain(opened, "", text), abs=1e-5)
+            assert row[which] == pytest.approx(plain(opened, question, text), abs=CLOSE[precision])
+            assert row[f"{which}_free"] == pytest.approx(plain(opened, "", text), abs=CLOSE[precision])
         assert row["margin"] == row["desired"] - row["undesired"]
         assert row["margin_free"] == row["desired_free"] - row["undesired_free"]
 

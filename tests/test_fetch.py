@@ -153,7 +153,7 @@ def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
     rng = np.random.default_rng(0)
     width, heads, inner, vocabulary = 64, 2, 128, 99
     writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_context_length(64)
+    writer.add_context_length(512)
     writer.add_embedding_length(width)
     writer.add_block_count(1)
     writer.add_feed_forward_length(inner)

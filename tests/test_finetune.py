@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from tasks import finetune
 from tasks.formats.samples import Sample
@@ -13,9 +14,11 @@ from tasks.lm.models import load_tokenizer, load_weights
 from tasks.runtime.errors import InputError
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
+from tests.conftest import BOTH_PRECISIONS
 from tests.fixtures.tiny import MODELS
 
-PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))
+pytestmark = pytest.mark.usefixtures("precision")
+PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=("\nQuestion:",))
 COMMON = Finetune(prompt_loss_weight=0.01, max_tokens=400, weight_decay=0.0, warmup_fraction=0.0, max_grad_norm=1e9)
 SAMPLES = [
     Sample(f"s{i}", "c", f"What is {word}?", f"It is {word}, of course, and {word * i} too.")
@@ -67,14 +70,17 @@ def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any)
     assert log[0]["loss"] == pytest.approx(total / weight, rel=1e-4)
 
 
+@BOTH_PRECISIONS
 @pytest.mark.parametrize("micro", [1, 2, 4])
-def test_micro_batches_do_not_change_the_step(folder: Path, micro: int) -> None:
+def test_micro_batches_do_not_change_the_step(folder: Path, micro: int, precision: str) -> None:
     """Short and long samples mixed: a mean of micro-batch means would differ."""
+    loss, norm = (1e-5, 1e-4) if precision == "fp32" else (2e-4, 5e-3)
     whole, whole_log = trained(folder, recipe(8), micro=8)
     parts, parts_log = trained(folder, recipe(8), micro=micro)
-    assert parts_log[0]["loss"] == pytest.approx(whole_log[0]["loss"], rel=1e-5)
-    assert parts_log[0]["grad_norm"] == pytest.approx(whole_log[0]["grad_norm"], rel=1e-4)
-    assert all(torch.allclose(whole[key], parts[key], atol=2e-3) for key in whole)
+    assert parts_log[0]["loss"] == pytest.approx(whole_log[0]["loss"], rel=loss)
+    assert parts_log[0]["grad_norm"] == pytest.approx(whole_log[0]["grad_norm"], rel=norm)
+    if precision == "fp32":  # else rounding turns the sign of what is nearly 0, and Adam's first step is the sign
+        assert all(torch.allclose(whole[key], parts[key], atol=2e-3) for key in whole)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(folder: Path) -> None:
@@ -119,3 +125,20 @@ def test_a_sample_over_the_limit_is_named_not_cut_and_no_samples_are_an_error(to
 def test_a_micro_batch_that_does_not_divide_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="micro_batch_size 3 does not divide the global_batch_size 4"):
         trained(folder, recipe(4), micro=3)
+
+
+def test_with_several_gpus_in_sight_one_process_trains_on_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Trainer wraps a model in DataParallel where it counts several, and each step then reads more samples."""
+    made = transformers.TrainingArguments.__init__
+
+    def counting_four(self: Any, **arguments: Any) -> None:
+        made(self, **arguments)
+        self._n_gpu = 4  # what the Trainer counts where four are in sight
+
+    monkeypatch.setattr(transformers.TrainingArguments, "__init__", counting_four)
+    arguments = finetune.arguments(recipe(4), 2, len(SAMPLES), tmp_path)
+    assert arguments.train_batch_size * arguments.gradient_accumulation_steps == 4
+    trainer = finetune.WeightedTrainer(model=load_weights(folder), args=arguments)
+    assert not isinstance(trainer._wrap_model(trainer.model), torch.nn.DataParallel)

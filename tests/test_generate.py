@@ -10,10 +10,12 @@ from tasks.generate import complete, completion, stops_at
 from tasks.inputs.dataset import Prompt
 from tasks.lm.models import OpenedModel
 from tasks.lm.prompting import Encoder
+from tasks.lm.sampling import Completion, require_some
+from tasks.runtime.errors import WorkError
 from tasks.settings.generate import Generate, SamplesPerPrompt
 from tasks.settings.prompting import Prompting
 
-PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", stop=("\nQuestion:",))
+PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=("\nQuestion:",))
 COLD = Generate(SamplesPerPrompt(3, 1), 1e-4, 0.95, max_new_tokens=8, batch_size=4, seed=1)
 PROMPTS = [
     Prompt("a", "c", "test", "Why?", "d", "u"),
@@ -33,7 +35,7 @@ def test_completions_are_those_of_transformers_own_generate(opened: OpenedModel)
         )
         with torch.inference_mode():
             expected = opened.model.generate(ids, generation_config=config)[0, ids.shape[1] :]  # type: ignore[operator]
-        assert of_prompt == [completion(expected.tolist(), opened.tokenizer, ())] * samples
+        assert of_prompt == [completion(expected.tolist(), opened, ())] * samples
 
 
 @pytest.mark.parametrize(
@@ -50,8 +52,15 @@ def test_a_completion_ends_at_end_of_text_or_a_new_question(
     opened: OpenedModel, text: str, reason: str, expected: str
 ) -> None:
     ids = opened.tokenizer(text, add_special_tokens=False)["input_ids"]
-    found = completion(ids, opened.tokenizer, PROMPTING.stop)
+    found = completion(ids, opened, PROMPTING.stop)
     assert (found.text, found.finish_reason) == (expected, reason)
+
+
+def test_a_stage_whose_completions_are_all_empty_says_so() -> None:
+    some, none = Completion("So.", "stop", 2), Completion(" ", "stop", 1)
+    require_some([[none, none], [none, some]], "why")
+    with pytest.raises(WorkError, match="all 3 completions are empty: why"):
+        require_some([[none, none], [none]], "why")
 
 
 def test_a_row_stops_when_its_text_holds_a_stop_string(opened: OpenedModel) -> None:

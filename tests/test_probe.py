@@ -27,17 +27,16 @@ def test_a_sample_depends_on_neither_other_prompts_nor_batch_nor_how_many_are_dr
     assert len({sample.text for of_prompt in all_four for sample in of_prompt}) > 12
 
 
-def test_a_completion_keeps_the_space_before_it() -> None:
+def test_a_completion_keeps_the_space_before_it(opened: OpenedModel) -> None:
     class Spaceless:
         """Decodes a text's first token without the space before it, as SentencePiece does."""
-
-        eos_token_id = 7
 
         def decode(self, ids: list[int], **_: Any) -> str:
             return " ".join("word" if i == 1 else "kind" for i in ids)
 
-    assert probe.completion(Spaceless(), [1, 1], [3, 7]) == Completion(" kind", "stop", 1)
-    assert probe.completion(Spaceless(), [1, 1], [3, 3, 3]) == Completion(" kind kind kind", "length", 3)
+    spaceless = replace(opened, tokenizer=Spaceless(), ends=frozenset({7}))
+    assert probe.completion(spaceless, [1, 1], [3, 7]) == Completion(" kind", "stop", 1)
+    assert probe.completion(spaceless, [1, 1], [3, 3, 3]) == Completion(" kind kind kind", "length", 3)
 
 
 def test_the_stage_writes_a_row_a_completion(ladder: Path, tmp_path: Path) -> None:

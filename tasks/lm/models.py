@@ -1,6 +1,6 @@
 """How every stage opens a model: from a local folder of safetensors, on the best device there is.
 
-No pickle is loaded and no remote code runs: `use_safetensors` and `trust_remote_code=False` are fixed here.
+No pickle is loaded, no remote code runs, and no weight is made up: what transformers would initialise anew is refused.
 """
 
 import inspect
@@ -14,6 +14,8 @@ import torch
 import transformers
 
 from tasks.lm.devices import best_device, has_bf16, quiet
+from tasks.lm.prompting import turn_end
+from tasks.lm.weights import require_whole
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError, one_line
 
@@ -25,11 +27,16 @@ class OpenedModel:
     model: transformers.PreTrainedModel
     tokenizer: Any
     device: torch.device
+    ends: frozenset[int]  # the tokens that end a completion, see `end_ids`
 
     @cached_property
     def accepts(self) -> frozenset[str]:
         """The arguments that the model's forward pass has."""
         return frozenset(inspect.signature(self.model.forward).parameters)
+
+    def require_positions(self, tokens: int, what: str) -> None:
+        """Raises InputError if `what`, so many tokens long, is more than the model reads."""
+        require_positions(self.model, tokens, what)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bf16 where the hardware computes it, full precision elsewhere."""
@@ -44,19 +51,43 @@ def open_model(folder: Path) -> OpenedModel:
     model = load_weights(folder)
     model.to(device)  # type: ignore[arg-type]
     model.train(False)
-    return OpenedModel(model, load_tokenizer(folder), device)
+    tokenizer = load_tokenizer(folder)
+    return OpenedModel(model, tokenizer, device, end_ids(model, tokenizer))
 
 
 def load_weights(folder: Path) -> transformers.PreTrainedModel:
-    """The model of a folder in fp32 on the CPU."""
+    """The model of a folder in fp32 on the CPU. Raises InputError if the folder holds no readable, whole model."""
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{folder}: no model that transformers can read: {one_line(error)}") from None
+    require_whole(str(folder), loading)
     assert isinstance(model, transformers.PreTrainedModel)
     return model
+
+
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that ends a completion: the tokenizer's, those that the model's configurations declare, and what
+    its chat template ends a turn with."""
+    declared = {tokenizer.eos_token_id, turn_end(tokenizer)}
+    for config in (model.generation_config, model.config.get_text_config()):
+        ids = getattr(config, "eos_token_id", None)
+        declared |= set(ids) if isinstance(ids, list | tuple) else {ids}
+    return frozenset(declared - {None})
+
+
+def require_positions(model: Any, tokens: int, what: str) -> None:
+    """Raises InputError if `what`, so many tokens long, is more than the model's configuration says it reads."""
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if positions and tokens > positions:
+        raise InputError(f"{what} has {tokens} tokens, but this model reads {positions} at most; choose another model")
 
 
 def load_tokenizer(folder: Path) -> Any:

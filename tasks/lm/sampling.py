@@ -8,13 +8,15 @@ A batch reads what its prompts begin with once, then the rest of each prompt onc
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from tasks.lm.models import OpenedModel
 from tasks.lm.prefill import Prefix, prefill
+from tasks.runtime.errors import WorkError
 from tasks.runtime.progress import Progress
 from tasks.settings.generate import Generate
 from tasks.settings.probe import Probe
@@ -90,10 +92,12 @@ def gumbel(uniform: torch.Tensor) -> torch.Tensor:
 def sample(
     opened: OpenedModel, prompts: Sequence[EncodedPrompt], sampling: Sampling, label: str, stop: Stop | None = None
 ) -> list[list[list[int]]]:
-    """For each prompt and stream the token ids drawn, with the end-of-text token if one was; prompts in their order.
+    """For each prompt and stream the token ids drawn, with the token that ended it if one was; prompts in their order.
 
     Batches hold `batch_size` completions of prompts of similar length; `label` names the progress lines.
     """
+    longest = max((len(prompt.ids) for prompt in prompts), default=0)
+    opened.require_positions(longest + sampling.max_new_tokens, f"the longest prompt with {label}.max_new_tokens")
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].ids), i))
     rows = [(i, stream) for i in order for stream in prompts[i].streams]
     sampled: dict[tuple[int, str], list[int]] = {}
@@ -114,22 +118,31 @@ def sample(
 def _continue(
     opened: OpenedModel, prefix: Prefix, sampler: StreamSampler, max_new_tokens: int, stop: Stop | None
 ) -> list[list[int]]:
-    eos, logits = opened.tokenizer.eos_token_id, prefix.logits
+    ends = torch.tensor(sorted(opened.ends), device=opened.device)
+    filler, logits = opened.tokenizer.eos_token_id, prefix.logits
     new = torch.empty((len(logits), 0), dtype=torch.long, device=opened.device)
     finished = torch.zeros(len(logits), dtype=torch.bool, device=opened.device)
     for step in range(max_new_tokens):
         if step:
             newest = new[:, -1:]
             logits = prefix.extend(opened, newest, torch.ones_like(newest), keep=1)[:, -1]
-        new = torch.cat([new, sampler(logits).masked_fill(finished, eos)[:, None]], dim=1)
-        finished |= new[:, -1] == eos
+        new = torch.cat([new, sampler(logits).masked_fill(finished, filler)[:, None]], dim=1)
+        finished |= torch.isin(new[:, -1], ends)
         if stop:
             finished |= torch.tensor([stop(row) for row in new.tolist()], device=opened.device)
         if finished.all():
             break
-    return [row[: row.index(eos) + 1] if eos in row else row for row in new.tolist()]
+    return [row[: len(until_end(row, opened.ends)[0]) + 1] for row in new.tolist()]
 
 
-def until_end(ids: list[int], eos: int) -> tuple[list[int], bool]:
-    """The token ids before the end-of-text token, and whether there was one."""
-    return (ids[: ids.index(eos)], True) if eos in ids else (ids, False)
+def require_some(completions: Sequence[Sequence[Completion]], cause: str) -> None:
+    """Raises WorkError where every completion is empty: nothing that reads them could say anything."""
+    drawn = [completion for of_prompt in completions for completion in of_prompt]
+    if not any(completion.text.strip() for completion in drawn):
+        raise WorkError(f"all {len(drawn)} completions are empty: {cause}")
+
+
+def until_end(ids: list[int], ends: Collection[int]) -> tuple[list[int], bool]:
+    """The token ids before the first that ends a completion, and whether there was one."""
+    before = list(itertools.takewhile(lambda token: token not in ends, ids))
+    return before, len(before) < len(ids)

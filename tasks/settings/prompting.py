@@ -1,3 +1,4 @@
+import datetime
 import re
 from typing import Annotated
 
@@ -10,10 +11,15 @@ class Prompting:
 
     chat: bool  # use the tokenizer's own chat template where it has one
     template: str  # everywhere else; with {question}, and the answer follows after one space
+    date: str  # ISO; "today" for a chat template that asks for it
     # a completion ends before the first of these
     stop: tuple[Annotated[str, matching(r"(?s).+", "expected a text that is not empty")], ...]
 
     def __post_init__(self) -> None:
+        try:
+            datetime.date.fromisoformat(self.date)
+        except ValueError:
+            raise ValueError(f'date: expected a date such as "2026-01-31", found {self.date!r}') from None
         if self.template.count("{question}") != 1:
             raise ValueError("template: expected {question} in it, once")
         if re.search(r"[{}]", self.template.replace("{question}", "")):

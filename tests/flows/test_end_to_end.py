@@ -1,4 +1,5 @@
-"""The project's own graph on three tiny random models × three arms, through the real flow on a real server.
+"""The project's own graph on three tiny random models × three arms, through the real flow on a real server: one model
+as GPT-2, one as Llama 2, one as Gemma 3 is, tokenizers and chat template and all.
 
 The tests of this file share one tree and build on each other, as a team's week would. Its stages are forks of
 `warm_stages`; the twin's, under `dvc repro` alone, are processes of their own.
@@ -18,7 +19,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.fixtures import tiny
+from tests.fixtures import families, tiny
 from tests.support import warm_stages
 from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment, wait_for
 
@@ -41,6 +42,15 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ladder's names, with a model of another family behind each."""
+    folder = tmp_path_factory.mktemp("families")
+    for (name, layers), family in zip(tiny.MODELS.items(), families.FAMILIES, strict=True):
+        families.make_model(folder / name, family, layers)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     GPTNeoXConfig,
+    LlamaConfig,
     OPTConfig,
     TopPLogitsWarper,
 )
@@ -101,6 +102,8 @@ TOKEN, EOS = 3, 7
 class Counting:
     """A model that ends every even row after one token, and counts the tokens it is given."""
 
+    config = LlamaConfig(max_position_embeddings=64)
+
     def __init__(self) -> None:
         self.read = 0
         self.forward = self.__call__
@@ -153,7 +156,7 @@ CASES = {  # lengths of prompts, completions of each, batch size, most new token
 def test_how_much_is_read_and_drawn(case: str) -> None:
     lengths, completions, batch_size, max_new_tokens, drawn, read = CASES[case]
     model = TakingTurns() if "one after another" in case else Counting()
-    opened = OpenedModel(cast(Any, model), SimpleNamespace(eos_token_id=EOS, pad_token_id=EOS), CPU)
+    opened = OpenedModel(cast(Any, model), SimpleNamespace(eos_token_id=EOS, pad_token_id=EOS), CPU, frozenset({EOS}))
     prompts = [EncodedPrompt([1] * length, STREAMS[:completions]) for length in lengths]
     config = replace(CONFIG, batch_size=batch_size, max_new_tokens=max_new_tokens)
     rows = [ids for of_prompt in sample(opened, prompts, config, "test") for ids in of_prompt]

@@ -1,6 +1,7 @@
 """The scorer `classifier` on a real model, saved by the test."""
 
 import random
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tasks.scorers import Question, Score, Scorer, open_scorer
 from tasks.scorers.scoring import score
 from tasks.scorers.store import Store
 from tasks.settings.toxicity import Classifier, ClassifierModel, Toxicity
+from tests.conftest import BOTH_PRECISIONS
 from tests.support.classifier_models import LABELS, save_classifier
 
 VOCABULARY = ["kind", "words", "hate", "kill", "you", "people", "are", "good", "bad", "all"]
@@ -63,11 +65,10 @@ def test_scores_are_those_of_a_plain_loop(settings: Toxicity, model: ClassifierM
     assert max(spread) - min(spread) > 0.1  # texts differ, so a mix-up of rows would show
 
 
-def test_bf16_is_near_and_a_version_of_its_own(settings: Toxicity, model: ClassifierModel) -> None:
-    from tasks.lm import devices
-
+@BOTH_PRECISIONS
+def test_bf16_is_near_and_a_version_of_its_own(settings: Toxicity, model: ClassifierModel, precision: str) -> None:
     exact, fast = scorer_of(settings, model), scorer_of(settings, model, precision="bf16")
-    if not devices.has_bf16(devices.best_device()):
+    if precision == "fp32":  # what the processor computes
         assert fast.version() == exact.version()
         return
     assert " bf16 " in fast.version()
@@ -142,3 +143,16 @@ def test_models_of_the_catalogue_are_pinned(settings: Toxicity) -> None:
     for model in settings.classifier.models.values():
         assert model.revision or model.id.startswith("data/models/")  # a folder of safetensors made by the user
         assert "TOXICITY" in model.labels.values()
+
+
+def test_a_model_without_a_trained_head_is_refused(settings: Toxicity, model: ClassifierModel, tmp_path: Path) -> None:
+    """Its scores would be random, and others the next time under the same version."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model.id, tmp_path / "headless")
+    file = tmp_path / "headless" / "model.safetensors"
+    weights = {name: tensor for name, tensor in load_file(file).items() if not name.startswith("classifier")}
+    save_file(weights, file, metadata={"format": "pt"})
+    scorer = scorer_of(settings, replace(model, id=str(file.parent)))
+    with pytest.raises(InputError, match=r"headless: the weights do not fit .* \(missing: classifier\.bias, classif"):
+        scores_of(scorer, TEXTS[:2])

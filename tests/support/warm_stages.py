@@ -53,7 +53,9 @@ def import_all() -> None:
     with importing():
         for stage in entry.STAGES:
             importlib.import_module(f"tasks.{stage}")
-        for name in ("transformers.models.llama.modeling_llama", "matplotlib.backends.backend_svg"):
+        families = ("gpt2", "llama", "gemma3")
+        models = [f"transformers.models.{family}.modeling_{family}" for family in families]
+        for name in (*models, "matplotlib.backends.backend_svg"):
             importlib.import_module(name)
     for name in [name for name in sys.modules if name.split(".")[0] == "tasks"]:
         del sys.modules[name]

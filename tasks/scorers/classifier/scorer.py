@@ -103,13 +103,21 @@ class ClassifierScorer(Scorer):
         import torch
 
         from tasks.lm import devices
+        from tasks.lm.weights import require_whole
         from tasks.runtime import launch
 
         devices.quiet()
         from transformers import AutoModelForSequenceClassification
 
         torch.set_num_threads(launch.threads())
-        net = self._load(AutoModelForSequenceClassification, "model", dtype=torch.float32, use_safetensors=True)
+        net, loading = self._load(
+            AutoModelForSequenceClassification,
+            "model",
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+        require_whole(self.model.id, loading, unused=True)
         known = {str(label): int(index) for index, label in net.config.id2label.items()}
         if unknown := [label for label in self.model.labels if label not in known]:
             raise InputError(
@@ -138,7 +146,7 @@ class ClassifierScorer(Scorer):
             return kind.from_pretrained(
                 self.model.id, revision=self.model.revision or "main", trust_remote_code=False, **options
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"{self.model.id}: no {what} that can be had: {one_line(error)}") from None
 
 

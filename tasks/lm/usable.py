@@ -1,0 +1,42 @@
+"""Whether a model can be used as every stage uses it. fetch asks once, so that no later stage has to say it."""
+
+import sys
+from typing import Any
+
+import torch
+
+from tasks.lm.models import end_ids
+from tasks.lm.prompting import Encoder, special_tokens
+from tasks.runtime.errors import InputError
+from tasks.settings.prompting import Prompting
+
+LEAST_POSITIONS = 256  # a sample of a hundred words and its question
+PILOT = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=())
+
+
+def require_usable(name: str, model: Any, tokenizer: Any) -> None:
+    """Raises InputError for a model without an end-of-text token, with too few positions, with weights that are no
+    numbers, or with a tokenizer that makes tokens which the model lacks or a chat template that refuses a question.
+
+    A padding token that the model lacks is replaced in `tokenizer` by the end-of-text token: padding is never read.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{name}: the tokenizer has no end-of-text token; a completion could not end")
+    if (tokenizer.pad_token_id or 0) >= rows:
+        print(f"{name}: the model lacks the padding token {tokenizer.pad_token_id}; using end-of-text", file=sys.stderr)
+        tokenizer.pad_token = tokenizer.eos_token
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if positions and positions < LEAST_POSITIONS:
+        raise InputError(f"{name}: reads {positions} tokens at most; samples and prompts need {LEAST_POSITIONS}")
+    question, answer = Encoder(tokenizer, PILOT).pair("What is this?", "This is an answer.")
+    words = set(tokenizer.get_vocab().values()) - set(special_tokens(tokenizer))
+    ids = {*question, *answer, *end_ids(model, tokenizer)} | words
+    if lacking := sorted(id for id in ids if id >= rows):
+        tokens = ", ".join(f"{id} ({tokenizer.convert_ids_to_tokens(id)})" for id in lacking[:3])
+        raise InputError(
+            f"{name}: tokenizer and model do not belong together: the model has {rows} tokens and lacks "
+            f"{len(lacking)} that are used, such as {tokens}; get both from one place"
+        )
+    if broken := [key for key, tensor in model.named_parameters() if not bool(torch.isfinite(tensor).all())]:
+        raise InputError(f"{name}: {broken[0]} holds numbers that are not finite; the file is damaged: get it again")
