@@ -74,10 +74,10 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     from tasks.lm.usable import require_usable
-    from tasks.lm.weights import require_whole
+    from tasks.lm.weights import load
 
     name = gguf or folder.name
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    options: dict[str, Any] = {"local_files_only": True}
     weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
     if gguf:
         options["gguf_file"] = gguf
@@ -85,16 +85,15 @@ def load_dense(folder: Path, gguf: str | None) -> tuple[Any, Any]:
         weights = {"dtype": torch.float32, "quantization_config": GgufConfig(dequantize=True)}
     try:
         with _header_read_once():
-            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            model, loading = AutoModelForCausalLM.from_pretrained(
-                folder, output_loading_info=True, **options, **weights
-            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
+            model = load(AutoModelForCausalLM, folder, **options, **weights)
+    except InputError:
+        raise
     except Exception as error:  # a damaged file fails in as many ways as there are parsers below
         raise InputError(
-            f"{name}: transformers cannot read this model ({type(error).__name__}: {one_line(error)}); "
+            f"{name}: transformers cannot read this model ({type(error).__name__}: {one_line(error):.300}); "
             "is it damaged, or of a kind it does not know? Get it again, or choose another in params.yaml"
         ) from None
-    require_whole(name, loading)
     require_usable(name, model, tokenizer)
     return model, tokenizer
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 import transformers
 
+from tasks.lm import weights
 from tasks.lm.devices import best_device, has_bf16, quiet
 from tasks.lm.prompting import turn_end
-from tasks.lm.weights import require_whole
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError, one_line
 
@@ -58,17 +58,11 @@ def open_model(folder: Path) -> OpenedModel:
 def load_weights(folder: Path) -> transformers.PreTrainedModel:
     """The model of a folder in fp32 on the CPU. Raises InputError if the folder holds no readable, whole model."""
     try:
-        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
+        model = weights.load(
+            transformers.AutoModelForCausalLM, folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{folder}: no model that transformers can read: {one_line(error)}") from None
-    require_whole(str(folder), loading)
     assert isinstance(model, transformers.PreTrainedModel)
     return model
 

@@ -127,7 +127,9 @@ def turn_end(tokenizer: Any) -> int:
     if not tokenizer.chat_template:
         return end
     turns = [{"role": "user", "content": "A question?"}, {"role": "assistant", "content": _ANSWER}]
-    _, _, after = chat_text(tokenizer, turns, "2026-01-01").rpartition(_ANSWER)
+    _, answer, after = chat_text(tokenizer, turns, "2026-01-01").rpartition(_ANSWER)
+    if not answer:  # a template that changes what is said
+        return end
     special = special_tokens(tokenizer)
     return next((id for id in tokenizer(after, add_special_tokens=False)["input_ids"] if id in special), end)
 

@@ -16,7 +16,8 @@ PILOT = Prompting(chat=True, template="Question: {question}\nAnswer:", date="202
 
 def require_usable(name: str, model: Any, tokenizer: Any) -> None:
     """Raises InputError for a model without an end-of-text token, with too few positions, with weights that are no
-    numbers, or with a tokenizer that makes tokens which the model lacks or a chat template that refuses a question.
+    numbers, with a tokenizer that makes tokens which the model lacks, or with a chat template that refuses a question
+    or draws at random.
 
     A padding token that the model lacks is replaced in `tokenizer` by the end-of-text token: padding is never read.
     """
@@ -29,7 +30,10 @@ def require_usable(name: str, model: Any, tokenizer: Any) -> None:
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if positions and positions < LEAST_POSITIONS:
         raise InputError(f"{name}: reads {positions} tokens at most; samples and prompts need {LEAST_POSITIONS}")
-    question, answer = Encoder(tokenizer, PILOT).pair("What is this?", "This is an answer.")
+    encoder = Encoder(tokenizer, PILOT)
+    question, answer = encoder.pair("What is this?", "This is an answer.")
+    if len({tuple(encoder.question("What is this?")) for _ in range(8)}) > 1:
+        raise InputError(f"{name}: the chat template gives another text each time; mend or remove it")
     words = set(tokenizer.get_vocab().values()) - set(special_tokens(tokenizer))
     ids = {*question, *answer, *end_ids(model, tokenizer)} | words
     if lacking := sorted(id for id in ids if id >= rows):

@@ -134,3 +134,14 @@ def test_a_text_that_holds_a_token_of_the_model_is_refused(models: dict[str, Ope
         for pair in ((f"Is {mark} a word?", ANSWER), (QUESTION, f"So it ends{mark}")):
             with pytest.raises(InputError, match="reads as a token of its own and not as text"):
                 encoder.pair(*pair)
+
+
+def test_the_end_of_a_turn_is_end_of_text_where_the_template_does_not_say(models: dict[str, OpenedModel]) -> None:
+    tokenizer = models["gemma"].tokenizer
+    plain = tokenizer.chat_template
+    try:
+        for template in ("<bos>{{ messages[-1].content }}", "<bos>{{ messages[-1].content | upper }}"):
+            tokenizer.chat_template = template
+            assert turn_end(tokenizer) == tokenizer.eos_token_id
+    finally:
+        tokenizer.chat_template = plain

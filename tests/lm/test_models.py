@@ -91,6 +91,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {
         template("{% if messages[1] %}{{ raise_exception('one turn only') }}{% endif %}{{ messages[0].content }}"),
         r"refuses a turn of user and assistant \(TemplateError: one turn only\)",
     ),
+    "a template that draws": (template("{{ range(99) | random }}{{ messages[0].content }}"), "another text each time"),
     "no end of text": (edit("tokenizer_config.json", eos_token=None), "has no end-of-text token"),
 }
 

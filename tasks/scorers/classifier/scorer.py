@@ -7,8 +7,8 @@ length together, on a GPU where there is one, and in bf16 where the hardware com
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class ClassifierScorer(Scorer):
         devices.quiet()  # and before transformers, which devices sets up as it imports it
         from transformers import AutoTokenizer
 
-        tokenizer = self._load(AutoTokenizer, "tokenizer")
+        tokenizer = self._load(AutoTokenizer.from_pretrained, "tokenizer", trust_remote_code=False)
         tokenizer.model_max_length = 10**9  # texts are cut by us; its own limit would only print warnings
         return tokenizer
 
@@ -102,22 +102,15 @@ class ClassifierScorer(Scorer):
         """The model on its device, and the index of each attribute among its labels."""
         import torch
 
-        from tasks.lm import devices
-        from tasks.lm.weights import require_whole
+        from tasks.lm import devices, weights
         from tasks.runtime import launch
 
         devices.quiet()
         from transformers import AutoModelForSequenceClassification
 
         torch.set_num_threads(launch.threads())
-        net, loading = self._load(
-            AutoModelForSequenceClassification,
-            "model",
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-        require_whole(self.model.id, loading, unused=True)
+        open_model = partial(weights.load, AutoModelForSequenceClassification, unused=True)
+        net = self._load(open_model, "model", dtype=torch.float32, use_safetensors=True)
         known = {str(label): int(index) for index, label in net.config.id2label.items()}
         if unknown := [label for label in self.model.labels if label not in known]:
             raise InputError(
@@ -139,13 +132,11 @@ class ClassifierScorer(Scorer):
                 f"max_tokens is {self.model.max_tokens}"
             )
 
-    def _load(self, kind: Any, what: str, **options: Any) -> Any:
+    def _load(self, opening: Callable[..., Any], what: str, **options: Any) -> Any:
         if self.model.revision is None and not Path(self.model.id).is_dir():
             raise InputError(f"{self.model.id}: no such folder; a model of the hub needs a revision")
         try:
-            return kind.from_pretrained(
-                self.model.id, revision=self.model.revision or "main", trust_remote_code=False, **options
-            )
+            return opening(self.model.id, revision=self.model.revision or "main", **options)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise InputError(f"{self.model.id}: no {what} that can be had: {one_line(error)}") from None
 
