@@ -137,6 +137,12 @@ def test_a_gguf_file_ends_in_dense_trainable_weights(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path / "out")("ab")["input_ids"] == tokenizer("ab")["input_ids"]
 
 
+def test_a_gguf_file_without_a_tensor_is_refused(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "tiny.gguf", without="blk.0.ffn_up")
+    with pytest.raises(InputError, match=r"tiny\.gguf: the weights .* \(missing: model\.layers\.0\.mlp\.up_proj\.weight\)"):
+        fetch.load_dense(tmp_path, "tiny.gguf")
+
+
 def test_a_gguf_header_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its vocabulary alone takes seconds, and transformers would read it three times."""
     write_gguf(tmp_path / "tiny.gguf")
@@ -149,7 +155,7 @@ def test_a_gguf_header_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert gguf.GGUFReader is counting  # the library is left as it was found
 
 
-def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
+def write_gguf(path: Path, without: str = "") -> tuple[int, "torch.Tensor"]:
     rng = np.random.default_rng(0)
     width, heads, inner, vocabulary = 64, 2, 128, 99
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -174,6 +180,7 @@ def write_gguf(path: Path) -> tuple[int, "torch.Tensor"]:
     embedding = rng.standard_normal((vocabulary, width)).astype(np.float32)
     tensors = {"token_embd": embedding, "output": embedding}
     tensors |= {f"blk.0.{k}": rng.standard_normal(s).astype(np.float32) for k, s in shapes.items()}
+    tensors.pop(without, None)
     for name, values in tensors.items():
         packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
         writer.add_tensor(f"{name}.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)

@@ -18,8 +18,8 @@ def load(kind: Any, source: str | Path, *, unused: bool = False, **options: Any)
     parts = {"missing": loading["missing_keys"], "not part of the model": () if unused else loading["unexpected_keys"]}
     if wrong := [f"{what}: {_some(names)}" for what, names in parts.items() if names]:
         raise InputError(
-            f"{options.get('gguf_file', source)}: the weights do not fit the model that config.json describes ({'; '.join(wrong)}); "
-            "transformers would fill what is missing with random values. Get the model again, or save it with its head"
+            f"{options.get('gguf_file', source)}: the weights do not fit the model that config.json describes "
+            f"({'; '.join(wrong)}); transformers would fill what is missing with random values. Get the model again, or save it with its head"
         )
     return model
 
