@@ -19,7 +19,7 @@ def load(kind: Any, source: str | Path, *, unused: bool = False, **options: Any)
     if wrong := [f"{what}: {_some(names)}" for what, names in parts.items() if names]:
         raise InputError(
             f"{options.get('gguf_file', source)}: the weights do not fit the model that config.json describes "
-            f"({'; '.join(wrong)}); transformers would fill what is missing with random values. Get the model again, or save it with its head"
+            f"({'; '.join(wrong)}); what is missing would get random values. Get the model again, with its head"
         )
     return model
 
