@@ -109,6 +109,8 @@ def _repo(root: Path) -> Iterator[Any]:
             yield repo
     except DvcException as exc:
         text = str(exc)
+        if text.endswith("is not a git repository"):
+            text += ", in which DVC works; a downloaded archive is none: run `git init` there, or clone the project"
         cause = exc.__cause__
         if cause is not None and str(cause) not in text:
             text += f": {cause}"
