@@ -137,7 +137,10 @@ def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
             f"{home}: this path is {length} bytes long, and SQLite, where Prefect keeps its runs, takes {_LONGEST}; "
             "move the tree, or set PREFECT_HOME to a shorter one"
         )
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise InputError(f"{home}: {exc.strerror}; set PREFECT_HOME to a folder that can be written") from None
     # A server that the user runs elsewhere has its settings (a password, a port); this one shares only a database.
     theirs = re.compile(r"PREFECT_(SERVER|API|UI)_(?!DATABASE_)")
     env = {

@@ -41,7 +41,7 @@ INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the us
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
 
 
-@flow(name="sweep", persist_result=False)
+@flow(name="sweep", retries=0, persist_result=False)
 def sweep(targets: list[str] | None = None) -> State[Any]:
     """Run the stages of the working tree's dvc.yaml, or `targets` and their upstreams, each when it can.
 
@@ -178,6 +178,7 @@ class _Sweep:
             description=stage.desc or None,
             tags=[stage.group, *meta.tags],
             retries=meta.retries if slot else 0,
+            retry_delay_seconds=0,
             retry_condition_fn=lambda *_: self._results[stage.name].code != 2,
             cache_policy=NO_CACHE,
             persist_result=False,

@@ -100,4 +100,7 @@ def _parse(stage: str, command: Command, argv: list[str]) -> tuple[dict[str, Pat
 
 
 if __name__ == "__main__":
+    if sys.flags.optimize > 1:  # transformers reads docstrings, which `python -OO` leaves out
+        os.environ.pop("PYTHONOPTIMIZE", None)
+        os.execv(sys.executable, [sys.executable, "-m", "tasks", *sys.argv[1:]])
     sys.exit(main())

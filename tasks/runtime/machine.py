@@ -13,6 +13,8 @@ _FOLDERS = ("PALMS_CACHE", "PREFECT_HOME", "HF_HOME", "TMPDIR", "HOME")
 _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
+    errno.ENOTDIR: "a file is where a folder should be",
+    errno.EEXIST: "a file is where a folder should be",
     errno.EROFS: "its file system is read-only",
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",

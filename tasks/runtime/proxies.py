@@ -12,10 +12,10 @@ def on_loopback(url: str) -> bool:
     """Whether the host of `url` is this machine."""
     try:
         host = urllib.parse.urlsplit(url).hostname or ""
-        address = ipaddress.ip_address(host)
-        return address.is_loopback or address.is_unspecified
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        return "://" in url and host == "localhost"
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def past_proxies(environ: Mapping[str, str]) -> dict[str, str]:

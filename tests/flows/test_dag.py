@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -99,3 +100,11 @@ def test_a_tracked_file_is_no_stage(new_tree: Callable[..., Tree]) -> None:
     tree.write({"raw": "other"})
     assert [(stage.name, stage.upstreams) for stage in dag.read(tree.root)] == [("use", ())]
     assert dag.changes(tree.root)["raw.dvc"] == ["output raw was modified"]
+
+
+def test_without_git_it_says_what_to_do(new_tree: Callable[..., Tree]) -> None:
+    """As a downloaded archive is."""
+    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
+    shutil.rmtree(tree.root / ".git")
+    with pytest.raises(InputError, match=r"is not a git repository, .* run `git init` there, or clone"):
+        dag.read(tree.root)
