@@ -35,7 +35,7 @@ from flows.meta import Meta
 from flows.outcome import Result
 from flows.slots import Slot, Slots
 from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, one_line
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
@@ -78,6 +78,9 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
     except InputError as exc:
         say(f"error: {exc}")
         return Failed(name=INPUT_ERROR, message=str(exc))
+    except Exception as exc:  # ours to mend; Prefect keeps the traceback
+        say(f"error: the flow ended unexpectedly: {type(exc).__name__}: {one_line(exc)}")
+        raise
 
 
 class _Sweep:
