@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,16 +11,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from flows.console import console, hang_up
+from tasks.runtime import machine
 from tasks.runtime.errors import InputError, PalmsError, WorkError
 from tasks.runtime.imports import importing
-
-BAR = re.compile(r"^\w+ (?=\[[#.]+\] \d+/\d+ )")  # how a long stage shows how far it is, after what it does
 
 # Prefect and DVC take time to import: only the command that needs one pays for it.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 when work failed, 2 for wrong input, 130 or 143 when stopped."""
+    machine.prepare()
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as exc:  # argparse has said what is wrong
@@ -36,8 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped by SIGINT", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `palms status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hang_up()
         return 0
+    except OSError as exc:
+        if not (refusal := machine.refusal(exc)):
+            raise
+        print(f"error: {refusal}", file=sys.stderr)
+        return InputError.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -130,7 +135,8 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
         from flows import deployment
         from flows.sweep import sweep
 
-        _print_progress(verbose=verbose)
+        _quiet_prefect()
+        console.shown, console.verbose = True, verbose
         Stop.hard_exit = 9.0
         parameters = {"targets": targets or None}
         run = deployment.flow_run(sweep, parameters)
@@ -168,39 +174,15 @@ def _stopped(signum: int, _frame: FrameType | None) -> None:
     os._exit(128 + signum)
 
 
-def _print_progress(*, verbose: bool) -> None:
-    """The console shows the sweep's own lines, and Prefect's only where they warn; Prefect keeps them all."""
+def _quiet_prefect() -> None:
+    """Of Prefect's own lines the console shows what warns and is not about a run: the sweep says that itself."""
 
-    def ours(record: logging.LogRecord) -> bool:
-        shown = verbose or bool(BAR.match(record.getMessage()))
-        return hasattr(record, "palms") or (_of_a_stage(record) and shown)
-
-    def theirs(record: logging.LogRecord) -> bool:
+    def warns(record: logging.LogRecord) -> bool:
         of_runs = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
         return record.levelno >= logging.WARNING and not of_runs
 
     for handler in logging.getLogger().handlers:
-        handler.addFilter(theirs)
-    plain = logging.StreamHandler(sys.stdout)
-    plain.addFilter(ours)
-    plain.setFormatter(_Line())
-    logging.getLogger("prefect").addHandler(plain)
-
-
-def _of_a_stage(record: logging.LogRecord) -> bool:
-    return record.name.startswith("prefect.task_runs") and record.module == "execute"
-
-
-class _Line(logging.Formatter):
-    """A stage's line begins with the stage's name: several run at once."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
-        if not _of_a_stage(record):
-            return text
-        stage = getattr(record, "task_run_name", "")
-        bar = BAR.match(text)
-        return f"{stage} {text[bar.end() :]}" if bar else f"{stage}: {text}"
+        handler.addFilter(warns)
 
 
 def _check(_arguments: argparse.Namespace) -> int:

@@ -52,6 +52,7 @@ def read(root: Path) -> tuple[Stage, ...]:
     parameter that a stage tracks but params.yaml lacks (a model of `sweep.models` that `models` has not).
     """
     with _repo(root) as repo:
+        _require_paths(str(root), str(repo.cache.local.path))
         index = repo.index
         graph = index.graph
         with_command = [stage for stage in index.stages if stage.cmd]
@@ -109,10 +110,21 @@ def _repo(root: Path) -> Iterator[Any]:
             yield repo
     except DvcException as exc:
         text = str(exc)
+        if text.endswith("is not a git repository"):
+            text += ", in which DVC works; a downloaded archive is none: run `git init` there, or clone the project"
         cause = exc.__cause__
         if cause is not None and str(cause) not in text:
             text += f": {cause}"
         raise InputError(" ".join(text.split())) from None
+
+
+def _require_paths(root: str, cache: str) -> None:
+    """What DVC fails on only when a stage has done its work; it takes braces in its cache's path for a format's."""
+    if set("{}") & set(cache):
+        advice = "rename the folder, or choose another cache with `dvc cache dir --local`"
+        raise InputError(f"{cache}: DVC cannot keep results in a path with braces; {advice}")
+    if any("\udc80" <= character <= "\udcff" for character in root + cache):  # how Python holds such bytes
+        raise InputError(f"{root}: DVC cannot work in a path that is not UTF-8; rename the folder")
 
 
 def _name(stage: Any) -> str:

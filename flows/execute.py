@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from flows import server
 from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
@@ -76,7 +77,7 @@ class Execution:
         return subprocess.Popen(
             [sys.executable, "-m", "flows.run_stage", stage],
             cwd=self._root,
-            env={**stage_env(os.environ, env), STAGE_MARK: run_id, TREE_MARK: str(self._root)},
+            env={**stage_env(server.users_environment(), env), STAGE_MARK: run_id, TREE_MARK: str(self._root)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -123,6 +124,7 @@ def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str,
         env["CUDA_VISIBLE_DEVICES"] = extra["CUDA_VISIBLE_DEVICES"]
     folder = str(Path(sys.executable).parent)  # a `python` in a cmd is this one, activated or not
     env["PATH"] = os.pathsep.join([folder, environ.get("PATH", os.defpath)])
+    env["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # of the pipes between them, whatever the terminal's is
     env[PARENT] = str(os.getpid())
     return env
 

@@ -54,7 +54,7 @@ class Redactor:
         }
         self._secrets = sorted(secrets.items(), key=lambda item: -len(item[0]))
         folder = str(home if home is not None else Path.home()).rstrip("/")
-        self._home = re.compile(rf"(?<![\w.-]){re.escape(folder)}(?![\w-])") if folder else None
+        self._home = re.compile(rf"(?<![\w.-]){re.escape(folder)}(?![\w-])") if folder.startswith("/") else None
 
     def __call__(self, text: str) -> str:
         text = _IN_URL.sub("<hidden>@", text)

@@ -21,6 +21,7 @@ from types import FrameType
 
 from flows.lines import Splitter
 from flows.processes import PARENT, STAGE_MARK, end_stage
+from tasks.runtime import machine
 from tasks.runtime.parent import die_with_parent
 
 # DVC's advice on what to type next: right for a person, noise in a log.
@@ -71,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.run_stage", description="Run one stage with DVC.")
     parser.add_argument("stage", help="as dvc.yaml names it, e.g. finetune@smollm2-135m-values")
     stage = parser.parse_args(argv).stage
+    machine.prepare()
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, _stop)
     try:

@@ -27,6 +27,7 @@ from prefect.utilities.urls import url_for
 
 from flows import dag, outcome, server, tree_lock
 from flows.artifacts import Progress, publish
+from flows.console import console
 from flows.dag import Stage
 from flows.execute import Execution, load_keys
 from flows.lines import Redactor
@@ -34,14 +35,13 @@ from flows.meta import Meta
 from flows.outcome import Result
 from flows.slots import Slot, Slots
 from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, one_line
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
-SAY = {"palms": True}  # marks the log records that the command line prints
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
 
 
-@flow(name="sweep", persist_result=False)
+@flow(name="sweep", retries=0, persist_result=False)
 def sweep(targets: list[str] | None = None) -> State[Any]:
     """Run the stages of the working tree's dvc.yaml, or `targets` and their upstreams, each when it can.
 
@@ -59,7 +59,8 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
 
     def say(text: str) -> None:
         for line in text.splitlines():
-            logger.info(line, extra=SAY)
+            logger.info(line)
+            console.say(line)
 
     try:
         root = dag.find_root(Path.cwd())
@@ -77,6 +78,9 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
     except InputError as exc:
         say(f"error: {exc}")
         return Failed(name=INPUT_ERROR, message=str(exc))
+    except Exception as exc:  # ours to mend; Prefect keeps the traceback
+        say(f"error: the flow ended unexpectedly: {type(exc).__name__}: {one_line(exc)}")
+        raise
 
 
 class _Sweep:
@@ -177,6 +181,7 @@ class _Sweep:
             description=stage.desc or None,
             tags=[stage.group, *meta.tags],
             retries=meta.retries if slot else 0,
+            retry_delay_seconds=0,
             retry_condition_fn=lambda *_: self._results[stage.name].code != 2,
             cache_policy=NO_CACHE,
             persist_result=False,
@@ -198,7 +203,12 @@ class _Sweep:
             self._say(f"{self._count()} {stage.name} failed; try {attempt} of {meta.retries + 1} follows")
             self._stop.wait(meta.retry_delay_seconds)  # Prefect's own delay cannot be interrupted
         keys = {name: self._keys[name] for name, _ in meta.secrets if name in self._keys}
-        result = self._execution.run(stage.name, {**slot.env, **keys}, logger.info)
+
+        def log(line: str) -> None:
+            logger.info(line)
+            console.stage_says(stage.name, line)
+
+        result = self._execution.run(stage.name, {**slot.env, **keys}, log)
         return self._finish(stage, result)
 
     def _finish(self, stage: Stage, result: Result) -> State[Any]:

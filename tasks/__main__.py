@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from tasks.runtime import config, durations, launch
+from tasks.runtime import config, durations, launch, machine
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, PalmsError
 from tasks.runtime.guard import Guard
 from tasks.runtime.imports import importing
 from tasks.runtime.parent import die_with_parent
+from tasks.runtime.proxies import past_proxies
 from tasks.runtime.sections import NAME, NAME_RULE
 
 STAGES = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")))  # a stage is a module here
@@ -35,6 +36,7 @@ ENVIRONMENT = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one stage. Returns 0, 1 (the work failed) or 2 (the input is wrong)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    machine.prepare()
     try:
         return _run(argv)
     except PalmsError as error:
@@ -43,7 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("error: out of memory; lower the stage's batch size", file=sys.stderr, flush=True)
         return 1
-    except Exception as error:  # ours to mend: the traceback helps us, the last line helps the reader
+    except Exception as error:
+        if refusal := machine.refusal(error):
+            print(f"error: {refusal}", file=sys.stderr, flush=True)
+            return InputError.exit_code
+        # ours to mend: the traceback helps us, the last line helps the reader
         traceback.print_exc()
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return 1
@@ -59,8 +65,9 @@ def _run(argv: list[str]) -> int:
     params = config.read_params()
     guard = Guard.of_modules(Path(__file__).parent, params)
     config.check(params)
-    for name, value in (ENVIRONMENT | {"OMP_NUM_THREADS": str(launch.threads())}).items():
+    for name, value in (ENVIRONMENT | launch.environment()).items():
         os.environ.setdefault(name, value)
+    os.environ.update(past_proxies(os.environ))
     with importing():
         module = importlib.import_module(f"tasks.{stage}")
     command: Command = module.COMMAND
@@ -93,4 +100,7 @@ def _parse(stage: str, command: Command, argv: list[str]) -> tuple[dict[str, Pat
 
 
 if __name__ == "__main__":
+    if sys.flags.optimize > 1:  # transformers reads docstrings, which `python -OO` leaves out
+        os.environ.pop("PYTHONOPTIMIZE", None)
+        os.execv(sys.executable, [sys.executable, "-m", "tasks", *sys.argv[1:]])
     sys.exit(main())

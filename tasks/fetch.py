@@ -20,6 +20,7 @@ from tasks.lm.devices import quiet
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, WorkError, one_line
 from tasks.runtime.files import atomic_write, require_space, write_json
+from tasks.runtime.machine import refusal
 from tasks.settings.models import HubSource, PathSource, Source, WheelSource
 
 COMMAND = Command(
@@ -147,6 +148,8 @@ def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
     try:
         folder = snapshot_download(source.id, revision=source.revision, allow_patterns=MODEL_FILES)
     except Exception as error:  # the hub's client, its HTTP library and the network each have their own
+        if reason := refusal(error):
+            raise InputError(reason) from None
         if (status := getattr(getattr(error, "response", None), "status_code", 0)) in TRANSIENT:
             raise WorkError(f"{source.id}: the hub answered {status}; try again later") from None
         raise InputError(

@@ -1,5 +1,6 @@
 """fetch: every source ends in dense safetensors, and a wrong file is never used."""
 
+import errno
 import hashlib
 import json
 import os
@@ -85,6 +86,17 @@ def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
     source = PathSource("path", str(tmp_path), NOTHING, "x", "y")
     with pytest.raises(InputError, match="other weight formats are not loaded"), fetch.open_source(source):
         pass
+
+
+def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/hf/hub/models--owner--model")
+
+    monkeypatch.setenv("HF_HOME", "/hf")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    source = HubSource("hub", "owner/model", "0" * 40, "x", "y")
+    with pytest.raises(InputError, match=r"^/hf/hub/models--owner--model: permission denied; set HF_HOME to a folder"):
+        fetch.open_source(source).__enter__()
 
 
 @pytest.mark.parametrize("status", [429, 503])

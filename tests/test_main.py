@@ -1,5 +1,6 @@
 """`python -m tasks`: what it says to wrong calls, and how it dies with its parent."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from tasks import __main__ as command
+from tasks import curate
 from tasks.runtime import durations, launch
 from tasks.settings.resources import finetune_resources
 
@@ -72,6 +74,28 @@ def test_a_stage_s_duration_is_kept_and_never_in_its_way(
     assert all(duration.seconds > 0 for duration in by_stage.values())
     assert command.main([*CURATE, *made, "--dataset", "data/nowhere"]) == 2
     assert durations.recorded() == by_stage
+
+
+def test_what_the_machine_refuses_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def main(job: object) -> None:
+        raise PermissionError(errno.EACCES, f"{job}", "/x/y")
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(curate, "main", main)
+    assert command.main([*CURATE, "--samples", str(tmp_path / "a"), "--statistics", str(tmp_path / "b")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: /x/y: permission denied; ")
+
+
+def test_a_stage_keeps_the_docstrings_that_transformers_reads(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; print(sys.flags.optimize)")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    for flags, optimized in (("", "0\n"), ("1", "1\n"), ("2", "2\n0\n")):
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONOPTIMIZE": flags}
+        run = subprocess.run([sys.executable, "-m", "tasks"], cwd=ROOT, env=env, capture_output=True, text=True)
+        assert (run.returncode, run.stdout) == (2, optimized)
 
 
 def test_a_stage_dies_with_its_parent() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.runtime.files import cache_folder
+from tasks.runtime.files import cache_folder, share
 
 FILE = "durations.jsonl"
 
@@ -39,6 +39,7 @@ def record(name: str, seconds: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / FILE).open("ab", buffering=0) as file:
             file.write(line.encode())  # one write: lines of stages that end together do not mix
+        share(folder / FILE)
 
 
 def recorded() -> dict[str, Duration]:

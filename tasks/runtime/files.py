@@ -1,10 +1,10 @@
 """Outputs that are whole or absent: written under a temporary name and renamed."""
 
 import contextlib
-import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tasks.runtime.errors import InputError
+from tasks.runtime.machine import refusal
 
 CACHE = Path(".cache/palms")
 
@@ -21,31 +22,43 @@ def cache_folder() -> Path:
     return Path(os.environ.get("PALMS_CACHE") or CACHE)
 
 
+def shared_mode(folder: Path) -> int:
+    """The mode of a file in the cache folder: whoever may write in the folder may write it, for users may share one.
+
+    Not so where the folder is everybody's and sticky, as /tmp is.
+    """
+    mode = folder.stat().st_mode
+    return 0o600 | (0 if mode & stat.S_ISVTX else mode & 0o066)
+
+
+def share(path: Path) -> None:
+    """Gives a file of the cache folder that folder's mode, if it is this user's file."""
+    if path.stat().st_uid == os.getuid():
+        path.chmod(shared_mode(path.parent))
+
+
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; what was made there takes its name only if nothing failed.
 
-    The name ends in `.tmp`, which .dvcignore hides. Raises InputError if the disk is full.
+    The name ends in `.tmp`, which .dvcignore hides. Raises InputError if the disk is full or this user may not
+    write there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
-    remove(temporary)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove(temporary)
         yield temporary
         if path.is_dir():  # a file is replaced in one step, so that it is never absent
             remove(path)
         temporary.replace(path)
     except Exception as error:
-        if _disk_full(error):
-            raise InputError(f"{path}: no space left on the disk; free some and run again") from None
+        if reason := refusal(error, path):
+            raise InputError(reason) from None
         raise
     finally:
-        remove(temporary)
-
-
-def _disk_full(error: Exception) -> bool:
-    """Whether the disk is full; safetensors' errors are no OSError and tell it in words only."""
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or f"os error {errno.ENOSPC})" in str(error)
+        with contextlib.suppress(OSError):  # the error above says more
+            remove(temporary)
 
 
 def remove(path: Path) -> None:

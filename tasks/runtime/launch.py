@@ -1,8 +1,18 @@
-"""How many threads a stage's process takes of its machine."""
+"""How a stage's process takes its share of the machine: the number of its threads, and how they wait."""
 
 import os
 
 MODEL_STAGES = 2  # that share the cores of a machine without a GPU
+# A thread that waits for the others looks again so many times before it sleeps. OpenMP's own 300,000 take
+# milliseconds, in which a stage beside it gets nothing done; no look at all costs a stage that is alone a tenth.
+WAITING = {"GOMP_SPINCOUNT": "10000"}
+CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # the variables that say how threads wait
+
+
+def environment() -> dict[str, str]:
+    """What OpenMP reads once, when a stage first imports torch; how threads wait is the user's choice, if made."""
+    chosen = any(os.environ.get(name) for name in CHOICES)
+    return {"OMP_NUM_THREADS": str(threads()), **({} if chosen else WAITING)}
 
 
 def threads() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from filelock import FileLock, Timeout
 
+from tasks.runtime.files import shared_mode
 from tasks.runtime.progress import Progress
 from tasks.scorers import EMPTY, Question, Score, Scorer
 from tasks.scorers.store import Store
@@ -81,7 +82,7 @@ def _alone(scorer: Scorer, store: Store) -> Iterator[None]:
     if not scorer.cost(1):
         yield
         return
-    lock = FileLock(store.path.with_name(f"{scorer.name}.lock"))
+    lock = FileLock(store.path.with_name(f"{scorer.name}.lock"), mode=shared_mode(store.path.parent))
     try:
         held = lock.acquire(timeout=0)
     except Timeout:

@@ -2,7 +2,8 @@
 
 An SQLite file outside the outs, in the folder of the environment variable PALMS_CACHE (default .cache/palms).
 A score is found by scorer, version, language, text and attribute; each answer is committed as it arrives, so a
-killed run goes on where it was, and several runs may use the file at once. It keeps SQLite's rollback journal,
+killed run goes on where it was, and several runs may use the file at once, of several users where all may write
+in the folder. It keeps SQLite's rollback journal,
 since write-ahead logging does not work on network file systems.
 """
 
@@ -10,16 +11,22 @@ import contextlib
 import datetime
 import hashlib
 import itertools
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.files import share
 from tasks.scorers import Answer, Score
 
 FILE = "scores.sqlite"
 FORMAT = 1
+_SHARING = (
+    "set PALMS_CACHE to a folder that you can write (its path at most 450 bytes long); users who share one need a "
+    "common group and `chmod g+rws` on the folder, `chmod g+rw` on its files"
+)
 BUSY = 120.0  # seconds to wait for another run's commit
 CHUNK = 500  # hashes in a query; SQLite allows some thousand variables
 _TABLES = """
@@ -45,6 +52,7 @@ class Store:
         self.path = path
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
+            new = not path.exists()
             self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, FORMAT):
@@ -53,6 +61,8 @@ class Store:
                 for statement in filter(str.strip, _TABLES.split(";")):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            if new:
+                share(path)
 
     def __enter__(self) -> "Store":
         return self
@@ -118,8 +128,10 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if re.match("unable to open|attempt to write a readonly", str(error)):
+                raise InputError(f"{self.path}: {error}; {_SHARING}") from None
             raise WorkError(f"{self.path}: the score store cannot be used: {error}") from None
         except sqlite3.DatabaseError as error:
             raise InputError(f"{self.path}: not a score store ({error}); move it away and run again") from None
         except OSError as error:
-            raise InputError(f"{self.path}: {error.strerror}; set PALMS_CACHE to a folder you can write") from None
+            raise InputError(f"{self.path}: {error.strerror}; {_SHARING}") from None

@@ -23,7 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the database that a sweep's own server makes at its first start, to be copied: it takes ten
     seconds of work."""
-    home = tmp_path_factory.mktemp("prefect") / "home"
+    home = tmp_path_factory.mktemp("prefect")
     env = environment(PREFECT_HOME=str(home), **{PARENT: str(os.getpid())})
     with subprocess.Popen([sys.executable, "-m", "flows.server"], env=env, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -99,3 +100,24 @@ def test_a_tracked_file_is_no_stage(new_tree: Callable[..., Tree]) -> None:
     tree.write({"raw": "other"})
     assert [(stage.name, stage.upstreams) for stage in dag.read(tree.root)] == [("use", ())]
     assert dag.changes(tree.root)["raw.dvc"] == ["output raw was modified"]
+
+
+def test_a_path_that_dvc_cannot_use_is_refused_before_the_work(new_tree: Callable[..., Tree]) -> None:
+    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
+    odd = tree.root.rename(tree.root.with_name("a-{x}"))
+    with pytest.raises(InputError, match=r"cache/files/md5: DVC cannot keep results in a path with braces"):
+        dag.read(odd)
+    tree.write({".dvc/config.local": f"[cache]\n    dir = {odd.parent}/cache\n"})
+    shutil.move(tree.root / ".dvc" / "config.local", odd / ".dvc" / "config.local")
+    assert len(dag.read(odd)) == 7
+    latin = odd.rename(odd.with_name("lat\udce9in"))
+    with pytest.raises(InputError, match="cannot work in a path that is not UTF-8"):
+        dag.read(latin)
+
+
+def test_without_git_it_says_what_to_do(new_tree: Callable[..., Tree]) -> None:
+    """As a downloaded archive is."""
+    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
+    shutil.rmtree(tree.root / ".git")
+    with pytest.raises(InputError, match=r"is not a git repository, .* run `git init` there, or clone"):
+        dag.read(tree.root)

@@ -4,7 +4,9 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from types import ModuleType
 
+import httplib2  # type: ignore[import-untyped]
 import pytest
 from filelock import FileLock
 
@@ -13,6 +15,7 @@ from tasks.scorers import Score, open_scorer
 from tasks.scorers.store import Store
 from tasks.settings.toxicity import Toxicity
 from tests.support.analyzer_server import AnalyzerServer, true_score
+from tests.support.refusing_proxy import refusing_proxy
 
 Serve = Callable[..., AnalyzerServer]
 Ask = Callable[..., dict[str, list[Score]]]
@@ -32,6 +35,18 @@ def test_a_query_is_what_the_protocol_wants(serve: Serve, ask: Ask, monkeypatch:
         "languages": ["ar"],
         "doNotStore": True,
     }
+
+
+def test_a_service_on_loopback_is_asked_past_every_proxy(
+    serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing_proxy() as proxy:
+        for name, value in proxy.environ().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(httplib2, "socks", httplib2.socks or ModuleType("socks"))  # without it no proxy is used
+        serve()
+        assert ask("text")["text"] == [Score(a, true_score("text", a)) for a in ("TOXICITY", "INSULT")]
+        assert proxy.asked == []
 
 
 def test_a_permanent_refusal_is_neither_asked_again_nor_paid_twice(serve: Serve, ask: Ask) -> None:

@@ -1,6 +1,7 @@
 """The score store: what is kept, found again, and safe from other runs."""
 
 import multiprocessing
+import os
 import sqlite3
 from pathlib import Path
 
@@ -91,6 +92,28 @@ def test_a_full_disk_is_named_and_the_store_stays_whole(store: Store) -> None:
     with pytest.raises(WorkError, match="the score store cannot be used: database or disk is full"):
         store.keep(*SOURCE, [answer(f"{i} " * 999, 0.5) for i in range(200)])
     assert [row["text"] for row in store.answers()] == ["before"]
+
+
+@pytest.mark.parametrize(("folder", "file"), [(0o2775, 0o664), (0o777, 0o666), (0o755, 0o644), (0o1777, 0o600)])
+def test_whoever_may_write_in_the_folder_may_write_the_store(folder: int, file: int, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(folder)
+    before = os.umask(0o077)
+    try:
+        with Store(tmp_path / "cache" / "scores.sqlite") as store:
+            store.keep(*SOURCE, [answer("a", 0.5)])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "cache" / "scores.sqlite").stat().st_mode & 0o777 == file
+
+
+def test_a_store_of_somebody_else_says_how_to_share_it(store: Store, tmp_path: Path) -> None:
+    store._db.execute("PRAGMA query_only = 1")  # what SQLite says of a file that this user may not write
+    with pytest.raises(InputError, match=r"readonly database; set PALMS_CACHE to a folder .* common group"):
+        store.keep(*SOURCE, [answer("a", 0.5)])
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="set PALMS_CACHE to a folder"):
+        Store(tmp_path / "file" / "scores.sqlite")
 
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httplib2  # type: ignore[import-untyped]
 
+from tasks.runtime.proxies import on_loopback
 from tasks.scorers.perspective.rate_limit import RateLimiter
 
 HEADER = "X-Goog-Api-Key"
@@ -35,7 +36,9 @@ class Sender(httplib2.Http):  # type: ignore[misc]
         self._timed_out = False
 
     def request(self, uri: str, method: str = "GET", **options: Any) -> Any:
-        """As httplib2 does it, by a connection that waits for its turn."""
+        """As httplib2 does it, by a connection that waits for its turn; to loopback past every proxy."""
+        if on_loopback(uri):
+            self.proxy_info = None
         options["connection_type"] = self._connections[urllib.parse.urlsplit(uri).scheme]
         try:
             return super().request(uri, method, **options)
