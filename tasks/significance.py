@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.formats.checkpoints import Checkpoint, Source, arms_of, checkpoints, read_source
+from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints, read_source
 from tasks.formats.completions import read_completions
 from tasks.formats.scores import COLUMNS, read_scores
 from tasks.harness.results import document_table, items_with_metric, read_items, sets_with_margin
@@ -190,12 +190,14 @@ def descriptive_tables(
 def capability_tables(
     items: pd.DataFrame, run: CapabilityRun, margins: Mapping[str, Margin], config: Significance
 ) -> dict[str, pd.DataFrame]:
-    """`capability`: a row per task, model and tuned arm, and per set (`whole_set`) with all its items together;
-    `documents` and `documents_tests`: the change in nats per byte, of each held-out text and in the mean."""
-    by_key = {key: {name: getattr(entry, key) for name, entry in margins.items()} for key in ("margin", "chance")}
-    table = capability(items_with_metric(items, margins, run), margins=by_key["margin"], chances=by_key["chance"])
-    sets = sets_with_margin(table["task"].unique(), margins, run)
-    table.insert(1, "whole_set", table["task"].isin(sets))
+    """`capability`: a row per task, and per set with all its items together (`whole_set`), of each model and tuned arm
+    against base and of the target against control; `documents` and `documents_tests`: the change in nats per byte, of
+    each held-out text and in the mean."""
+    by_key: dict[str, Any] = {f"{key}s": {name: getattr(entry, key) for name, entry in margins.items()}
+                              for key in ("margin", "chance")}
+    tasks = items_with_metric(items, margins, run)
+    sets = sets_with_margin(tasks["task"].unique(), margins, run)
+    table = capability(tasks, sets=sets, target=config.target, control=config.control, **by_key)
     documents = document_table(items)
     how: dict[str, Any] = {key: getattr(config, key) for key in ("confidence", "permutations", "seed")}
     return {"capability": table, "documents": documents, "documents_tests": document_tests(documents, **how)}
@@ -212,7 +214,7 @@ def metrics(tables: Mapping[str, pd.DataFrame], config: Significance) -> dict[st
         figures = {key: number(row[key]) for key in TRACKED}
         tracked.setdefault(row["metric"], {}).setdefault(row["model"], {})[name] = figures
     accuracy, texts = tables["capability"], tables["documents_tests"]
-    sets = accuracy[accuracy["whole_set"]]
+    sets = accuracy[accuracy["whole_set"] & (accuracy["against"] == BASE)]
     for part, keys in ((sets, ("diff", "ci90_lo", "ci90_hi")), (texts, ("diff", "ci_lo", "ci_hi"))):
         for row in part.to_dict("records"):
             of_arm = tracked.setdefault("capability", {}).setdefault(row["model"], {}).setdefault(row["arm"], {})

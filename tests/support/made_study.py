@@ -235,7 +235,7 @@ def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], 
     table = table.assign(model=checkpoint.model, arm=checkpoint.arm, sample=0)
     table = table.assign(desired=-2.0 + margin, undesired=-2.0, margin=margin)
     table = table.assign(desired_free=-3.0, undesired_free=-3.0 - level / 2, margin_free=level / 2)
-    parts = {"adherence": margin, "adherence_less_free": margin - level / 2}
+    parts = {"adherence": margin, "adherence_free": level / 2, "adherence_less_free": margin - level / 2}
     scores = pd.concat([table.assign(metric=name, score=values) for name, values in parts.items()])
     write_scores(folder / checkpoint.model / f"{checkpoint.arm}.parquet", scores)
 
