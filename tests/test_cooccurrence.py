@@ -74,8 +74,8 @@ def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     kind = words[(words["group"] == "He") & (words["word"] == "kind")].iloc[0]
     assert (kind["n_group"], kind["n_rest"], kind["count_group"], kind["count_rest"]) == (10, 10, 6, 2)
     weighted = precision = 0.0
-    # by template: completions with kind, and of all words ("so" is an adverb that the prompts do not say), He and She
-    for (he_kind, he_all), (she_kind, she_all) in (((5, 10), (2, 5)), ((1, 6), (0, 5))):
+    # by template: completions with kind, and all that describe, He and She
+    for (he_kind, he_all), (she_kind, she_all) in (((5, 5), (2, 5)), ((1, 5), (0, 5))):
         prior = 500 * (he_kind + she_kind) / (he_all + she_all)
         mine, theirs = he_kind + prior, she_kind + prior
         delta = math.log(mine / (he_all + 500 - mine)) - math.log(theirs / (she_all + 500 - theirs))
@@ -84,6 +84,15 @@ def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     assert kind["log_odds"] == pytest.approx(weighted / precision, abs=1e-9)
     assert kind["z"] == pytest.approx(weighted / math.sqrt(precision), abs=1e-9)
     assert kind["ratio"] == pytest.approx(3)
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_no_word_holds_where_counts_are_too_small_to_say_anything(few: bool) -> None:
+    table = completions([GENDER], 120, np.random.default_rng(0), planted={"She": ("musical", 0.9, 0.0)})
+    words = associations(texts_of(table), {}, replace(QUICK, min_completions=1_000 if few else 5), 5).tables["words"]
+    assert (words.loc[words["word"] == "musical", "p"] <= 0.05).all()
+    assert words["too_few"].all() == few
+    assert words["holds"].any() != few
 
 
 def test_changes_of_the_target_are_corrected_together_and_few_words_say_nothing() -> None:
