@@ -27,7 +27,7 @@ from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.anova import arm_by_size
 from tasks.stats.capability import capability, document_tests
-from tasks.stats.contrasts import contrasts
+from tasks.stats.contrasts import at_large, contrasts
 from tasks.stats.descriptive import arm_table, missing, nearest_prompts, prompt_table
 from tasks.stats.plan import Plan, plan_of
 from tasks.stats.power import planned_curve
@@ -142,18 +142,21 @@ def require_primary(scores: pd.DataFrame, config: Significance, folder: Path) ->
 
 
 def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
-    """Every table of tests, from the scores on the test prompts; and the same contrasts on validation."""
+    """Every table of tests, from the scores on the test prompts; and the same contrasts on validation, which have the
+    role "validation" there, because these prompts chose the settings."""
     test = scores[scores["split"] == "test"]
     validation = scores[scores["split"] == "validation"]
+    chosen_on = {"primary": "validation", "secondary": "validation"}  # their prompts chose the settings
     return {
         "contrasts": contrasts(test, plan),
+        "raters": at_large(test, plan),
         "trend": trend(test, plan),
         "seedstyle": seed_style(test, plan),
         "anova": arm_by_size(test, plan),
         "sensitivity": sensitivity(test, plan),
         "variance": variance_components(test, plan),
         "missing": missing(scores),
-        "validation": contrasts(validation, plan),
+        "validation": contrasts(validation, plan).replace({"role": chosen_on}),
     }
 
 
