@@ -40,10 +40,10 @@ def test_a_test_is_read_by_its_corrected_p_and_the_metrics_direction(changes, fo
         (UNTESTED, "model could not be tested: no scores of control at this model."),
         (UNTESTED | {"reason": "every difference is zero"}, "could not be tested: every difference is zero"),
         (TOXIC | LOSS, "wrote less toxic text than the control model: −0.200 on the 0-1 scale"),
-        (TOXIC | LOSS, "values model did better on 32 of 40 prompts (95% interval 64% to 91%, sign test p = 0.001, not"),
+        (TOXIC | LOSS, "values model did better on 32 of 40 prompts (95% interval 64% to 91%, sign test p = 0.001,"),
         (TOXIC | LOSS, "Judged by the first words, the values model wrote less"),
-        (TOXIC | UNCLEAR, "Judged by the first words, a difference in toxicity between the values and the control model was not"),
-        ({"higher_lo": math.nan, "higher_hi": math.nan, "p_sign": math.nan}, "31 of 40 prompts (each over all seeds; not"),
+        (TOXIC | UNCLEAR, "Judged by the first words, a difference in toxicity between the values and the control"),
+        ({"higher_lo": math.nan, "higher_hi": math.nan, "p_sign": math.nan}, "31 of 40 prompts (each over all seeds;"),
         ({"higher": 30}, "on 30 of 39 prompts and alike on 1 ("),
         (UNHEARD, "scored higher in unheard of"),
         (UNHEARD, "Benjamini-Hochberg"),
@@ -92,8 +92,8 @@ def test_a_mixed_ladder_names_every_size_with_what_was_found_there():
 def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
     found = ladder(LOSS, UNTESTED, GAIN)
     assert claims.summary(found).endswith(
-        " The values models did better on 8 of 40 prompts (95% interval 9% to 36%, sign test p = 0.001, not corrected) at "
-        "small and 31 of 40 prompts (95% interval 62% to 89%, sign test p = 0.001, not corrected) at large."
+        " The values models did better on 8 of 40 prompts (95% interval 9% to 36%, sign test p = 0.001, not corrected) "
+        "at small and 31 of 40 prompts (95% interval 62% to 89%, sign test p = 0.001, not corrected) at large."
     )
     why = "no scores of control at this model"
     assert claims.summary(ladder(UNTESTED, UNTESTED)) == (
@@ -137,9 +137,13 @@ def test_the_short_answer(kinds, short, tone):
     [
         ((GAIN,), (GAIN,), "leaned further towards the desired answers than both the control and the base model."),
         ((GAIN, GAIN), (GAIN, GAIN), "than both the control and the base models, at both sizes."),
-        ((UNCLEAR,), (UNCLEAR,), "Among these checkpoints, no improvement was found: the values model was not shown to do better than control"),
+        (
+            (UNCLEAR,),
+            (UNCLEAR,),
+            "Among these checkpoints, no improvement was found: the values model was not shown to do better than",
+        ),
         ((UNCLEAR,), (GAIN,), "may come from fine-tuning as such, not from the values"),
-        ((GAIN,), (UNCLEAR,), "Among these checkpoints, the values model did better than control; no difference between the values and"),
+        ((GAIN,), (UNCLEAR,), "Among these checkpoints, the values model did better than control; no difference"),
         ((LOSS,), (LOSS,), "the values model did worse than control; the values model did worse than base."),
         ((UNTESTED,), (UNTESTED,), "could not be tested"),
         ((GAIN,), (UNTESTED,), "did better than control; the values model could not be tested against the base"),
@@ -221,7 +225,7 @@ WITHOUT = "no complete prompt in health: the mean is of the other 7 categories"
     ("changes", "doubts"),
     [
         (CONTROL | UNCLEAR, []),
-        (CONTROL, ["moved: control against base, likelihood adherence +0.200 at small (p = 0.002 after Holm correction for 5"]),
+        (CONTROL, ["moved: control against base, likelihood adherence +0.200 at small (p = 0.002 after Holm"]),
         ({"p_signflip": 0.2, "n_missing": 3}, ["Two tests disagree", "lacks scores of 3 prompts at small"]),
         ({"note": WITHOUT}, [f"Likelihood adherence, values against control: {WITHOUT} (at small)."]),
     ],

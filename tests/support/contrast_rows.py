@@ -22,8 +22,8 @@ def row(**changes: Any) -> dict[str, Any]:
     clear = {"metric": "adherence", "role": "primary", "model": "small", "params": 1e8, "contrast": "values - control",
              "category": "all", "estimand": "these checkpoints, prompts like these", "n_prompts": 40, "n_missing": 0,
              "k": 1, "raters": 0, "seeds": 1, "diff": 0.2, "ci_lo": 0.1, "ci_hi": 0.3, "p": 0.001, "p_corr": 0.002,
-             "family": "confirmatory", "m": 2, "ps": 0.78, "p_signflip": 0.001, "reason": None, "higher": 31, "lower": 9,
-             "higher_lo": 0.62, "higher_hi": 0.89, "p_sign": 0.001}  # fmt: skip
+             "family": "confirmatory", "m": 2, "ps": 0.78, "p_signflip": 0.001, "reason": None, "higher": 31,
+             "lower": 9, "higher_lo": 0.62, "higher_hi": 0.89, "p_sign": 0.001}  # fmt: skip
     return dict.fromkeys(contrasts.COLUMNS, math.nan) | clear | changes
 
 
