@@ -23,6 +23,7 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[int, ...], t
     "losses": (simulations.losses, (4_000,), (500,)),
     "ratings as independent": (simulations.independent_ratings, (4_000,), (100,)),
     "words": (text_simulations.permutation, (2_000,), (75,)),
+    "one skewed word": (text_simulations.one_skewed_word, (400,), (15,)),
     "divergence": (text_simulations.no_change, (60, 200), (2, 40)),
     "length": (text_simulations.equal_chunks, (20_000,), (4_000,)),
 }

@@ -62,7 +62,8 @@ def references() -> Iterator[Figure]:
     levels: dict[agreement.Level, float] = {"nominal": 0.743, "ordinal": 0.815, "interval": 0.849, "ratio": 0.797}
     for level, alpha in levels.items():
         yield near(f"Krippendorff's example, {level}", agreement.krippendorff_alpha(KRIPPENDORFF, level), alpha, 3)
-    delta, precision = logodds.moments(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
+    y, x, hundred = np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([100.0])
+    delta, precision = logodds.moments(y, x, hundred, hundred, np.array([1.0, 1, 8]), 10)
     yield near("log-odds (10,5,85) against (5,10,85): delta", float(delta[0]), 0.6554, 4)
     z = delta * np.sqrt(precision)
     yield near("log-odds (10,5,85) against (5,10,85): z", float(z[0]), 1.2914, 4)
