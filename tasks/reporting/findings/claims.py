@@ -108,22 +108,25 @@ def with_variants(planned: Answer, contrasts: Sequence[Sequence[Effect]], varian
     if planned.tone == "good" and not ways[-1]:
         short, tone = planned.short, "good"
     else:
-        apart = list(dict.fromkeys(e.metric.reading for e in effects if e.sign))
-        short, tone = say("answers.by_reading", ways[1], ways[-1], apart), "open" if ways[1] or not ways[-1] else "bad"
+        apart = [effect for effect in effects if effect.sign]
+        readings, others = ([*dict.fromkeys(names)] for names in ((e.metric.reading for e in apart), (e.b for e in apart)))
+        short = say("answers.by_reading", ways[1], ways[-1], readings, others)
+        tone = "bad" if ways[-1] and not ways[1] else "open"
     return Answer(planned.name, planned.question, short, texts, planned.about, tone, planned.second)
 
 
+MOVED = ("negative-control", "variant")  # roles of effects that are told among the doubts, and only where they moved
 DOUBTS: Mapping[str, Callable[[Effect], object]] = {
     "control_moved": lambda effect: effect.role == "negative-control" and effect.sign,
     "variant_moved": lambda effect: effect.role == "variant" and effect.sign,
     "tests_disagree": lambda effect: (
-        effect.role != "negative-control"
+        effect.role not in MOVED
         and known(effect.flip)
         and known(effect.raw)
         and (effect.flip <= 1 - effect.confidence) != (effect.raw <= 1 - effect.confidence)
     ),
-    "incomplete": lambda effect: effect.missing,
-    "noted": lambda effect: effect.note,
+    "incomplete": lambda effect: effect.role not in MOVED and effect.missing,
+    "noted": lambda effect: effect.role not in MOVED and effect.note,
 }
 
 
@@ -132,7 +135,8 @@ def caveats(effects: Sequence[Effect]) -> list[Caveat]:
     tests that disagree, missing prompts, and what a test goes without."""
     contrasts: dict[tuple[str, str, str], list[Effect]] = {}
     for effect in effects:
-        contrasts.setdefault((effect.metric.name, effect.a, effect.b), []).append(effect)
+        of = "" if effect.role in MOVED else effect.metric.name  # what moved is told together, over all metrics
+        contrasts.setdefault((of, effect.a, effect.b), []).append(effect)
     return [
         Caveat(name, say(f"doubts.{name}", doubtful))
         for contrast in contrasts.values()
