@@ -5,7 +5,7 @@ No sentence claims a difference without its test; a test that found none is neve
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.reporting.findings.comparison import Found
 from tasks.reporting.findings.effects import Effect
@@ -104,15 +104,16 @@ def with_variants(planned: Answer, contrasts: Sequence[Sequence[Effect]], varian
     groups = [[e for e in variants if (e.metric.name, e.b) == key] for key in moved]
     effects = [effect for group in (*contrasts, *groups) for effect in group]
     ways = {way: list(dict.fromkeys(e.metric.reading for e in effects if e.better == way)) for way in (1, -1)}
-    texts = " ".join([planned.text, *map(summary, groups)])
+    second = " ".join(summary([replace(effect, higher=0, lower=0) for effect in group]) for group in groups)  # in brief
     if planned.tone == "good" and not ways[-1]:
         short, tone = planned.short, "good"
     else:
         apart = [effect for effect in effects if effect.sign]
-        readings, others = ([*dict.fromkeys(names)] for names in ((e.metric.reading for e in apart), (e.b for e in apart)))
+        readings = list(dict.fromkeys(effect.metric.reading for effect in apart))
+        others = list(dict.fromkeys(effect.b for effect in apart))
         short = say("answers.by_reading", ways[1], ways[-1], readings, others)
         tone = "bad" if ways[-1] and not ways[1] else "open"
-    return Answer(planned.name, planned.question, short, texts, planned.about, tone, planned.second)
+    return replace(planned, short=short, tone=tone, second=second)
 
 
 MOVED = ("negative-control", "variant")  # roles of effects that are told among the doubts, and only where they moved
