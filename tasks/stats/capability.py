@@ -8,6 +8,7 @@ dataset (tasks x models x arms): with six unchanged tasks, an uncorrected one wo
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,7 @@ def _judged(test: Capability, *, is_endpoint: bool, alpha: float) -> Capability:
         verdict=_verdict(test, passed=passed, alpha=alpha))
 
 
+@lru_cache(maxsize=100_000)
 def above(share: float, n: float, level: float) -> float:
     """One-sided exact binomial p of a share of n items, which need not be whole, against `level`.
 
@@ -210,18 +212,22 @@ def capability(items: pd.DataFrame, *, margins: Mapping[str, float], chances: Ma
             rows.append({"task": task, "whole_set": task in pooled, "endpoint": task in pooled or not pooled,
                          "model": model, "params": float(part["params"].iloc[0]), "arm": arm["arm"],
                          "dataset": arm["dataset"], "against": against["dataset"], "against_arm": against["arm"]})
-    table = pd.DataFrame(rows, columns=list(PLACE))
-    for places in table.groupby("dataset").indices.values():
-        own = table.iloc[places].reset_index(drop=True)
-        of_base = {key: place for place, key in enumerate(own[GATE].itertuples(index=False, name=None))
-                   if own["against"][place] == base}
-        gates = [None if against == base else of_base[key] for against, key in
-                 zip(own["against"], own[GATE].itertuples(index=False, name=None), strict=True)]
-        family = corrected([tests[place] for place in places], own["endpoint"].tolist(), own["against"].tolist(), gates,
-                           alpha=alpha)
-        for place, test in zip(places, family, strict=True):
-            tests[place] = test
-    figures = pd.DataFrame(list(map(asdict, tests)), columns=list(Capability.__dataclass_fields__))
+    return table_of(rows, tests, base=base, alpha=alpha)
+
+
+def table_of(places: Sequence[Mapping[str, Any]], tests: Sequence[Capability], *, base: str = "base",
+             alpha: float = 0.05) -> pd.DataFrame:
+    """The table of these tests, each at its place (`PLACE`), corrected within datasets."""
+    table, found = pd.DataFrame(places, columns=list(PLACE)), list(tests)
+    for rows in table.groupby("dataset").indices.values():
+        own = table.iloc[rows].to_dict("records")
+        of_base = {tuple(row[key] for key in GATE): at for at, row in enumerate(own) if row["against"] == base}
+        gates = [None if row["against"] == base else of_base[tuple(row[key] for key in GATE)] for row in own]
+        family = corrected([tests[row] for row in rows], [row["endpoint"] for row in own],
+                           [row["against"] for row in own], gates, alpha=alpha)
+        for row, test in zip(rows, family, strict=True):
+            found[row] = test
+    figures = pd.DataFrame(list(map(asdict, found)), columns=list(Capability.__dataclass_fields__))
     return pd.concat([table.astype({"whole_set": bool, "endpoint": bool}), figures], axis=1).astype({"reason": "str"})
 
 

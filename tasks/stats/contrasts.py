@@ -1,5 +1,6 @@
 """The table of contrasts: a row a test, from the long table of scores (`scores.SCORE_COLUMNS`, and rater)."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -40,12 +41,17 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     metrics = dict.fromkeys([*plan.metrics, *sorted(set(table["metric"]))])
     extra = sorted(set(table["dataset"]) - {plan.target, plan.control, plan.base})
     wanted = [*plan.confirmatory, plan.negative_control, *((name, b) for name in extra for b in plan.negative_control)]
+    return table_of(comparisons(table, plan, metrics, wanted), plan)
+
+
+def table_of(compared: Iterable[Comparison], plan: Plan, *, by_category: bool = True) -> pd.DataFrame:
+    """The table of these comparisons; the simulations, which no category is read of, leave these out."""
     rows: list[dict[str, Any]] = []
-    for comparison in comparisons(table, plan, metrics, wanted):
+    for comparison in compared:
         require_mixed(comparison)
         role, family = _role(comparison, plan)
         rows.append(_row(comparison, plan, {"role": role, "family": family, "category": ALL}))
-        if comparison.metric in plan.metrics and family != "exploratory":
+        if by_category and comparison.metric in plan.metrics and family != "exploratory":
             family = f"categories: {comparison.metric}" if family != NEGATIVE else None
             rows += [_row(comparison, plan, {"role": "category", "family": family, "category": category})
                      for category in pd.unique(comparison.prompts.categories)]

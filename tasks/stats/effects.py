@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, nan_mean, unit
 from tasks.stats.paired import complete, design
@@ -117,14 +117,16 @@ class Signs:
 def signs(diffs: Floats, *, confidence: float = 0.95) -> Signs:
     """The sign test of prompts' differences (n,), all prompts alike; ties are in neither count. NaN where none differ.
 
-    Reference: Clopper and Pearson (1934), Biometrika 26, 404-413 (the interval); by `scipy`.
+    Reference: Clopper and Pearson (1934), Biometrika 26, 404-413 (the interval).
     """
     higher, lower = int((diffs > 0).sum()), int((diffs < 0).sum())
     if not higher + lower:
         return Signs(0, 0, NAN, NAN, NAN)
-    test = stats.binomtest(higher, higher + lower)
-    interval = test.proportion_ci(confidence)
-    return Signs(higher, lower, float(test.pvalue), float(interval.low), float(interval.high))
+    n, tail = higher + lower, (1 - confidence) / 2
+    p = min(1.0, 2 * float(special.bdtr(min(higher, lower), n, 0.5)))
+    lo = float(special.betaincinv(higher, lower + 1, tail)) if higher else 0.0
+    hi = float(special.betaincinv(higher + 1, lower, 1 - tail)) if lower else 1.0
+    return Signs(higher, lower, p, lo, hi)
 
 
 def pooled_d(a: Floats, b: Floats) -> float:

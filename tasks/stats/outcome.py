@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[Any]
@@ -40,8 +40,8 @@ def from_t(estimate: float, se: float, df: float, *, n: int, n_missing: int, tes
            confidence: float = 0.95, note: str | None = None) -> Outcome:
     """Student-t test and interval of an estimate with its standard error (> 0) and degrees of freedom."""
     stat = estimate / se
-    half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
-    p = float(2 * stats.t.sf(abs(stat), df))
+    half = float(special.stdtrit(df, (1 + confidence) / 2)) * se
+    p = float(2 * special.stdtr(df, -abs(stat)))
     return Outcome(estimate, se, stat, df, p, estimate - half, estimate + half, n, n_missing, test, test,
                    note=note)
 

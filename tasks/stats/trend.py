@@ -102,16 +102,22 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     known = {str(model): str(family) for model, family in zip(table["model"], table["model_family"], strict=True)}
     planned = {model: known.get(model, "") for model in plan.models or known}  # "": no score of any metric tells it
     metrics = [name for name in plan.metrics if name in set(table["metric"])]
+    families = {name: sorted(set(table.loc[table["metric"] == name, "model_family"])) for name in metrics}
+    return table_of(list(comparisons(table, plan, metrics, plan.confirmatory)), plan, planned, families)
+
+
+def table_of(compared: Sequence[Comparison], plan: Plan, planned: Mapping[str, str],
+             families: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The table of these comparisons: `planned` has each model's family, `families` those with scores of a metric."""
     rows: list[dict[str, Any]] = []
-    for metric in metrics:
-        compared = list(comparisons(table, plan, [metric], plan.confirmatory))
-        prompts = compared[0].prompts
-        for family in sorted(set(table.loc[table["metric"] == metric, "model_family"])):
+    for metric, of_metric in families.items():
+        own = [c for c in compared if c.metric == metric]
+        for family in of_metric:
             models = [model for model in planned if planned[model] in (family, "")]
             for scale in SCALES:
                 place = {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
                          "model_family": family, "scale": scale}
-                rows += _rows([c for c in compared if c.model in models], prompts, plan, models, place)
+                rows += _rows([c for c in own if c.model in models], own[0].prompts, plan, models, place)
     types = {"reason": "str", "family": "str", "df": "float64"}
     return corrected(pd.DataFrame(rows, columns=list(COLUMNS)).astype(types))
 
