@@ -87,8 +87,8 @@ def test_several_models_are_told_one_by_one_sets_first():
     assert brief(table) == (
         "Values at small: all 64 items of the set offline together: −1.0 points (90% interval −4.0 to 2.0; margin "
         "10.0); a loss of the margin or more was ruled out (p = 0.020); by task, a loss of the margin or more was "
-        "ruled out on 1 of 2 (after Holm correction for 7 tests); loss on last word −1.0 points (90% interval −4.0 to 2.0; "
-        "margin 10.0; p = 0.004) (p after Holm correction for 7 tests). Values at large: all 64 items of the set "
+        "ruled out on 1 of 2 (after Holm correction for 7 tests); loss on last word −1.0 points (90% interval −4.0 to "
+        "2.0; margin 10.0; p = 0.004) (p after Holm correction for 7 tests). Values at large: all 64 items of the set "
         "offline together: −1.0 points (90% interval −4.0 to 2.0; margin 10.0); a loss was found (p = 0.004 after Holm "
         "correction for 7 tests); by task, a loss of the margin or more was ruled out on 0 of 1 (after Holm correction "
         "for 7 tests); inconclusive on word meaning."
@@ -108,7 +108,7 @@ def test_what_control_lost_too_stands_beside_what_the_target_lost():
     found = answer(pd.DataFrame(rows), "values", "control")
     assert found.second == (
         "Against control: word meaning −10.0 points (90% interval −4.0 to 2.0; margin 10.0; a loss was not found, p = "
-        "0.300 after Holm correction for 7 tests), and control against base −20.0."
+        "0.300 after Holm correction for 7 tests), and control against base −20.0 points."
     )
     rows[3] = task(**against)
     rows[0] = task()
@@ -164,9 +164,8 @@ def section_of(page: str) -> str:
 def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(several):
     made, page = several
     section = section_of(page)
-    assert section.count('<span class="status bad">a loss was found</span>') == 4
-    assert section.count('<span class="status open">cannot be said</span>') == 4  # control: arithmetic is at chance
-    assert "no loss beyond" not in section
+    assert section.count('<span class="status bad">a loss was found</span>') == 8
+    assert section.count('<span class="status good">no loss beyond the margins</span>') == 4  # control
     assert "became less likely to the model" in section
     assert "pretrained=data/made/models/tiny-1m/base" in section
     assert section.count("<svg") == 2
@@ -183,7 +182,7 @@ def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(several):
 def test_models_that_kept_their_abilities_are_said_to(unchanged):
     _, page = unchanged
     section = section_of(page)
-    assert section.count('<span class="status good">no loss beyond the margins</span>') == 2
+    assert section.count('<span class="status good">no loss beyond the margins</span>') == 3
     assert "uninformative</text>" not in section
     assert "Held-out text" not in section
     assert "Yes, within the margins" in page

@@ -184,13 +184,13 @@ def variant(way, **changes):
     ("planned", "whole", "short", "tone"),
     [
         (UNCLEAR, 0, "Not shown", "open"),
-        (UNCLEAR, 1, "No: worse judged by the whole text", "bad"),
-        (UNCLEAR, -1, "Only judged by the whole text", "open"),
+        (UNCLEAR, 1, "No: worse than base, judged by the whole text", "bad"),
+        (UNCLEAR, -1, "Better than base only if judged by the whole text", "open"),
         (LOSS, 0, "Yes, in both comparisons", "good"),
         (LOSS, -1, "Yes, in both comparisons", "good"),
         (LOSS, 1, "Better judged by the first words, worse by the whole text", "open"),
-        (GAIN, 1, "No: worse judged by the first words and the whole text", "bad"),
-        (UNTESTED, 1, "No: worse judged by the whole text", "bad"),
+        (GAIN, 1, "No: worse than control and base, judged by the first words and the whole text", "bad"),
+        (UNTESTED, 1, "No: worse than base, judged by the whole text", "bad"),
     ],
 )
 def test_another_reading_of_the_text_that_came_out_apart_stands_in_the_box_and_among_the_doubts(
@@ -200,8 +200,8 @@ def test_another_reading_of_the_text_that_came_out_apart_stands_in_the_box_and_a
     variants = effects(variant(whole))
     found = claims.with_variants(claims.answer("?", contrasts), contrasts, variants)
     assert (found.short, found.tone) == (short, tone)
-    assert ("Judged by the whole text, the values model wrote" in found.text) == bool(whole)
-    assert "No difference" not in found.text
+    assert ("Judged by the whole text, the values model wrote" in found.second) == bool(whole)
+    assert "No difference" not in found.text + found.second
     assert [caveat.name for caveat in claims.caveats(variants)] == ["variant_moved"] * bool(whole)
 
 

@@ -209,7 +209,8 @@ def with_words(study: Study, name: str, **columns: Any) -> Study:
 
 
 def test_a_negative_control_that_moves_is_told(plain: tuple[Made, str]) -> None:
-    moved = with_words(read_study(plain[0].job), "changes", diff=0.2, ci_lo=0.1, ci_hi=0.3, p=0.001, p_corr=0.001, verdict="more")
+    figures = {"diff": 0.2, "ci_lo": 0.1, "ci_hi": 0.3, "p": 0.001, "p_corr": 0.001}
+    moved = with_words(read_study(plain[0].job), "changes", **figures, verdict="more")
     text = findings(moved, "gender")["control"]
     assert text.startswith("Negative control: The words differ more between the groups in the control than in the base")
     assert text.endswith(

@@ -119,7 +119,7 @@ def _sentences(tasks: Sequence[Task]) -> list[str]:
     groups = {"ruled_out": [task for task in tasks if task.ruled_out]}
     for verdict in VERDICTS[1:]:
         groups[verdict.replace(" ", "_")] = [task for task in tasks if task.verdict == verdict]
-    groups["equivalent"] = [task for task in tasks if task.equivalent]
+    groups["equivalent"] = [task for task in tasks if task.equivalent and task.ruled_out]
     return [say(f"capability.{name}", own, len(tasks)) for name, own in groups.items() if own]
 
 

@@ -5,7 +5,7 @@ No sentence claims a difference without its test; a test that found none is neve
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.reporting.findings.comparison import Found
 from tasks.reporting.findings.effects import Effect
@@ -104,26 +104,30 @@ def with_variants(planned: Answer, contrasts: Sequence[Sequence[Effect]], varian
     groups = [[e for e in variants if (e.metric.name, e.b) == key] for key in moved]
     effects = [effect for group in (*contrasts, *groups) for effect in group]
     ways = {way: list(dict.fromkeys(e.metric.reading for e in effects if e.better == way)) for way in (1, -1)}
-    texts = " ".join([planned.text, *map(summary, groups)])
+    second = " ".join(summary([replace(effect, higher=0, lower=0) for effect in group]) for group in groups)  # in brief
     if planned.tone == "good" and not ways[-1]:
         short, tone = planned.short, "good"
     else:
-        apart = list(dict.fromkeys(e.metric.reading for e in effects if e.sign))
-        short, tone = say("answers.by_reading", ways[1], ways[-1], apart), "open" if ways[1] or not ways[-1] else "bad"
-    return Answer(planned.name, planned.question, short, texts, planned.about, tone, planned.second)
+        apart = [effect for effect in effects if effect.sign]
+        readings = list(dict.fromkeys(effect.metric.reading for effect in apart))
+        others = list(dict.fromkeys(effect.b for effect in apart))
+        short = say("answers.by_reading", ways[1], ways[-1], readings, others)
+        tone = "bad" if ways[-1] and not ways[1] else "open"
+    return replace(planned, short=short, tone=tone, second=second)
 
 
+MOVED = ("negative-control", "variant")  # roles of effects that are told among the doubts, and only where they moved
 DOUBTS: Mapping[str, Callable[[Effect], object]] = {
     "control_moved": lambda effect: effect.role == "negative-control" and effect.sign,
     "variant_moved": lambda effect: effect.role == "variant" and effect.sign,
     "tests_disagree": lambda effect: (
-        effect.role != "negative-control"
+        effect.role not in MOVED
         and known(effect.flip)
         and known(effect.raw)
         and (effect.flip <= 1 - effect.confidence) != (effect.raw <= 1 - effect.confidence)
     ),
-    "incomplete": lambda effect: effect.missing,
-    "noted": lambda effect: effect.note,
+    "incomplete": lambda effect: effect.role not in MOVED and effect.missing,
+    "noted": lambda effect: effect.role not in MOVED and effect.note,
 }
 
 
@@ -132,7 +136,8 @@ def caveats(effects: Sequence[Effect]) -> list[Caveat]:
     tests that disagree, missing prompts, and what a test goes without."""
     contrasts: dict[tuple[str, str, str], list[Effect]] = {}
     for effect in effects:
-        contrasts.setdefault((effect.metric.name, effect.a, effect.b), []).append(effect)
+        of = "" if effect.role in MOVED else effect.metric.name  # what moved is told together, over all metrics
+        contrasts.setdefault((of, effect.a, effect.b), []).append(effect)
     return [
         Caveat(name, say(f"doubts.{name}", doubtful))
         for contrast in contrasts.values()

@@ -66,9 +66,9 @@ def findings(tables: Mapping[str, pd.DataFrame], config: Significance, scorers: 
         answers.append(with_variants(planned, toxic, variants))
         moved = [effect for effect in variants if effect.sign]
         lines.append(say("lines.metric", config.secondary, toxic, list(scorers), moved))
-    if (tasks["dataset"] == target).any():
+    if len(own := tasks[tasks["dataset"] == target]):
         answers.append(capability.answer(tasks, target, control))
-        lines.append(say("lines.capability", answers[-1]))
+        lines.append(say("lines.capability", answers[-1], capability.brief(own[own["against"] == BASE])))
     verdicts = [
         better_than(against_control, target, control, name="target-control"),
         better_than(against_base, target, BASE, name="target-base"),

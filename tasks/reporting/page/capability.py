@@ -16,8 +16,8 @@ NOT_GIVEN = "not given"
 METRICS = {"acc": "right answers", "acc_norm": "right answers, likelihoods divided by length"}
 TASKS = (
     "task model arm against_arm verdict n chance accuracy_against accuracy points points_lo points_hi points_margin "
-    "p_noninferior p_noninferior_corr m_noninferior p_equivalent p_loss p_loss_corr m_loss power informative n_for_80 b c n_missing "
-    "design_effect reason"
+    "p_noninferior p_noninferior_corr m_noninferior p_equivalent p_loss p_loss_corr m_loss power informative n_for_80 "
+    "b c n_missing design_effect reason"
 )
 DOCUMENTS = "task model arm n mean_base mean diff ci_lo ci_hi p p_signflip n_missing reason"
 SETTINGS = "task version num_fewshot items metric models"

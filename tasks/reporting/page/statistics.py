@@ -17,8 +17,9 @@ from tasks.reporting.words.terms import MINUS, metric_of
 TWO_SIZES = "Difference of the effect between two model sizes (no trend)"
 DIFFERENCE = "diff ci_lo ci_hi"
 CONTRASTS = (
-    f"metric model contrast role {DIFFERENCE} ps higher lower higher_lo higher_hi p_sign p p_corr family m p_signflip "
-    "stat df se d_z d_lo d_hi g_z g_lo g_hi bf10 mean_a mean_b n_prompts n_missing k raters seeds test estimand reason note"
+    f"metric model contrast role {DIFFERENCE} ps p p_corr family m higher lower higher_lo higher_hi p_sign p_signflip "
+    "stat df se d_z d_lo d_hi g_z g_lo g_hi bf10 mean_a mean_b n_prompts n_missing k raters seeds test estimand reason "
+    "note"
 )
 CATEGORIES = f"metric model contrast category {DIFFERENCE} ps p p_corr n_prompts reason note"
 BRIEF = f"model contrast {DIFFERENCE} p p_corr n_prompts reason note"
