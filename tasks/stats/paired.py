@@ -2,7 +2,8 @@
 
 The categories are fixed and equally weighted: the estimate is the mean over categories of the mean over their
 prompts, and only the spread *within* categories counts as noise: pooled, with prompts - categories degrees of freedom
-(32 for 40 in 8), where categories have one size, and each category's own, with Welch's, where they have not.
+(32 for 40 in 8), where categories have one size, and each category's own, with Satterthwaite's, where
+they have not.
 """
 
 import warnings
@@ -41,9 +42,9 @@ def variance_of_mean(squares: Floats, counts: Floats, times: int = 1) -> tuple[F
     """Variance (...,) of the mean over categories of their means, and its df (...,), from sums of squares (..., C).
 
     `counts` (C,): prompts in each category, whose squares have (n_c - 1) x `times` df. Categories of one size: the pooled variance, whose df are exact where
-    categories spread alike. Of several sizes: sum_c s_c^2 / n_c / C^2 with Welch's df, so that a small category that
+    categories spread alike. Of several sizes: sum_c s_c^2 / n_c / C^2 with Satterthwaite's df, so that a small category that
     spreads widely is not taken for a large one that does not; a category with one prompt takes the pooled variance.
-    Reference: Welch (1947), Biometrika 34, 28-35.
+    Reference: Welch (1947), Biometrika 34, 28-35; Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
     """
     n_categories, n = len(counts), float(counts.sum())
     df_each = (counts - 1) * times
@@ -54,9 +55,8 @@ def variance_of_mean(squares: Floats, counts: Floats, times: int = 1) -> tuple[F
     per_square = (several / (np.maximum(df_each, 1) * counts) + (~several).sum() / df) / n_categories**2
     terms = squares * per_square * several
     total = terms.sum(axis=-1)
-    below = (terms**2 / (df_each + 2)).sum(axis=-1)
-    welch = np.where(below > 0, total**2 / np.where(below > 0, below, 1.0) - 2, df)
-    return total, np.clip(welch, df_each[several].min(), df)
+    below = (terms**2 / np.maximum(df_each, 1)).sum(axis=-1)
+    return total, np.where(below > 0, total**2 / np.where(below > 0, below, 1.0), df)
 
 
 def stratified_moments(diffs: Floats, strata: Labels | None = None) -> tuple[Floats, Floats, Floats]:
@@ -97,8 +97,9 @@ def t_of_mean(diffs: Floats, strata: Labels | None, moments: Moments, *, name: s
     n, missing = len(rows), int((~whole).sum())
     if n == 0:
         return undefined(nothing, test=name, n_missing=missing)
-    note = lost_categories(strata, np.asarray(whole))
     indicators, weights = design(categories, n)
+    notes = (lost_categories(strata, np.asarray(whole)), uneven(indicators))
+    note = "; ".join(filter(None, notes)) or None
     scale = unit(rows)
     rows = rows / scale
     estimate = float(rows.mean(axis=1) @ weights) * scale
@@ -127,6 +128,15 @@ def lost_categories(strata: Labels | None, whole: Labels) -> str | None:
         return None
     of = f"the other {len(left)} categories" if len(left) > 1 else "the one other category"
     return f"no complete prompt in {', '.join(lost)}: the mean is of {of}"
+
+
+def uneven(indicators: Floats) -> str | None:
+    """What to doubt where some category has less than half as many prompts as another."""
+    counts = indicators.sum(axis=0)
+    fewest, most = int(counts.min()), int(counts.max())
+    if 2 * fewest >= most:
+        return None
+    return f"categories of {fewest} to {most} prompts: where the small ones spread widely, p comes out too small"
 
 
 def sign_flip(diffs: Floats, strata: Labels | None = None, *, permutations: int = 10_000,

@@ -44,8 +44,8 @@ NAMES = Prompts(np.array([f"p{p}" for p in range(PROMPTS)], dtype=object),
                 np.repeat([f"c{c}" for c in range(CATEGORIES)], PER_CATEGORY).astype(object))
 LEVEL = 0.05 * (1 + 1e-9)
 LOSSES = ("A loss was found", "a loss was found", "A smaller loss", "; loss on", "loss within margin on")
-NOTHING = (pd.DataFrame(columns=list(trend.COLUMNS)),
-           pd.DataFrame(columns=[*capability.PLACE, *capability.Capability.__dataclass_fields__]))
+EMPTY = {"contrasts": pd.DataFrame(columns=list(contrasts.COLUMNS)), "trend": pd.DataFrame(columns=list(trend.COLUMNS)),
+         "capability": pd.DataFrame(columns=[*capability.PLACE, *capability.Capability.__dataclass_fields__])}
 Shifts = dict[str, Floats]  # of each tuned dataset, (sweeps, models, seeds)
 Abilities = list[dict[tuple[str, int], Floats]]
 
@@ -182,14 +182,13 @@ def abilities_table(answers: Abilities, shape: Shape) -> pd.DataFrame:
     return capability.table_of(places, tests)
 
 
-def read(scores: Scores, sweep: int, answers: Abilities, shape: Shape) -> Findings:
-    """The report's findings of one sweep."""
+def score_tables(scores: Scores, sweep: int, shape: Shape) -> dict[str, pd.DataFrame]:
+    """The stage's tables of contrasts and trend of one sweep."""
     pairs, plan = compared(scores, sweep, shape), shape.plan
     confirmatory = [c for c in pairs if (c.a, c.b) in plan.confirmatory]
-    tables = {"contrasts": contrasts.table_of(pairs, plan, by_category=False),
-              "capability": abilities_table(answers, shape),
-              "trend": trend.table_of(confirmatory, plan, dict.fromkeys(plan.models, "made"), {CONFIG.primary: ["made"]})}
-    return findings(tables, CONFIG)
+    families = {CONFIG.primary: ["made"]}
+    return {"contrasts": contrasts.table_of(pairs, plan, by_category=False),
+            "trend": trend.table_of(confirmatory, plan, dict.fromkeys(plan.models, "made"), families)}
 
 
 def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
@@ -201,14 +200,14 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
     headline = found.headline_better or found.headline_worse
     truth = {"control": values - control, "base": values}
     main = [effect for effect in found.effects if effect.role == "primary"]
-    answers = {answer.name: answer for answer in found.answers}
-    losses = any(word in f"{answers['capability'].text} {answers['capability'].second}" for word in LOSSES)
+    abilities = [answer for answer in found.answers if answer.name == "capability"]
+    lost = any(a.tone == "bad" or any(word in f"{a.text} {a.second}" for word in LOSSES) for a in abilities)
     return {
         "headline claims": headline,
         "headline claims, not of these checkpoints": headline and not found.headline.startswith("Among these checkpoints"),
         "headline claims, with the wrong sign": any(
             e.sign * truth[e.b][int(e.model[1:])].mean() < 0 for e in main),
-        "a loss found": answers["capability"].tone == "bad" or losses,
+        "a loss found": lost,
         "negative control flagged": any(caveat.name == "control_moved" for caveat in found.caveats),
         "effect grows": any(v.name == "grows" and (v.status == "supported" or v.contrary) for v in found.verdicts),
         "toxicity box claims": any(e.sign for e in found.effects if e.role in ("secondary", "variant")),
@@ -218,8 +217,8 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
 def unchanged(reps: int, models: int, seeds: int, seed_sd: float, seed: int = 11) -> Iterator[Figure]:
     """How often a sweep in which nothing has an effect makes each claim.
 
-    Where no test passes the first step of its family there is nothing to claim, and of these sweeps one in forty is
-    read nevertheless, to see that it says nothing.
+    Where no test of the scores, or of the abilities, passes the first step of its family there is nothing to claim of
+    them, and only one in forty of such sweeps is read nevertheless, to see that it says nothing.
     """
     shape, counts, silent = Shape(models, seeds, seed_sd), Counter[str](), 0
     rng = np.random.default_rng([seed, models, seeds, int(100 * seed_sd)])
@@ -229,13 +228,17 @@ def unchanged(reps: int, models: int, seeds: int, seed_sd: float, seed: int = 11
         scores = draw_scores(rng, size, shape, shifts)
         may = may_claim(scores, shape)
         for sweep in range(size):
-            answers = abilities(rng, shape)
-            read_it = may[sweep] or may_lose(answers, shape)
-            if read_it or sweep % 40 == 0:
-                found = claims(read(scores, sweep, answers, shape), shifts["values"][sweep], shifts["control"][sweep])
-                counts.update({name: int(value) for name, value in found.items()})
-                silent += not read_it and any(found.values())
-                names = list(found)
+            answers, nothing = abilities(rng, shape), sweep % 40 == 0
+            of_scores, of_abilities = may[sweep], may_lose(answers, shape)
+            if not (of_scores or of_abilities or nothing):
+                continue
+            tables = score_tables(scores, sweep, shape) if of_scores or nothing else EMPTY
+            if of_abilities or nothing:
+                tables = tables | {"capability": abilities_table(answers, shape)}
+            said = claims(findings(EMPTY | tables, CONFIG), shifts["values"][sweep], shifts["control"][sweep])
+            counts.update({name: int(value) for name, value in said.items()})
+            silent += not (of_scores or of_abilities) and any(said.values())
+            names = list(said)
     yield Figure(f"{shape}: sweeps that claim where no test could", silent, 0, 0)
     free = {"headline claims", "negative control flagged", "toxicity box claims"} if seeds == 1 and seed_sd > 0 else set()
     for name in names:
@@ -267,7 +270,7 @@ def planted(reps: int, models: int, seeds: int, seed_sd: float, seed: int = 12) 
         scores = {"adherence": draw_scores(rng, size, shape, shifts)["adherence"]}
         for sweep in range(size):
             table = contrasts.table_of(compared(scores, sweep, shape), shape.plan, by_category=False)
-            found = findings({"contrasts": table, "trend": NOTHING[0], "capability": NOTHING[1]}, CONFIG)
+            found = findings(EMPTY | {"contrasts": table}, CONFIG)
             hits += [e.better for e in found.effects if (e.model, e.a, e.b) == ("m0", "values", "control")] == [1]
     yield Figure(f"{shape}: an effect of the stated detectable size, {size_of_effect:.2f}, is found", hits / reps,
                  0.77, 0.83)
