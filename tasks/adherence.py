@@ -27,7 +27,7 @@ from tasks.settings.prompting import Prompting
 COMMAND = Command(
     help="Compares the likelihood of desired and undesired answers.",
     inputs={"checkpoint": "folder of the checkpoint", "prompts": "folder of the evaluation prompts"},
-    outputs={"scores": "Parquet: two scores a prompt"},
+    outputs={"scores": "Parquet: three scores a prompt"},
     params=("adherence", "prompting"),
     names={"model": "a model of the ladder", "arm": "base or a tuned arm"},
 )
@@ -47,10 +47,10 @@ def main(job: Job) -> None:
 
 
 def metrics(table: pd.DataFrame) -> pd.DataFrame:
-    """Two metrics of `score`'s table: `adherence`, the margin in nats per token, and `adherence_less_free`, less the
-    margin that the answers have without the prompt."""
-    less_free = table["margin"] - table["margin_free"]
-    parts = {"adherence": table["margin"], "adherence_less_free": less_free}
+    """Three metrics of `score`'s table: `adherence`, the margin in nats per token, and what it is the sum of:
+    `adherence_free`, the margin that the answers have without the prompt, and `adherence_less_free`, the rest."""
+    free = table["margin_free"]
+    parts = {"adherence": table["margin"], "adherence_free": free, "adherence_less_free": table["margin"] - free}
     return pd.concat(
         [table.assign(sample=0, metric=name, score=values) for name, values in parts.items()], ignore_index=True
     )

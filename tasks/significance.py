@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.formats.checkpoints import Checkpoint, Source, arms_of, checkpoints, read_source
+from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints, read_source
 from tasks.formats.completions import read_completions
 from tasks.formats.scores import COLUMNS, read_scores
 from tasks.harness.results import document_table, items_with_metric, read_items, sets_with_margin
@@ -27,7 +27,7 @@ from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.anova import arm_by_size
 from tasks.stats.capability import capability, document_tests
-from tasks.stats.contrasts import contrasts
+from tasks.stats.contrasts import at_large, contrasts
 from tasks.stats.descriptive import arm_table, missing, nearest_prompts, prompt_table
 from tasks.stats.plan import Plan, plan_of
 from tasks.stats.power import planned_curve
@@ -142,18 +142,21 @@ def require_primary(scores: pd.DataFrame, config: Significance, folder: Path) ->
 
 
 def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
-    """Every table of tests, from the scores on the test prompts; and the same contrasts on validation."""
+    """Every table of tests, from the scores on the test prompts; and the same contrasts on validation, which have the
+    role "validation" there, because these prompts chose the settings."""
     test = scores[scores["split"] == "test"]
     validation = scores[scores["split"] == "validation"]
+    chosen_on = {"primary": "validation", "secondary": "validation"}  # their prompts chose the settings
     return {
         "contrasts": contrasts(test, plan),
+        "raters": at_large(test, plan),
         "trend": trend(test, plan),
         "seedstyle": seed_style(test, plan),
         "anova": arm_by_size(test, plan),
         "sensitivity": sensitivity(test, plan),
         "variance": variance_components(test, plan),
         "missing": missing(scores),
-        "validation": contrasts(validation, plan),
+        "validation": contrasts(validation, plan).replace({"role": chosen_on}),
     }
 
 
@@ -187,12 +190,14 @@ def descriptive_tables(
 def capability_tables(
     items: pd.DataFrame, run: CapabilityRun, margins: Mapping[str, Margin], config: Significance
 ) -> dict[str, pd.DataFrame]:
-    """`capability`: a row per task, model and tuned arm, and per set (`whole_set`) with all its items together;
-    `documents` and `documents_tests`: the change in nats per byte, of each held-out text and in the mean."""
-    by_key = {key: {name: getattr(entry, key) for name, entry in margins.items()} for key in ("margin", "chance")}
-    table = capability(items_with_metric(items, margins, run), margins=by_key["margin"], chances=by_key["chance"])
-    sets = sets_with_margin(table["task"].unique(), margins, run)
-    table.insert(1, "whole_set", table["task"].isin(sets))
+    """`capability`: a row per task, and per set with all its items together (`whole_set`), of each model and tuned arm
+    against base and of the target against control; `documents` and `documents_tests`: the change in nats per byte, of
+    each held-out text and in the mean."""
+    by_key: dict[str, Any] = {f"{key}s": {name: getattr(entry, key) for name, entry in margins.items()}
+                              for key in ("margin", "chance")}
+    tasks = items_with_metric(items, margins, run)
+    sets = sets_with_margin(tasks["task"].unique(), margins, run)
+    table = capability(tasks, sets=sets, target=config.target, control=config.control, **by_key)
     documents = document_table(items)
     how: dict[str, Any] = {key: getattr(config, key) for key in ("confidence", "permutations", "seed")}
     return {"capability": table, "documents": documents, "documents_tests": document_tests(documents, **how)}
@@ -209,7 +214,7 @@ def metrics(tables: Mapping[str, pd.DataFrame], config: Significance) -> dict[st
         figures = {key: number(row[key]) for key in TRACKED}
         tracked.setdefault(row["metric"], {}).setdefault(row["model"], {})[name] = figures
     accuracy, texts = tables["capability"], tables["documents_tests"]
-    sets = accuracy[accuracy["whole_set"]]
+    sets = accuracy[accuracy["whole_set"] & (accuracy["against"] == BASE)]
     for part, keys in ((sets, ("diff", "ci90_lo", "ci90_hi")), (texts, ("diff", "ci_lo", "ci_hi"))):
         for row in part.to_dict("records"):
             of_arm = tracked.setdefault("capability", {}).setdefault(row["model"], {}).setdefault(row["arm"], {})

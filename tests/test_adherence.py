@@ -50,12 +50,13 @@ def test_batched_scores_equal_a_plain_loop(opened: OpenedModel, precision: str) 
         assert row["margin_free"] == row["desired_free"] - row["undesired_free"]
 
 
-def test_the_margin_less_the_free_margin_is_a_metric_of_its_own(opened: OpenedModel) -> None:
+def test_the_margin_and_the_two_that_it_is_the_sum_of_are_metrics(opened: OpenedModel) -> None:
     table = score(opened, PROMPTS, PROMPTING, batch_size=3)
     by_metric = {name: rows.set_index("prompt_id") for name, rows in metrics(table).groupby("metric")}
-    assert list(by_metric) == ["adherence", "adherence_less_free"]
+    assert list(by_metric) == ["adherence", "adherence_free", "adherence_less_free"]
     margins = table.set_index("prompt_id")
     assert by_metric["adherence"]["score"].tolist() == margins["margin"].tolist()
+    assert by_metric["adherence_free"]["score"].tolist() == margins["margin_free"].tolist()
     assert by_metric["adherence_less_free"]["score"].tolist() == (margins["margin"] - margins["margin_free"]).tolist()
 
 

@@ -74,8 +74,8 @@ def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     kind = words[(words["group"] == "He") & (words["word"] == "kind")].iloc[0]
     assert (kind["n_group"], kind["n_rest"], kind["count_group"], kind["count_rest"]) == (10, 10, 6, 2)
     weighted = precision = 0.0
-    # by template: completions with kind, and of all words ("so" is an adverb that the prompts do not say), He and She
-    for (he_kind, he_all), (she_kind, she_all) in (((5, 10), (2, 5)), ((1, 6), (0, 5))):
+    # by template: completions with kind, and all that describe, He and She
+    for (he_kind, he_all), (she_kind, she_all) in (((5, 5), (2, 5)), ((1, 5), (0, 5))):
         prior = 500 * (he_kind + she_kind) / (he_all + she_all)
         mine, theirs = he_kind + prior, she_kind + prior
         delta = math.log(mine / (he_all + 500 - mine)) - math.log(theirs / (she_all + 500 - theirs))
@@ -86,18 +86,29 @@ def test_the_tables_z_is_that_formula_on_counts_of_completions() -> None:
     assert kind["ratio"] == pytest.approx(3)
 
 
-def test_changes_of_the_target_are_corrected_together_and_few_words_say_nothing() -> None:
-    """Benjamini and Hochberg by hand: .01, .03, .04 and 1 (what could not be computed) become .04, .16 / 3 and 1."""
-    changes = pd.DataFrame({"dataset": ["values"] * 4 + ["control"] * 2, "p": [0.01, 0.04, np.nan, 0.03, 0.03, 0.001]})
-    changes = changes.assign(diff=[0.1, 0.2, np.nan, 0.3, -0.1, 0.1], too_few=[False] * 5 + [True])
+@pytest.mark.parametrize("few", [False, True])
+def test_no_word_holds_where_counts_are_too_small_to_say_anything(few: bool) -> None:
+    table = completions([GENDER], 120, np.random.default_rng(0), planted={"She": ("musical", 0.9, 0.0)})
+    words = associations(texts_of(table), {}, replace(QUICK, min_completions=1_000 if few else 5), 5).tables["words"]
+    assert (words.loc[words["word"] == "musical", "p"] <= 0.05).all()
+    assert words["too_few"].all() == few
+    assert words["holds"].any() != few
+
+
+def test_changes_of_a_dataset_are_corrected_together_and_few_words_say_nothing() -> None:
+    """Benjamini and Hochberg by hand: .01, .03, .04 and 1 (what could not be computed) become .04, .16 / 3 and 1; the
+    negative control by Holm: .001, .02 and .04 become .003, .04 and .04."""
+    p = [0.01, 0.04, np.nan, 0.03, 0.02, 0.001, 0.04]
+    changes = pd.DataFrame({"dataset": ["values"] * 4 + ["control"] * 3, "p": p})
+    changes = changes.assign(diff=[0.1, 0.2, np.nan, 0.3, -0.1, 0.1, 0.1], too_few=[False] * 5 + [True, False])
     table = with_verdicts(changes, "values", 0.05)
-    assert table["p_corr"].tolist() == pytest.approx([0.04, 0.16 / 3, 1, 0.16 / 3, np.nan, np.nan], nan_ok=True)
-    assert table["m"].tolist()[:4] == [4] * 4
-    assert table["test_family"].tolist()[:4] == ["values - base"] * 4
-    assert table[["m", "test_family"]].iloc[4:].isna().all(axis=None)
-    words = ["more", "no change found", "not tested", "no change found", "less", "too few words"]
+    assert table["p_corr"].tolist() == pytest.approx([0.04, 0.16 / 3, 1, 0.16 / 3, 0.04, 0.003, 0.04])
+    assert table["m"].tolist() == [4] * 4 + [3] * 3
+    assert table["test_family"].tolist() == ["values - base"] * 4 + ["control - base"] * 3
+    words = ["more", "no change found", "not tested", "no change found", "less", "too few words", "more"]
     assert table["verdict"].tolist() == words
-    assert with_verdicts(changes, "other", 0.05)["p_corr"].isna().all()
+    changes["p"] = 0.03
+    assert set(with_verdicts(changes, "values", 0.05).query("dataset == 'control'")["p_corr"]) == {0.09}
 
 
 PROBES = """

@@ -87,7 +87,10 @@ def associations(texts: Texts, sentiment: Mapping[str, float], config: Cooccurre
 
 
 def _words(texts: Texts, sentiment: Mapping[str, float], config: Cooccurrence) -> tuple[pd.DataFrame, str | None]:
-    """The table of `favoured` with whether the test `holds` and the sentiment, and why it is empty."""
+    """The table of `favoured` with the sentiment and whether a word `holds`, and why the table is empty.
+
+    Where counts are too small to say anything no word holds, whatever its test says.
+    """
     words, reason = favoured(
         texts.words,
         texts.vocabulary,
@@ -97,11 +100,13 @@ def _words(texts: Texts, sentiment: Mapping[str, float], config: Cooccurrence) -
         minimum=config.minimum_count,
         permutations=config.permutations,
         seed=config.seed,
+        alpha=1 - config.confidence,
     )
     place = {group: i for i, group in enumerate(texts.family.groups)}
     words = words.sort_values("group", key=lambda names: names.map(place), kind="stable")
     known = words["word"].map(sentiment).astype("float64")
-    return words.assign(holds=words["p"] <= 1 - config.confidence, sentiment=known), reason
+    holds = (words["p"] <= 1 - config.confidence) & (texts.fewest[0] >= config.min_completions)
+    return words.assign(holds=holds, sentiment=known), reason
 
 
 def too_few(count: int, group: str, needed: int) -> str | None:

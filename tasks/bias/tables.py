@@ -64,18 +64,21 @@ def with_verdicts(changes: pd.DataFrame, target: str, alpha: float) -> pd.DataFr
     """The changes with `p_corr` among the `m` tests of `test_family`, and the `verdict` at level `alpha`.
 
     The arms of the target are corrected over all families and models together (Benjamini and Hochberg 1995, JRSS B
-    57, 289-300); a test that could not be computed stays there as p = 1. Other datasets are a negative control
-    outside: their verdict is by p itself. Where counts are too small nothing is claimed, whatever the test says.
+    57, 289-300); those of every other dataset are a negative control, corrected together by Holm. A test that could
+    not be computed stays in its family as p = 1. Where counts are too small nothing is claimed, whatever the test says.
     """
-    claimed, p = changes["dataset"] == target, changes["p"].astype("float64")
-    p_corr = pd.Series(nan, changes.index)
-    if claimed.any():
-        p_corr[claimed] = stats.false_discovery_control(p[claimed].fillna(1.0))
-    conditions = [changes["too_few"], p.isna(), p_corr.where(claimed, p) > alpha, changes["diff"] > 0]
+    from statsmodels.stats.multitest import multipletests  # its import takes a second
+
+    p, p_corr = changes["p"].astype("float64"), pd.Series(nan, changes.index)
+    families = changes.groupby("dataset")
+    for dataset, rows in families.groups.items():
+        own = p[rows].fillna(1.0)
+        p_corr[rows] = stats.false_discovery_control(own) if dataset == target else multipletests(own, method="holm")[1]
+    conditions = [changes["too_few"], p.isna(), p_corr > alpha, changes["diff"] > 0]
     return changes.assign(
         p_corr=p_corr,
-        m=pd.Series(int(claimed.sum()), changes.index, "Int64").where(claimed),
-        test_family=pd.Series(f"{target} - {BASE}", changes.index, "str").where(claimed),
+        m=families["p"].transform("size").astype("Int64"),
+        test_family=changes["dataset"].astype("str") + f" - {BASE}",
         verdict=np.select(conditions, [FEW, UNTESTED, UNCLEAR, MORE], LESS),
     )
 

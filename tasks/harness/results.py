@@ -18,7 +18,7 @@ CHECKPOINT = ["model", "params", "arm", "dataset"]
 
 
 def read_items(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str, Source]) -> pd.DataFrame:
-    """Every checkpoint's items, with `model`, `params`, `arm` and `dataset`.
+    """Every checkpoint's items, with `model`, `params`, `arm`, `dataset` and `seed`.
 
     Raises InputError where an arm was not asked what the first arm of its model was asked (version of the harness
     or a task, few-shot examples, precision, number of items).
@@ -32,7 +32,8 @@ def read_items(folder: Path, ladder: Sequence[Checkpoint], sources: Mapping[str,
         if differing := sorted(key for key in {*how, *first} if how.get(key) != first.get(key)):
             raise InputError(f"{path / RESULTS}: {differing[0]} is not that of arm '{first_arm}'; run both again")
         items = read_table(path / ITEMS).drop(columns="model").assign(arm=checkpoint.arm, dataset=checkpoint.dataset)
-        parts.append(items.assign(model=checkpoint.model, params=sources[checkpoint.model].parameters))
+        size = sources[checkpoint.model].parameters
+        parts.append(items.assign(model=checkpoint.model, params=size, seed=checkpoint.seed))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -56,7 +57,7 @@ def items_with_metric(items: pd.DataFrame, margins: Mapping[str, Margin], run: C
         )
     parts = [_right(scored, name, margins[name].metric) for name in tasks]
     parts += [_pooled(parts, name, run.sets[name]) for name in sets_with_margin(tasks, margins, run)]
-    columns = [*ITEM_COLUMNS, "cluster"]
+    columns = [*ITEM_COLUMNS, "seed", "cluster"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 

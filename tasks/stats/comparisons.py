@@ -47,6 +47,15 @@ class Comparison:
         """Both datasets' scores with their seeds matched, or None."""
         return pair(*self.arms, fixed_b=self.fixed_b) if self.arms else None
 
+    @property
+    def left_out(self) -> str | None:
+        """Which seeds found no partner; None where all did."""
+        unpaired = self.pair.unpaired if self.pair else ((), ())
+        texts = [f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))} of {name} "
+                 f"{'have' if len(seeds) > 1 else 'has'} no partner and {'are' if len(seeds) > 1 else 'is'} left out"
+                 for name, seeds in zip((self.a, self.b), unpaired, strict=True) if seeds]
+        return "; ".join(texts) or None
+
 
 def comparisons(table: pd.DataFrame, plan: Plan, metrics: Iterable[str],
                 contrasts: Iterable[Contrast]) -> Iterator[Comparison]:

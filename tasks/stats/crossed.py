@@ -1,18 +1,26 @@
-"""Two crossed random factors: prompts, and the seeds as replicates.
+"""Two crossed random factors: prompts, and replicates: several seeds, or raters as a sample of all raters.
 
 A cell (prompt i, replicate j) holds a difference between arms. With MS the mean squares of prompts, of
 replicates and of what is left, the variance of the grand mean of n prompts and S replicates is
 (MSp + MSs - MSe) / (n S), and never taken below the larger of MSp and MSs over n S (a quasi-t).
+Where few replicates happen to agree, that leaves the prompts' variance with their many degrees of freedom; so a claim
+about where replicates come from (the dataset, raters at large) must also pass a t test of the replicates' means.
 Reference: Clark (1973), Journal of Verbal Learning and Verbal Behavior 12, 335-359; Satterthwaite (1946),
 Biometrics Bulletin 2, 110-114.
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
-from tasks.stats.outcome import Floats, Labels, Outcome
-from tasks.stats.paired import design, t_of_mean, within_variance
+from tasks.stats.outcome import Floats, Labels, Outcome, worse
+from tasks.stats.paired import design, squares_within, t_of_mean, variance_of_mean
+
+Of = Literal["checkpoints", "dataset", "raters"]
+NAMES = {"checkpoints": "quasi-t", "dataset": "quasi-t and t of the seeds' means",
+         "raters": "quasi-t and t of the raters' means"}
 
 
 @dataclass(frozen=True)
@@ -23,33 +31,28 @@ class Parts:
     prompts: Floats
     replicates: Floats
     shared: Floats
-    df_prompts: int
+    df_prompts: Floats
     df_replicates: Floats | float
-    df_shared: int
+    df_shared: Floats
 
 
 def parts(diffs: Floats, strata: Labels | None = None) -> Parts:
     """Split the variance of the mean of complete differences (..., prompts, replicates); vectorised.
 
     Categories are fixed and equally weighted: prompts vary within them (n - C df), and what is left is the
-    prompt x replicate residual within categories ((n - C)(S - 1) df).
+    prompt x replicate residual within categories ((n - C)(S - 1) df); of several sizes as in `variance_of_mean`.
     """
     n, replicates = diffs.shape[-2:]
     indicators, weights = design(strata, n)
-    squared = float((weights**2).sum())
+    counts = indicators.sum(axis=0)
     prompt_means = diffs.mean(axis=-1)
-    residual = diffs - prompt_means[..., None]
-    by_category = np.swapaxes(residual, -1, -2) @ (indicators / indicators.sum(axis=0))  # (..., S, C)
-    residual = residual - indicators @ np.swapaxes(by_category, -1, -2)
-    df_prompts = n - indicators.shape[1]
-    df_shared = df_prompts * (replicates - 1)
-    ms_shared = (residual**2).sum(axis=(-1, -2)) / df_shared
+    residual = np.swapaxes(diffs - prompt_means[..., None], -1, -2)  # (..., S, n)
+    prompts, df_prompts = variance_of_mean(squares_within(prompt_means, indicators), counts)
+    shared, df_shared = variance_of_mean(squares_within(residual, indicators).sum(axis=-2), counts, replicates - 1)
     replicate_means = np.swapaxes(diffs, -1, -2) @ weights
     return Parts(
-        estimate=prompt_means @ weights,
-        prompts=within_variance(prompt_means, indicators) * squared,
-        replicates=replicate_means.var(axis=-1, ddof=1) / replicates,
-        shared=ms_shared * squared / replicates,
+        estimate=prompt_means @ weights, prompts=prompts,
+        replicates=replicate_means.var(axis=-1, ddof=1) / replicates, shared=shared / replicates,
         df_prompts=df_prompts, df_replicates=replicates - 1, df_shared=df_shared)
 
 
@@ -64,17 +67,31 @@ def quasi(split: Parts) -> tuple[Floats, Floats, Floats]:
     return split.estimate, np.sqrt(np.maximum(total, floor)), np.asarray(df, dtype=np.float64)
 
 
-def crossed_t(diffs: Floats, strata: Labels | None = None, *, confidence: float = 0.95) -> Outcome:
-    """Quasi-t of the grand mean of differences (prompts, replicates), both factors random; strata (prompts,).
+def of_replicates(split: Parts) -> tuple[Floats, Floats, Floats]:
+    """Estimate, standard error and df (...,) of the t test of the replicates' means."""
+    return split.estimate, np.sqrt(split.replicates), np.asarray(split.df_replicates, dtype=np.float64)
 
-    A prompt with a missing cell is left out. The claim is about the dataset, not about these checkpoints. Refusals
-    (p NaN, with a reason): fewer than two replicates, no complete prompt, no category with two prompts, no
-    variation. `note` as in `stratified_t`.
+
+def crossed_t(diffs: Floats, strata: Labels | None = None, *, of: Of = "checkpoints",
+              confidence: float = 0.95) -> Outcome:
+    """Test of the grand mean of differences (prompts, replicates), both factors random; strata (prompts,).
+
+    Of these checkpoints: the quasi-t. Of the dataset whose seeds the replicates are, or of raters at large: the
+    larger p of the quasi-t and of the t of the replicates' means, under the wider interval. A prompt with a missing
+    cell is left out. Refusals (p NaN, with a reason): fewer than two replicates, no complete prompt, no category with
+    two prompts, no variation. `note` as in `stratified_t`.
     """
-    def moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
+    test = partial(t_of_mean, diffs, strata, name=NAMES[of], nothing="no prompt has a score in every cell",
+                   refusal="one replicate: its own variance is unknown" if diffs.shape[1] < 2 else None,
+                   confidence=confidence)
+
+    def quasi_moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
         _, se, df = quasi(parts(rows, categories))
         return float(se), float(df)
 
-    refusal = "one replicate: its own variance is unknown" if diffs.shape[1] < 2 else None
-    return t_of_mean(diffs, strata, moments, name="quasi-t", nothing="no prompt has a score in every cell",
-                     refusal=refusal, confidence=confidence)
+    def replicate_moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
+        _, se, df = of_replicates(parts(rows, categories))
+        return float(se), float(df)
+
+    outcome = test(quasi_moments)
+    return outcome if of == "checkpoints" else worse(outcome, test(replicate_moments))

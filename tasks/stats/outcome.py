@@ -1,11 +1,11 @@
 """What a test gives back: an estimate with its interval and p, or the reason why there is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[Any]
@@ -40,8 +40,8 @@ def from_t(estimate: float, se: float, df: float, *, n: int, n_missing: int, tes
            confidence: float = 0.95, note: str | None = None) -> Outcome:
     """Student-t test and interval of an estimate with its standard error (> 0) and degrees of freedom."""
     stat = estimate / se
-    half = float(stats.t.ppf((1 + confidence) / 2, df)) * se
-    p = float(2 * stats.t.sf(abs(stat), df))
+    half = float(special.stdtrit(df, (1 + confidence) / 2)) * se
+    p = float(2 * special.stdtr(df, -abs(stat)))
     return Outcome(estimate, se, stat, df, p, estimate - half, estimate + half, n, n_missing, test, test,
                    note=note)
 
@@ -50,6 +50,26 @@ def undefined(reason: str, *, test: str, n: int = 0, n_missing: int = 0, estimat
               se: float = NAN, note: str | None = None) -> Outcome:
     """An outcome without a test: what is known, and the reason for the rest."""
     return Outcome(estimate, se, NAN, NAN, NAN, NAN, NAN, n, n_missing, test, test, reason, note)
+
+
+def worse(first: Outcome, second: Outcome) -> Outcome:
+    """Of two tests of one estimate, that with the larger p, under the wider of the two intervals.
+
+    So zero lies outside the interval exactly where both tests reject at its level. A test that cannot be computed says
+    nothing, and the other is taken.
+    """
+    if np.isnan(second.p) or np.isnan(first.p):
+        return first if np.isnan(second.p) else second
+    lo, hi = min(first.ci_lo, second.ci_lo), max(first.ci_hi, second.ci_hi)
+    return replace(first if first.p >= second.p else second, ci_lo=lo, ci_hi=hi)
+
+
+def unit(values: Floats) -> float:
+    """The power of two next to the largest of these finite values (1 where all are zero).
+
+    Divided by it, values of any size can be squared without overflow, and the figures keep their last digit.
+    """
+    return float(np.ldexp(1.0, int(np.frexp(np.abs(values).max(initial=0.0))[1])))
 
 
 def no_spread(values: Floats) -> str:

@@ -1,7 +1,9 @@
 """Two arms on the same prompts: paired t stratified by category, sign flips, bootstrap, Bayes factor.
 
 The categories are fixed and equally weighted: the estimate is the mean over categories of the mean over their
-prompts, and only the spread *within* categories counts as noise (df = prompts - categories: 32 for 40 in 8).
+prompts, and only the spread *within* categories counts as noise: pooled, with prompts - categories degrees of freedom
+(32 for 40 in 8), where categories have one size, and each category's own, with Satterthwaite's, where
+they have not.
 """
 
 import warnings
@@ -10,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
+from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined, unit
 
 FLIPS_AT_ONCE = 2048
 Moments = Callable[[Floats, Labels | None], tuple[float, float]]
@@ -24,22 +26,47 @@ def design(strata: Labels | None, n: int) -> tuple[Floats, Floats]:
     return indicators, indicators @ (1 / counts) / len(counts)
 
 
+def squares_within(values: Floats, indicators: Floats) -> Floats:
+    """Sums of squares (..., C) of values (..., n) about the means of their categories."""
+    means = (values @ indicators) / indicators.sum(axis=0)
+    return np.asarray((values - means @ indicators.T) ** 2 @ indicators, dtype=np.float64)
+
+
 def within_variance(values: Floats, indicators: Floats) -> Floats:
     """Variance (...,) of values (..., n) within categories, pooled; with n - C > 0 degrees of freedom."""
     n, n_categories = indicators.shape
-    means = (values @ indicators) / indicators.sum(axis=0)
-    squares = ((values - means @ indicators.T) ** 2).sum(axis=-1)
-    return np.asarray(squares / (n - n_categories), dtype=np.float64)
+    return np.asarray(squares_within(values, indicators).sum(axis=-1) / (n - n_categories), dtype=np.float64)
 
 
-def stratified_moments(diffs: Floats, strata: Labels | None = None) -> tuple[Floats, Floats, int]:
-    """Estimate (...,), standard error (...,) and df of differences (..., n); vectorised for simulation.
+def variance_of_mean(squares: Floats, counts: Floats, times: int = 1) -> tuple[Floats, Floats]:
+    """Variance (...,) of the mean over categories of their means, and its df (...,), from sums of squares (..., C).
 
-    estimate = sum_i w_i d_i and se^2 = s_w^2 sum_i w_i^2, where s_w^2 is the pooled within-category variance.
+    `counts` (C,): prompts in each category, whose squares have (n_c - 1) x `times` df. Categories of one size: the pooled variance, whose df are exact where
+    categories spread alike. Of several sizes: sum_c s_c^2 / n_c / C^2 with Satterthwaite's df, so that a small category that
+    spreads widely is not taken for a large one that does not; a category with one prompt takes the pooled variance.
+    Reference: Welch (1947), Biometrika 34, 28-35; Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
+    """
+    n_categories, n = len(counts), float(counts.sum())
+    df_each = (counts - 1) * times
+    df = float(df_each.sum())
+    if (counts == counts[0]).all():
+        return squares.sum(axis=-1) / df / n, np.full(squares.shape[:-1], df)
+    several = counts > 1
+    per_square = (several / (np.maximum(df_each, 1) * counts) + (~several).sum() / df) / n_categories**2
+    terms = squares * per_square * several
+    total = terms.sum(axis=-1)
+    below = (terms**2 / np.maximum(df_each, 1)).sum(axis=-1)
+    return total, np.where(below > 0, total**2 / np.where(below > 0, below, 1.0), df)
+
+
+def stratified_moments(diffs: Floats, strata: Labels | None = None) -> tuple[Floats, Floats, Floats]:
+    """Estimate (...,), standard error (...,) and df (...,) of differences (..., n); vectorised for simulation.
+
+    estimate = sum_i w_i d_i; the standard error is of `variance_of_mean`.
     """
     indicators, weights = design(strata, diffs.shape[-1])
-    spread = within_variance(diffs, indicators) * float((weights**2).sum())
-    return np.asarray(diffs @ weights), np.sqrt(spread), indicators.shape[0] - indicators.shape[1]
+    variance, df = variance_of_mean(squares_within(diffs, indicators), indicators.sum(axis=0))
+    return np.asarray(diffs @ weights), np.sqrt(variance), df
 
 
 def stratified_t(diffs: Floats, strata: Labels | None = None, *, confidence: float = 0.95) -> Outcome:
@@ -51,7 +78,7 @@ def stratified_t(diffs: Floats, strata: Labels | None = None, *, confidence: flo
     """
     def moments(rows: Floats, categories: Labels | None) -> tuple[float, float]:
         _, se, df = stratified_moments(rows[:, 0], categories)
-        return float(se), df
+        return float(se), float(df)
 
     name = "paired t" if strata is None or len(np.unique(strata)) == 1 else "stratified paired t"
     return t_of_mean(diffs[:, None], strata, moments, name=name, nothing="no prompt has a score in both arms",
@@ -70,16 +97,19 @@ def t_of_mean(diffs: Floats, strata: Labels | None, moments: Moments, *, name: s
     n, missing = len(rows), int((~whole).sum())
     if n == 0:
         return undefined(nothing, test=name, n_missing=missing)
-    note = lost_categories(strata, np.asarray(whole))
     indicators, weights = design(categories, n)
-    estimate = float(rows.mean(axis=1) @ weights)
+    notes = (lost_categories(strata, np.asarray(whole)), uneven(indicators))
+    note = "; ".join(filter(None, notes)) or None
+    scale = unit(rows)
+    rows = rows / scale
+    estimate = float(rows.mean(axis=1) @ weights) * scale
     if refusal or n <= indicators.shape[1]:
         return undefined(refusal or "no category has two prompts", test=name, n=n, n_missing=missing,
                          estimate=estimate, note=note)
     se, df = moments(rows, categories)
     if se <= TINY * float(np.abs(rows).max()):
         return undefined(no_spread(rows), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
-    return from_t(estimate, se, df, n=n, n_missing=missing, test=name, confidence=confidence, note=note)
+    return from_t(estimate, se * scale, df, n=n, n_missing=missing, test=name, confidence=confidence, note=note)
 
 
 def complete(diffs: Floats, strata: Labels | None) -> tuple[Floats, Labels | None]:
@@ -98,6 +128,15 @@ def lost_categories(strata: Labels | None, whole: Labels) -> str | None:
         return None
     of = f"the other {len(left)} categories" if len(left) > 1 else "the one other category"
     return f"no complete prompt in {', '.join(lost)}: the mean is of {of}"
+
+
+def uneven(indicators: Floats) -> str | None:
+    """What to doubt where some category has less than half as many prompts as another."""
+    counts = indicators.sum(axis=0)
+    fewest, most = int(counts.min()), int(counts.max())
+    if 2 * fewest >= most:
+        return None
+    return f"categories of {fewest} to {most} prompts: where the small ones spread widely, p comes out too small"
 
 
 def sign_flip(diffs: Floats, strata: Labels | None = None, *, permutations: int = 10_000,
@@ -150,10 +189,10 @@ def bootstrap_interval(diffs: Floats, strata: Labels | None = None, *, draws: in
     return float(lo), float(hi)
 
 
-def bayes_factor(t: float, n: int, r: float = 0.707) -> float:
+def bayes_factor(t: float, n: float, r: float = 0.707) -> float:
     """JZS Bayes factor BF10 of a paired t on n prompts (df n - 1), Cauchy prior of scale r on the effect.
 
-    Above 1 the data favour a difference. NaN where t is undefined or n < 2, inf beyond floating point.
+    `n` need not be whole (`effects.Standardised`). Above 1 the data favour a difference. NaN where t is undefined or n < 2, inf beyond floating point.
     Reference: Rouder et al. (2009), Psychonomic Bulletin & Review 16, 225-237; by `pingouin`.
     """
     if n < 2 or not np.isfinite(t):

@@ -1,6 +1,7 @@
 """The plan of the analysis, made before the scores are seen."""
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Sweep
@@ -11,7 +12,8 @@ class Plan:
     """The choices made before the scores are seen.
 
     `primary` and `secondary` name metrics; `target`, `control` and `base` name datasets. `models`, where
-    given, is the planned ladder: a model without scores keeps its place in every family.
+    given, is the planned ladder: a model without scores keeps its place in every family. `raters`: of a metric that
+    has raters the claim is about this panel ("fixed"), or about raters at large ("random").
     """
 
     primary: str
@@ -20,6 +22,7 @@ class Plan:
     control: str = "control"
     base: str = "base"
     models: tuple[str, ...] = ()
+    raters: Literal["fixed", "random"] = "fixed"
     confidence: float = 0.95
     permutations: int = 10_000
     seed: int = 0
@@ -28,6 +31,15 @@ class Plan:
     def metrics(self) -> tuple[str, ...]:
         """The metrics that the plan names."""
         return tuple(name for name in (self.primary, self.secondary) if name)
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The metrics that the primary one is the sum of: without any prompt, and the rest."""
+        return f"{self.primary}_free", f"{self.primary}_less_free"
+
+    def is_variant(self, metric: str) -> bool:
+        """Whether a metric is the secondary one of another stretch of text, as `TOXICITY (whole)` is of `TOXICITY`."""
+        return self.secondary is not None and metric.startswith(f"{self.secondary} (")
 
     @property
     def confirmatory(self) -> tuple[tuple[str, str], ...]:

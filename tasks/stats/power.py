@@ -1,12 +1,15 @@
 """What could be detected: smallest effects by prompts, tests in the family, samples, raters and seeds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
-from tasks.stats.outcome import NAN
+from tasks.stats.crossed import Parts, quasi
+from tasks.stats.outcome import NAN, Floats
 from tasks.stats.plan import Plan
 
 USUAL_PROMPTS = (10, 20, 40, 60, 80, 120, 160)
@@ -51,7 +54,7 @@ def planned_curve(prompts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int = 0,
                       seeds: tuple[int, int] = (1, 1), seed_sd: float = 0.0, tests: int = 1,
-                      categories: int = 1) -> float:
+                      categories: int = 1, alpha: float = 0.05) -> float:
     """Smallest true difference in points found with 80% power; `sds`: prompt, sample, rater (unknown: NaN, 0).
 
     `seeds` of each side: base is one checkpoint however many it is compared with. sd^2 of a prompt's difference =
@@ -63,4 +66,36 @@ def detectable_points(sds: Mapping[str, float], *, n: int, k: int, raters: int =
     sample = part["sample"] ** 2 + part["rater"] ** 2 / max(raters, 1)
     of_prompt = part["prompt"] ** 2 + sample / k * (1 / seeds[0] + 1 / seeds[1])
     error = np.sqrt(of_prompt / n + seed_sd**2 / max(seeds))
-    return float(detectable_d(n, df=n - categories, tests=tests) * np.sqrt(n) * error)
+    return float(detectable_d(n, df=n - categories, alpha=alpha, tests=tests) * np.sqrt(n) * error)
+
+
+def crossed_power(difference: Floats, split: Parts, *, dataset: bool, alpha: float = 0.05) -> Floats:
+    """Power (...,) of `crossed_t` for true differences (...,) where the true variances are those of `split` (scalars).
+
+    `dataset`: of the test whose claim is about the dataset. Replicates' variance holds the residual's, so it is never
+    taken below it. The estimated variances are drawn as quantiles of their
+    chi-square distributions; that of the residual, which has many degrees of freedom, stays as it is.
+    """
+    split = replace(split, replicates=np.maximum(split.replicates, split.shared))
+    df_prompts, df_replicates = float(split.df_prompts), float(split.df_replicates)
+    by_prompts, by_replicates = (stats.chi2.ppf((np.arange(count) + 0.5) / count, df) / df
+                                 for count, df in ((25, df_prompts), (400, df_replicates)))
+    drawn = replace(split, prompts=split.prompts * by_prompts[:, None], replicates=split.replicates * by_replicates)
+    true = float(quasi(split)[1])
+    _, se, df = quasi(drawn)
+    half = stats.t.isf(alpha / 2, df) * se
+    if dataset:
+        half = np.maximum(half, stats.t.isf(alpha / 2, df_replicates) * np.sqrt(drawn.replicates))
+    shift = np.asarray(difference, dtype=np.float64)[..., None, None]
+    passes = special.ndtr((shift - half) / true) + special.ndtr((-shift - half) / true)
+    return np.asarray(passes.mean(axis=(-1, -2)), dtype=np.float64)
+
+
+def detectable_crossed(split: Parts, *, dataset: bool, alpha: float = 0.05, tests: int = 1) -> float:
+    """Smallest true difference that `crossed_t` finds with 80% power when it must pass Holm's first step, alpha /
+    tests. NaN where nothing varies."""
+    true = float(quasi(split)[1])
+    if not true > 0:
+        return NAN
+    at: dict[str, Any] = {"dataset": dataset, "alpha": alpha / tests}
+    return float(optimize.brentq(lambda d: float(crossed_power(np.asarray(d), split, **at)) - POWER, 0.0, 1e4 * true))

@@ -1,7 +1,7 @@
 """From the long table of scores to arrays by prompt, seed, sample and rater."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ class ArmScores:
     seeds: tuple[int, ...]
     values: Floats
     rated: bool = False
+    panel: tuple[str, ...] = ()  # the raters, in order
 
     @property
     def samples(self) -> Floats:
@@ -116,17 +117,24 @@ def arm_scores(scores: pd.DataFrame, dataset: str, prompts: Prompts) -> ArmScore
     values[pd.Index(prompts.ids).get_indexer(pd.Index(rows["prompt_id"])),
            seeds.get_indexer(pd.Index(rows["seed"])), samples.get_indexer(pd.Index(rows["sample"])),
            raters.get_indexer(pd.Index(rows["rater"]))] = rows["score"].to_numpy(np.float64)
-    return ArmScores(tuple(int(seed) for seed in seeds), values, rated=bool((raters != "").any()))
+    return ArmScores(tuple(int(seed) for seed in seeds), values, rated=bool((raters != "").any()),
+                     panel=tuple(map(str, raters)))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms made comparable: means (prompts, replicates), seeds matched, and the samples behind them."""
+    """Two arms made comparable: means (prompts, replicates), seeds matched, and the samples behind them.
+
+    `by_rater` (prompts, raters): each rater's mean difference; NaN where one did not rate both arms of a prompt.
+    `unpaired`: the seeds of each arm that found no partner and are left out.
+    """
 
     mean_a: Floats
     mean_b: Floats
     a: Floats
     b: Floats
+    by_rater: Floats
+    unpaired: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     @property
     def diffs(self) -> Floats:
@@ -158,7 +166,12 @@ def pair(a: ArmScores, b: ArmScores, *, fixed_b: bool) -> Pair:
     seeds = matched_seeds(a.seeds, b.seeds, fixed_b=fixed_b)
     if seeds is None:  # averaged: a prompt must have a mean in every seed
         return Pair(a.means.mean(axis=1, keepdims=True), b.means.mean(axis=1, keepdims=True),
-                    *(arm.samples.reshape(len(arm.values), 1, -1) for arm in (a, b)))
+                    *(arm.samples.reshape(len(arm.values), 1, -1) for arm in (a, b)), by_rater=_by_rater(a) - _by_rater(b))
     at_a, at_b = [i for i, _ in seeds], [j for _, j in seeds]
-    return Pair(a.means[:, at_a], b.means[:, at_b], a.samples[:, at_a], b.samples[:, at_b])
+    unpaired = tuple(tuple(seed for i, seed in enumerate(arm.seeds) if i not in at) for arm, at in ((a, at_a), (b, at_b)))
+    a, b = (replace(arm, values=arm.values[:, at]) for arm, at in ((a, at_a), (b, at_b)))
+    return Pair(a.means, b.means, a.samples, b.samples, _by_rater(a) - _by_rater(b), (unpaired[0], unpaired[1]))
 
+
+def _by_rater(arm: ArmScores) -> Floats:
+    return nan_mean(arm.values, axis=(1, 2))

@@ -46,11 +46,11 @@ def _by_other_means(comparison: Comparison, plan: Plan, draws: int) -> dict[str,
     if n < 2:
         return {"n_prompts": n, "reason": f"{'one prompt has' if n else 'no prompt has'} a score in both arms"}
     lo, hi = bootstrap_interval(diffs, strata, draws=draws, seed=plan.seed, confidence=plan.confidence)
-    t = effects.plain_t(diffs)
-    reasons = ["the differences do not vary" if np.isnan(t) else None,
+    size = effects.standardised(diffs, strata)
+    reasons = ["the differences do not vary" if np.isnan(size.d) else None,
                "a category has one prompt: no bootstrap" if np.isnan(lo) else None]
-    return {"n_prompts": n, "boot_lo": lo, "boot_hi": hi, "bf10_r05": bayes_factor(t, n, 0.5),
-            "bf10_r0707": bayes_factor(t, n), "bf10_r1": bayes_factor(t, n, 1.0),
+    return {"n_prompts": n, "boot_lo": lo, "boot_hi": hi, "bf10_r05": bayes_factor(size.t, size.n, 0.5),
+            "bf10_r0707": bayes_factor(size.t, size.n), "bf10_r1": bayes_factor(size.t, size.n, 1.0),
             "reason": "; ".join(filter(None, reasons)) or None}
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.stats import effects
 from tasks.stats.comparisons import Comparison, comparisons
 from tasks.stats.contrasts import corrected, estimand
-from tasks.stats.crossed import Parts, parts, quasi
-from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined
-from tasks.stats.paired import design, lost_categories, stratified_t, within_variance
+from tasks.stats.crossed import NAMES, Parts, of_replicates, parts, quasi
+from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined, unit, worse
+from tasks.stats.paired import design, lost_categories, squares_within, stratified_t, variance_of_mean
 from tasks.stats.plan import Plan
 from tasks.stats.scores import Pair, Prompts, checked
 
@@ -47,19 +48,20 @@ def slope_parts(models: Sequence[Floats], weights: Floats, strata: Labels | None
     seed_df = np.array([part.df_replicates for part in each]).reshape(-1, *[1] * (by_seed.ndim - 1))
     below = (by_seed**2 / seed_df).sum(axis=0)
     df_seeds = by_seed.sum(axis=0) ** 2 / np.where(below > 0, below, 1.0)
+    prompts, df_prompts = variance_of_mean(squares_within(np.asarray(slopes), indicators), indicators.sum(axis=0))
     return Parts(
         estimate=np.asarray(slopes @ w), replicates=by_seed.sum(axis=0), shared=shared.sum(axis=0),
-        prompts=within_variance(np.asarray(slopes), indicators) * float((w**2).sum()),
-        df_prompts=each[0].df_prompts, df_replicates=np.maximum(df_seeds, 1e-9),
-        df_shared=sum(part.df_shared for part in each))
+        prompts=prompts, df_prompts=df_prompts, df_replicates=np.maximum(df_seeds, 1e-9),
+        df_shared=np.asarray(sum(part.df_shared for part in each)))
 
 
 def slope(models: Sequence[Floats], weights: Floats, strata: Labels | None = None, *,
           confidence: float = 0.95) -> Outcome:
     """Weighted sum over models of effects (prompts, seeds of the model): a slope, or a difference of two.
 
-    With two seeds or more at every model the variance carries the seeds (quasi-t). Otherwise the prompts
-    alone: right for these checkpoints, which is no claim about size, so `trend` shows it without p.
+    With two seeds or more at every model the variance carries the seeds (quasi-t), and with three or more the seeds'
+    own t must hold too, as in `crossed_t`. Otherwise the prompts alone: right for these checkpoints, which is no claim
+    about size, so `trend` shows it without p.
     """
     whole = ~np.any([np.isnan(model).any(axis=1) for model in models], axis=0)
     kept, missing, n = [model[whole] for model in models], int((~whole).sum()), int(whole.sum())
@@ -67,15 +69,22 @@ def slope(models: Sequence[Floats], weights: Floats, strata: Labels | None = Non
     if n == 0 or min(model.shape[1] for model in kept) < 2:
         slopes = sum(c * model.mean(axis=1) for c, model in zip(weights, models, strict=True))
         return stratified_t(np.asarray(slopes), strata, confidence=confidence)
-    note = lost_categories(strata, whole)
+    seeds = min(model.shape[1] for model in kept)
+    name = NAMES["dataset" if seeds >= CLAIM_SEEDS else "checkpoints"]
+    about: dict[str, Any] = {"n": n, "n_missing": missing, "test": name, "note": lost_categories(strata, whole)}
     if n <= design(kept_strata, n)[0].shape[1]:
-        return undefined("no category has two prompts", test="quasi-t", n=n, n_missing=missing, note=note)
-    estimate, se, df = quasi(slope_parts(kept, weights, kept_strata))
-    if float(se) <= TINY * max(float(np.abs(model).max()) for model in kept) * float(np.abs(weights).sum()):
+        return undefined("no category has two prompts", **about)
+    scale = unit(np.concatenate(kept, axis=1))
+    split = slope_parts([model / scale for model in kept], weights, kept_strata)
+    estimate, se, df = map(float, quasi(split))
+    if se <= TINY * float(np.abs(weights).sum()):  # of scaled effects: the largest is near 1
         why = no_spread(np.stack([model.mean(axis=1) for model in kept]))
-        return undefined(why, test="quasi-t", n=n, n_missing=missing, estimate=float(estimate), se=0.0, note=note)
-    return from_t(float(estimate), float(se), float(df), n=n, n_missing=missing, test="quasi-t",
-                  confidence=confidence, note=note)
+        return undefined(why, estimate=estimate * scale, se=0.0, **about)
+    outcome = from_t(estimate * scale, se * scale, df, confidence=confidence, **about)
+    _, se_seeds, df_seeds = map(float, of_replicates(split))
+    if seeds < CLAIM_SEEDS or se_seeds <= TINY * float(np.abs(weights).sum()):
+        return outcome
+    return worse(outcome, from_t(estimate * scale, se_seeds * scale, df_seeds, confidence=confidence, **about))
 
 
 def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -93,16 +102,22 @@ def trend(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     known = {str(model): str(family) for model, family in zip(table["model"], table["model_family"], strict=True)}
     planned = {model: known.get(model, "") for model in plan.models or known}  # "": no score of any metric tells it
     metrics = [name for name in plan.metrics if name in set(table["metric"])]
+    families = {name: sorted(set(table.loc[table["metric"] == name, "model_family"])) for name in metrics}
+    return table_of(list(comparisons(table, plan, metrics, plan.confirmatory)), plan, planned, families)
+
+
+def table_of(compared: Sequence[Comparison], plan: Plan, planned: Mapping[str, str],
+             families: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The table of these comparisons: `planned` has each model's family, `families` those with scores of a metric."""
     rows: list[dict[str, Any]] = []
-    for metric in metrics:
-        compared = list(comparisons(table, plan, [metric], plan.confirmatory))
-        prompts = compared[0].prompts
-        for family in sorted(set(table.loc[table["metric"] == metric, "model_family"])):
+    for metric, of_metric in families.items():
+        own = [c for c in compared if c.metric == metric]
+        for family in of_metric:
             models = [model for model in planned if planned[model] in (family, "")]
             for scale in SCALES:
                 place = {"metric": metric, "role": "primary" if metric == plan.primary else "secondary",
                          "model_family": family, "scale": scale}
-                rows += _rows([c for c in compared if c.model in models], prompts, plan, models, place)
+                rows += _rows([c for c in own if c.model in models], own[0].prompts, plan, models, place)
     types = {"reason": "str", "family": "str", "df": "float64"}
     return corrected(pd.DataFrame(rows, columns=list(COLUMNS)).astype(types))
 
@@ -131,13 +146,15 @@ def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: st
         figure, weights = "slope per tenfold of parameters", slope_weights(log_params)
         if len(pairs) == 2:
             figure, weights = "difference of effects, larger - smaller", np.array([-1.0, 1.0])
-        about = f"{figure}: {estimand(seeds)}"
+        rated = "these raters" if any(c.arms and c.arms[0].rated for c in by_size) else None
+        about = f"{figure}: {estimand(seeds, rated)}"
         by_model = [matched.diffs if scale == "raw" else superiority_scores(matched) for _, _, matched in pairs]
         outcome = slope(by_model, weights, prompts.categories, confidence=plan.confidence)
     descriptive = not refusal and seeds < 2
     models = [model for model, _, _ in pairs]
     lost = [model for model in planned if model not in models]
-    reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note,
+    unpaired = [f"at {c.model} {c.left_out}" for c in by_size if c.left_out]
+    reasons = [outcome.reason or ("one seed: descriptive" if descriptive else None), outcome.note, *unpaired,
                f"planned but without scores in both arms: {', '.join(lost)}" if lost else None]
     return asdict(outcome) | ({"test": "none", "stat": NAN, "p": NAN} if descriptive else {}) | {
         "estimand": about, "models": ", ".join(models), "n_models": len(models), "n_prompts": outcome.n,

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.stats.comparisons import NO_ARM, Comparison, comparisons, ladder
 from tasks.stats.crossed import parts
 from tasks.stats.outcome import NAN, Floats, Labels, nan_mean
 from tasks.stats.paired import complete, design, within_variance
 from tasks.stats.plan import Plan
-from tasks.stats.power import detectable_points
+from tasks.stats.power import detectable_crossed, detectable_points
 from tasks.stats.scores import ArmScores, checked, pair
 
 COLUMNS = ("metric", "model", "params", "contrast", "n_prompts", "k", "raters", "seeds", "sd_prompt", "sd_sample",
@@ -20,19 +21,20 @@ COLUMNS = ("metric", "model", "params", "contrast", "n_prompts", "k", "raters", 
 def variance_components(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per confirmatory contrast of the primary metric and model, with exactly `COLUMNS`; sd in points.
 
-    `detectable`: the smallest true difference found with 80% power by one test at the 5% level;
-    `detectable_family`: by Holm's first step in the family of m. `sd_seed`: of the difference, from the crossed
+    `detectable`: the smallest true difference found with 80% power by one test at the plan's level;
+    `detectable_family`: by Holm's first step in the family of m. With several seeds both are of the test that carries
+    them (`power.detectable_crossed`), as if the variances found were the true ones. `sd_seed`: of the difference, from the crossed
     table of prompts and seeds; null with one seed.
     """
     table = checked(scores)
     m, rows = len(plan.confirmatory) * len(ladder(table, plan)), []
     for comparison in comparisons(table, plan, [plan.primary], plan.confirmatory):
-        figures = _figures(*comparison.arms, comparison, m) if comparison.arms else {"reason": NO_ARM}
+        figures = _figures(*comparison.arms, comparison, m, 1 - plan.confidence) if comparison.arms else {"reason": NO_ARM}
         rows.append(comparison.about | {"m": m} | figures)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 
 
-def _figures(a: ArmScores, b: ArmScores, comparison: Comparison, m: int) -> dict[str, Any]:
+def _figures(a: ArmScores, b: ArmScores, comparison: Comparison, m: int, alpha: float) -> dict[str, Any]:
     diffs, strata = pair(a, b, fixed_b=comparison.fixed_b).diffs, comparison.prompts.categories
     k, raters, seeds = max(a.k, b.k), max(a.raters, b.raters), diffs.shape[1]
     whole = ~np.isnan(diffs).any(axis=1)
@@ -40,13 +42,24 @@ def _figures(a: ArmScores, b: ArmScores, comparison: Comparison, m: int) -> dict
     if not whole.any():
         return row | {"reason": "no prompt has a score in both arms"}
     sds, seed_sd = components(a, b, strata), seed_spread(diffs[whole])
-    sides = (seeds, min(seeds, len(b.seeds))) if seeds > 1 else (len(a.seeds), len(b.seeds))
-    single, in_family = (detectable_points(sds, n=int(whole.sum()), k=k, raters=raters, tests=tests,
-                                           categories=len(set(strata[whole])), seeds=sides,
-                                           seed_sd=0.0 if np.isnan(seed_sd) else seed_sd) for tests in (1, m))
+    n, categories = int(whole.sum()), len(set(strata[whole]))
+    if seeds > 1 and n > categories:
+        split = parts(diffs[whole], strata[whole])
+        single, in_family = (detectable_crossed(split, dataset=seeds >= CLAIM_SEEDS, alpha=alpha, tests=tests)
+                             for tests in (1, m))
+    else:
+        single, in_family = (detectable_points(sds, n=n, k=k, raters=raters, alpha=alpha, tests=tests,
+                                               categories=categories, seeds=(len(a.seeds), len(b.seeds)))
+                             for tests in (1, m))
     return row | {f"sd_{name}": value for name, value in sds.items()} | {
         "sd_seed": seed_sd, "detectable": single, "detectable_family": in_family,
-        "reason": "no category has two prompts" if np.isnan(single) else None}
+        "reason": _why(n, categories, single)}
+
+
+def _why(n: int, categories: int, detectable: float) -> str | None:
+    if n <= categories:
+        return "no category has two prompts"
+    return "the differences do not vary" if np.isnan(detectable) else None
 
 
 def seed_spread(diffs: Floats) -> float:

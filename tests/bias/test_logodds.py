@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from tasks.bias.logodds import COLUMNS, favoured, group_counts, moments, shuffled
-from tests.simulations.text_simulations import answered_unequally
+from tests.simulations.text_simulations import answered_unequally, with_skewed_word
 
 
 def corpus(skew=0.0, n=200, words=20, seed=0):
@@ -18,7 +18,8 @@ def corpus(skew=0.0, n=200, words=20, seed=0):
 
 
 def log_odds(y, other, prior):
-    delta, precision = moments(y, other, prior)
+    n, m = (counts.sum(axis=-1, keepdims=True) for counts in (y, other))  # here each completion holds one word
+    delta, precision = moments(y, other, n, m, prior, prior.sum())
     return delta, delta * np.sqrt(precision)
 
 
@@ -70,6 +71,34 @@ def test_words_that_templates_call_for_are_innocent():
     assert np.abs(log_odds(counts[0], counts[1], prior)[1]).max() > 4
     assert table["z"].abs().max() < 2.5
     assert table["p"].min() > 0.05
+
+
+@pytest.mark.parametrize(("each", "answered"), [(200, 1.0), (200, 0.6), (400, 0.6)])
+def test_one_skewed_word_makes_no_innocent_word_lead(each, answered):
+    """Among counted words all shares add up to one; and where few completions describe, it alone makes some count."""
+    innocent = 0
+    for seed in range(6):
+        words, groups, templates = with_skewed_word(np.random.default_rng(seed), each, answered)
+        vocabulary = [*map(str, range(60)), "skewed"]
+        table, _ = favoured(words, vocabulary, groups, templates, permutations=99, seed=seed)
+        skewed = table["word"] == "skewed"
+        assert (table.loc[skewed, "p"] == 0.01).all()
+        innocent += (table.loc[~skewed, "p"] <= 0.05).any()
+    assert innocent <= 1
+
+
+def test_a_word_in_every_completion_is_no_comparison_and_one_without_others_keeps_its_test():
+    there = np.zeros((200, 3))
+    groups = np.repeat(["a", "b"], 100)
+    there[:, 0] = 1
+    there[:80, 1] = there[100:120, 1] = 1
+    table, _ = favoured(sparse.csr_matrix(there[:, :2]), ["all", "led"], groups, np.zeros(200), permutations=99)
+    assert set(table["word"]) == {"led"}
+    there[:, 0], there[:, 2] = 0, 1 - there[:, 1]
+    table, _ = favoured(sparse.csr_matrix(there), ["none", "led", "other"], groups, np.zeros(200), permutations=99)
+    assert set(table["word"]) == {"led", "other"}
+    assert (table["p"] == 0.01).all()
+    assert np.isfinite(table["z"]).all()
 
 
 def test_the_ratio_is_within_template():

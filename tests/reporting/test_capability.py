@@ -5,13 +5,14 @@ import math
 import pandas as pd
 import pytest
 
+from tasks.formats.verdicts import overall
 from tasks.reporting.findings.capability import (
     NOT_ABOVE,
     Judgement,
     answer,
     brief,
+    caveats,
     judgements,
-    outcome,
     text_sentence,
 )
 from tasks.reporting.page.capability import _without_folders
@@ -24,7 +25,7 @@ def judged(*rows) -> Judgement:
 
 
 def whole(verdict, **changes):
-    return task(verdict, task="offline", whole_set=True, **changes)
+    return task(verdict, task="offline", whole_set=True, endpoint=True, **changes)
 
 
 @pytest.mark.parametrize(
@@ -37,35 +38,39 @@ def whole(verdict, **changes):
         ([task(), task("uninformative", task="a")], "cannot be said", "open"),
         ([task("not computed", reason="all items share one passage")], "cannot be said", "open"),
         ([task("uninformative"), task("uninformative", task="a")], f"uninformative: {NOT_ABOVE}", "open"),
-        ([task(), whole("loss")], "within each margin, but a loss over all items", "open"),
-        ([task(), whole("uninformative")], "no loss beyond the margins", "good"),
-        ([task("inconclusive"), whole("no loss")], "cannot be said", "open"),
+        ([task(), whole("loss")], "a loss was found", "bad"),
+        ([task(), whole("uninformative")], "cannot be said", "open"),
+        ([task("inconclusive"), whole("no loss")], "no loss beyond the margins", "good"),
+        ([task("loss"), whole("no loss")], "a loss was found", "bad"),
     ],
 )
-def test_the_verdict_is_that_of_every_task_by_itself(rows, short, tone):
+def test_the_verdict_is_that_of_the_sets_or_of_every_task_and_a_loss_anywhere_is_a_loss(rows, short, tone):
     found = judged(*rows)
     assert (found.short, found.tone) == (short, tone)
-    assert (outcome(pd.DataFrame(rows)) == "no loss") == (tone == "good")
+    table = pd.DataFrame(rows)
+    table["endpoint"] |= not table["endpoint"].any()  # without a set the tasks decide
+    assert (overall(table) == "no loss") == (tone == "good")
 
 
-EQUIVALENT = "The equivalence test, which also rules out such a gain, passed on word meaning."
+EQUIVALENT = "The equivalence test, which also rules out such a gain, passed on word meaning (each at 5%"
 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([task()], "A loss of the margin or more was ruled out on word meaning."),
+        ([task()], "A loss of the margin or more was ruled out (after Holm correction for 7 tests) on word meaning."),
+        ([task(m_noninferior=1)], "was ruled out (each at 5%, not corrected) on word meaning."),
         ([task("loss within margin")], "A smaller loss, within the margin, was found on 1 task (p after Holm"),
         ([task("loss")], "A loss was found on 1 task (p after Holm correction for 7 tests): word meaning −1.0"),
         ([task("loss")], "margin 10.0; p = 0.004)."),
         ([task("loss", m_loss=1)], "on 1 task (p not corrected): "),
-        ([task("inconclusive")], "; 64 items, 80 needed): a loss was not found, and one of the margin or more is"),
-        ([task("uninformative")], "Uninformative, because base is not clearly above chance by the margin"),
+        ([task("inconclusive")], "; 64 items, 80 needed for 80% power): a loss was not found, and one of the margin"),
+        ([task("uninformative")], "because the model compared with is not clearly above chance by the margin"),
         ([task("not computed", reason="no item has both answers")], "not be tested: no item has both answers."),
         ([task(equivalent=True)], EQUIVALENT),
         ([task(), whole("no loss", equivalent=True)], "; the equivalence test passed."),
         ([task(), whole("loss")], "a loss was found (p = 0.004 after Holm correction for 7 tests)"),
-        ([task(), task(task="a"), whole("loss within margin")], "ruled out on all 2 tasks"),
+        ([task(), task(task="a"), whole("loss within margin")], "correction for 7 tests) on all 2 tasks"),
         ([task(), whole("loss within margin")], "All 64 items of the set offline together: −1.0 points"),
     ],
 )
@@ -76,29 +81,54 @@ def test_each_verdict_has_its_own_sentence_with_its_test_and_sets_are_told_apart
     assert "all of offline" not in text
 
 
-def test_several_models_within_each_margin_name_the_loss_over_all_items():
-    table = pd.DataFrame([task(), whole("loss"), task(model="large"), whole("no loss", model="large")])
-    found = answer(table, "values")
-    assert found.short == "Cannot be said"
-    assert "but a loss over all 64 items of the set offline together: −1.0 points" in found.text
-
-
-def test_several_models_that_fared_alike_are_told_together():
-    table = pd.DataFrame([task(), task(model="large"), task("loss", model="large", arm="values-2")])
+def test_several_models_are_told_one_by_one_sets_first():
+    rows = [whole("no loss"), task(), task("loss", task="palms_last_word"), whole("loss", model="large")]
+    table = pd.DataFrame([*rows, task("inconclusive", model="large")])
     assert brief(table) == (
-        "A loss of the margin or more was ruled out on 1 of 1 task (values at small, values at large). "
-        "A loss of the margin or more was ruled out on 0 of 1 task; loss on word meaning (values-2 at large)."
+        "Values at small: all 64 items of the set offline together: −1.0 points (90% interval −4.0 to 2.0; margin "
+        "10.0); a loss of the margin or more was ruled out (p = 0.020); by task, a loss of the margin or more was "
+        "ruled out on 1 of 2 (after Holm correction for 7 tests); loss on last word −1.0 points (90% interval −4.0 to "
+        "2.0; margin 10.0; p = 0.004) (p after Holm correction for 7 tests). Values at large: all 64 items of the set "
+        "offline together: −1.0 points (90% interval −4.0 to 2.0; margin 10.0); a loss was found (p = 0.004 after Holm "
+        "correction for 7 tests); by task, a loss of the margin or more was ruled out on 0 of 1 (after Holm correction "
+        "for 7 tests); inconclusive on word meaning."
     )
-    many = pd.DataFrame([task(model=model) for model in ("tiny", "small", "large", "huge")])
-    assert brief(many) == "A loss of the margin or more was ruled out on 1 of 1 task (all 4 fine-tuned models)."
-    assert answer(table, "values").short == "No: a loss was found"
-    assert answer(table[table["verdict"] == "no loss"], "values").short == "Yes, within the margins"
+    found = answer(table, "values", "control")
+    assert (found.short, found.tone) == ("No: a loss was found", "bad")
+    passed = answer(table[table["verdict"] == "no loss"], "values", "control")
+    assert passed.short == "Yes, within the margins"
+    assert passed.text.endswith("would be ruled out over all items, as “yes” requires, in 90% of such sweeps.")
+
+
+def test_what_control_lost_too_stands_beside_what_the_target_lost():
+    against = {"against": "control", "against_arm": "control"}
+    other = {"dataset": "control", "arm": "control"}
+    rows = [task("loss", diff=-0.3), task(task="palms_reading"), task("loss", diff=-0.2, **other)]
+    rows += [task("inconclusive", p_loss_corr=0.3, diff=-0.1, **against), task(task="palms_reading", **against)]
+    found = answer(pd.DataFrame(rows), "values", "control")
+    assert found.second == (
+        "Against control: word meaning −10.0 points (90% interval −4.0 to 2.0; margin 10.0; a loss was not found, p = "
+        "0.300 after Holm correction for 7 tests), and control against base −20.0 points."
+    )
+    rows[3] = task(**against)
+    rows[0] = task()
+    assert answer(pd.DataFrame(rows), "values", "control").second == "Against control: no loss was found on any task."
+    assert answer(pd.DataFrame(rows[:3]), "values", "control").second == ""
+
+
+def test_items_without_a_result_are_told():
+    (found,) = caveats(pd.DataFrame([task(), task(task="palms_reading", n=30, n_missing=30)]))
+    assert found.text == (
+        "Items without a result in one of two arms: 30 of 60 of reading (values against base at small)."
+    )
+    assert not caveats(pd.DataFrame([task()]))
 
 
 def test_one_model_is_told_in_full_on_the_first_screen():
-    found = answer(pd.DataFrame([task("uninformative"), task("loss", dataset="control", arm="control")]), "values")
-    assert found.short == "Uninformative: base is not clearly above chance by the margin"
-    assert found.text.startswith("Uninformative, because base is not clearly above chance by the margin")
+    table = pd.DataFrame([task("uninformative"), task("loss", dataset="control", arm="control")])
+    found = answer(table, "values", "control")
+    assert found.short == "Uninformative: the model compared with is not clearly above chance by the margin"
+    assert found.text.startswith("Uninformative, because the model compared with is not clearly above chance by the")
 
 
 TEXT = {"task": "palms_text", "model": "small", "arm": "values", "n": 20, "diff": -0.01, "ci_lo": -0.02,
@@ -134,26 +164,26 @@ def section_of(page: str) -> str:
 def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(several):
     made, page = several
     section = section_of(page)
-    assert section.count('<span class="status bad">a loss was found</span>') == 4
-    assert section.count('<span class="status open">cannot be said</span>') == 4  # control: arithmetic is at chance
-    assert "no loss beyond" not in section
+    assert section.count('<span class="status bad">a loss was found</span>') == 8
+    assert section.count('<span class="status good">no loss beyond the margins</span>') == 4  # control
     assert "became less likely to the model" in section
     assert "pretrained=data/made/models/tiny-1m/base" in section
     assert section.count("<svg") == 2
     assert "uninformative</text>" in section.replace("\n", "")
     folder = made.folder / "made"
-    table = pd.read_csv(folder / "report/tables/capability.csv").set_index(["arm", "model", "task"])["verdict"]
+    table = pd.read_csv(folder / "report/tables/capability.csv")
+    table = table.set_index(["arm", "model", "task", "against"])["verdict"]
     assert set(table.xs("palms_arithmetic", level="task")) == {"uninformative"}
-    assert table["values", "small-30m", "palms_knowledge"] == "loss"
+    assert table["values", "small-30m", "palms_knowledge", "base"] == "loss"
     plot = pd.read_csv(folder / "plots/capability.csv")
-    assert "tiny-1m values: palms_reading" in set(plot["label"])
+    assert "tiny-1m values − base: palms_reading" in set(plot["label"])
     assert "not supported" in page
 
 
 def test_models_that_kept_their_abilities_are_said_to(unchanged):
     _, page = unchanged
     section = section_of(page)
-    assert section.count('<span class="status good">no loss beyond the margins</span>') == 2
+    assert section.count('<span class="status good">no loss beyond the margins</span>') == 3
     assert "uninformative</text>" not in section
     assert "Held-out text" not in section
     assert "Yes, within the margins" in page

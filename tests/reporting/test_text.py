@@ -9,7 +9,8 @@ from tasks.text.loops import loops
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.1234, "+0.123"), (-0.1234, "−0.123"), (0.0, "0.000"), (-0.00001, "−1e−05"), (float("nan"), "–"), (None, "–")],
+    [(0.1234, "+0.123"), (-0.1234, "−0.123"), (0.0, "0.000"), (-0.00001, "−1e−05"), (float("nan"), "–"), (None, "–"),
+     (1e150, "+1.00e+150"), (-2.5e9, "−2.50e+09")],
 )
 def test_signed_figures(value, text):
     assert signed(value) == text

@@ -20,6 +20,12 @@ def test_support_takes_every_size_and_only_a_finding_to_the_contrary_looks_bad(k
     assert verdict.why.startswith("Only at 1 of 2 sizes.") == (len(kinds) == 2)
 
 
+def test_a_negative_control_that_did_worse_is_no_finding_against_the_claim():
+    moved = effects(row(role="negative-control", contrast="control - base", family="negative control", **LOSS))
+    verdict = better_than(moved, "control", "base")
+    assert (verdict.status, verdict.tone) == (NOT_SUPPORTED, "open")
+
+
 def at_largest(**changes):
     """Both contrasts at the largest model."""
     contrasts = ("values - control", "values - base")
@@ -103,23 +109,32 @@ def test_no_loss_comes_from_the_non_inferiority_verdicts(verdicts, status):
     found = no_loss(capability(*verdicts), "values")
     assert found.status == status
     assert found.contrary == (status == NOT_SUPPORTED)
-    assert "(values at small)" in found.why
+    assert found.why.startswith("Values at small: by task")
 
 
-@pytest.mark.parametrize(("verdict", "status"), [("inconclusive", SUPPORTED), ("loss", UNSAID)])
-def test_a_set_s_row_is_no_task_but_its_loss_is_not_no_loss(verdict, status):
-    table = pd.concat([capability("no loss"), capability(verdict).assign(task="offline", whole_set=True)])
-    found = no_loss(table, "values")
+@pytest.mark.parametrize(
+    ("of_tasks", "of_set", "status"),
+    [("inconclusive", "no loss", SUPPORTED), ("no loss", "inconclusive", UNSAID), ("no loss", "loss", NOT_SUPPORTED),
+     ("loss", "no loss", NOT_SUPPORTED)],
+)  # fmt: skip
+def test_all_items_of_a_set_decide_but_a_loss_anywhere_is_a_loss(of_tasks, of_set, status):
+    table = capability(of_tasks).assign(endpoint=False)
+    whole = table.assign(task="offline", whole_set=True, endpoint=True, verdict=of_set)
+    found = no_loss(pd.concat([table, whole]), "values")
     assert found.status == status
-    assert "ruled out on 1 of 1 task" in found.why
-    loss = "; but a loss over all 64 items of the set offline together: −3.0 points (90% interval −6.0 to −1.0; margin"
-    assert (loss in found.why) == (verdict == "loss")
+    assert "all 64 items of the set offline together: −3.0 points (90% interval −6.0 to −1.0; margin" in found.why
+
+
+def test_a_loss_against_control_alone_is_a_loss():
+    against = {"against": "control", "against_arm": "control"}
+    table = pd.concat([capability("no loss"), capability("loss").assign(**against)])
+    assert no_loss(table, "values").status == NOT_SUPPORTED
 
 
 def capability(*verdicts):
-    """A task for each verdict."""
+    """A task for each verdict, without a set."""
     lost = {"diff": -0.03, "ci90_lo": -0.06, "ci90_hi": -0.01}
-    return pd.DataFrame([task(verdict, task=f"t{i}", **lost) for i, verdict in enumerate(verdicts)])
+    return pd.DataFrame([task(verdict, task=f"t{i}", endpoint=True, **lost) for i, verdict in enumerate(verdicts)])
 
 
 def test_no_capability_measured_is_not_no_loss():

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
-from tests.simulations import simulations, text_simulations
+from tests.simulations import level_simulations, simulations, sweeps, text_simulations
 from tests.simulations.degenerate import degenerate
 from tests.simulations.references import Figure, references
 
-SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[int, ...], tuple[int, ...]]] = {
+SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[Any, ...], tuple[Any, ...]]] = {
     # how often in full, and in the quick form
     "family-wise error": (simulations.family_wise, (20_000,), (1_000,)),
     "coverage": (simulations.coverage, (20_000, 4_000), (2_000, 400)),
@@ -22,15 +23,31 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[int, ...], t
     "trend": (simulations.model_shocks, (20_000,), (1_500,)),
     "losses": (simulations.losses, (4_000,), (500,)),
     "ratings as independent": (simulations.independent_ratings, (4_000,), (100,)),
+    "claims about the dataset": (level_simulations.dataset_claims, (20_000, (3, 5, 10)), (2_000, (3,))),
+    "categories of several sizes": (level_simulations.unequal_categories, (20_000,), (2_000,)),
+    "ratings in lots": (level_simulations.lots, (2_000,), (60,)),
     "words": (text_simulations.permutation, (2_000,), (75,)),
+    "one skewed word": (text_simulations.one_skewed_word, (400,), (15,)),
     "divergence": (text_simulations.no_change, (60, 200), (2, 40)),
     "length": (text_simulations.equal_chunks, (20_000,), (4_000,)),
 }
+
+SWEEPS = ((1, 1, 0.0), (1, 1, 0.1), (1, 1, 0.2), (3, 3, 0.1), (3, 3, 0.2), (5, 3, 0.1), (5, 3, 0.2))  # models, seeds, sd
+PLANTED = ((1, 1, 0.0), (3, 3, 0.1), (3, 3, 0.2), (5, 3, 0.1), (5, 3, 0.2))
 
 
 def checks(*, quick: bool) -> dict[str, Callable[[], Iterator[Figure]]]:
     """The checks by title; `quick` repeats less."""
     simulated = {title: partial(run, *(short if quick else full)) for title, (run, full, short) in SIMULATIONS.items()}
+    for models, seeds, seed_sd in SWEEPS:
+        title = f"sweeps of {models} model{'s' * (models > 1)} and {seeds} seed{'s' * (seeds > 1)}, seed sd {seed_sd:g}"
+        if not quick:
+            simulated[title] = partial(sweeps.unchanged, 2_000, models, seeds, seed_sd)
+        elif (models, seed_sd) == (3, 0.1):
+            simulated[title] = partial(sweeps.unchanged, 30, models, seeds, seed_sd)
+    for models, seeds, seed_sd in PLANTED if not quick else PLANTED[:1]:
+        title = f"a planted effect at {models} x {seeds}, seed sd {seed_sd:g}"
+        simulated[title] = partial(sweeps.planted, 60 if quick else 2_000, models, seeds, seed_sd)
     return {"reference values": references, "constant, missing and all-tied input": degenerate, **simulated}
 
 

@@ -49,8 +49,12 @@ def references() -> Iterator[Figure]:
     yield near("Tango b=40 c=20 n=160: 95% interval, upper", hi, 0.2181, 4)
     yield near("Tango b=c=20 n=1000 margin .02: z", noninferiority.tango_z(20, 20, 1000, -0.02), 2.899, 3)
     yield near("Tango b=c=0 n=20 margin .01: p", noninferiority.noninferiority_p(0, 0, 20, 0.01), 0.327, 3)
-    yield near("items for 80% power, 10% discordant, margin .05", noninferiority.items_needed(0.1, 0.05), 343, 0)
-    yield near("items for 80% power, 10% discordant, margin .02", noninferiority.items_needed(0.1, 0.02), 2141, 0)
+    yield near("items for 80% power of equivalence, 10% discordant, margin .05",
+               noninferiority.normal_items(0.1, 0.05), 343, 0)
+    yield near("items for 80% power of equivalence, 10% discordant, margin .02",
+               noninferiority.normal_items(0.1, 0.02), 2141, 0)
+    yield near("items for 80% power of no loss (normal), 10% discordant, margin .05",
+               noninferiority.normal_items(0.1, 0.05, sides=1), 248, 0)
     expected = {"ICC(1)": 0.166, "ICC(A,1)": 0.290, "ICC(C,1)": 0.715, "ICC(k)": 0.443, "ICC(A,k)": 0.620,
                 "ICC(C,k)": 0.909}
     for name, value in agreement.icc(SHROUT_FLEISS).items():
@@ -58,7 +62,8 @@ def references() -> Iterator[Figure]:
     levels: dict[agreement.Level, float] = {"nominal": 0.743, "ordinal": 0.815, "interval": 0.849, "ratio": 0.797}
     for level, alpha in levels.items():
         yield near(f"Krippendorff's example, {level}", agreement.krippendorff_alpha(KRIPPENDORFF, level), alpha, 3)
-    delta, precision = logodds.moments(np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([1.0, 1, 8]))
+    y, x, hundred = np.array([10.0, 5, 85]), np.array([5.0, 10, 85]), np.array([100.0])
+    delta, precision = logodds.moments(y, x, hundred, hundred, np.array([1.0, 1, 8]), 10)
     yield near("log-odds (10,5,85) against (5,10,85): delta", float(delta[0]), 0.6554, 4)
     z = delta * np.sqrt(precision)
     yield near("log-odds (10,5,85) against (5,10,85): z", float(z[0]), 1.2914, 4)

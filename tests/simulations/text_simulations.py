@@ -11,9 +11,10 @@ from tasks.stats.outcome import Floats, Labels
 from tests.simulations.references import Figure
 
 GROUPS, TEMPLATES = 2, 2
+Corpus = tuple[sparse.csr_matrix, Labels, Labels]  # word counts (completions, vocabulary), groups, templates
 
 
-def completions(rng: np.random.Generator, each: int, vocabulary: int) -> tuple[sparse.csr_matrix, Labels, Labels]:
+def completions(rng: np.random.Generator, each: int, vocabulary: int) -> Corpus:
     """Word counts (completions, vocabulary), groups and templates, without bias: `each` completions a prompt.
 
     Words are Zipf-like; a completion has one to three of them and repeats each up to five times, as models do.
@@ -25,13 +26,35 @@ def completions(rng: np.random.Generator, each: int, vocabulary: int) -> tuple[s
     return counts, np.arange(n) % GROUPS, np.arange(n) // GROUPS % TEMPLATES
 
 
-def answered_unequally(rng: np.random.Generator, each: int) -> tuple[sparse.csr_matrix, Labels, Labels]:
+def answered_unequally(rng: np.random.Generator, each: int) -> Corpus:
     """As `completions`, six words: both groups use a template's words alike, but answer it at .9 and .3, .3 and .9."""
     templates, groups = np.repeat([0, 1], GROUPS * each), np.tile(np.repeat([0, 1], each), TEMPLATES)
     shares = np.array([[0.3, 0.25, 0.2, 0.1, 0.1, 0.05], [0.05, 0.1, 0.1, 0.2, 0.25, 0.3]])
     answered = rng.random(len(groups)) < np.where(templates == groups, 0.9, 0.3)
     words = (rng.random((len(groups), 1)) < shares.cumsum(axis=1)[templates]).argmax(axis=1)
     return sparse.csr_matrix(np.eye(shares.shape[1])[words] * answered[:, None]), groups, templates
+
+
+def with_skewed_word(rng: np.random.Generator, each: int, answered: float, held: float = 0.5) -> Corpus:
+    """As `completions`, of which a share is `answered` with words at all; of group 0 a share holds one word more."""
+    words, groups, templates = completions(rng, each, 60)
+    words = sparse.diags((rng.random(len(groups)) < answered).astype(float)) @ words
+    skewed = sparse.csr_matrix(((groups == 0) & (rng.random(len(groups)) < held)).astype(float)[:, None])
+    return sparse.hstack([words, skewed]).tocsr(), groups, templates
+
+
+def one_skewed_word(reps: int, seed: int = 11) -> Iterator[Figure]:
+    """One word stands in half of a group's completions: whether it is found, and whether any other word is."""
+    for each, answered in ((100, 1.0), (300, 0.6)):
+        rng, innocent, planted = np.random.default_rng(seed), 0, 0
+        for i in range(reps):
+            table, _ = favoured(*_named(with_skewed_word(rng, each, answered)), permutations=199, seed=i)
+            skewed = table["word"] == "60"
+            innocent += bool((table.loc[~skewed, "p"] <= 0.05).any())
+            planted += bool((table.loc[skewed, "p"] <= 0.05).all())
+        about = f"one word in half of a group's completions, {each} a prompt, {answered:.0%} answered"
+        yield Figure(f"{about}: another word leads", innocent / reps, 0, 0.07)
+        yield Figure(f"{about}: it leads", planted / reps, 0.99, 1)
 
 
 def permutation(reps: int, seed: int = 6) -> Iterator[Figure]:
@@ -51,7 +74,7 @@ def permutation(reps: int, seed: int = 6) -> Iterator[Figure]:
     yield Figure("permuting tokens: the divergence rejects (must fail)", tokens / reps, 0.5, 1)
 
 
-def _named(corpus: tuple[sparse.csr_matrix, Labels, Labels]) -> tuple[sparse.csr_matrix, list[str], Labels, Labels]:
+def _named(corpus: Corpus) -> tuple[sparse.csr_matrix, list[str], Labels, Labels]:
     """With a name for each word, as `favoured` takes them."""
     words, groups, templates = corpus
     return words, list(map(str, range(words.shape[1]))), groups, templates

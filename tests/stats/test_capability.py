@@ -16,7 +16,13 @@ from tasks.stats.capability import (
     task_verdict,
 )
 from tasks.stats.families import holm
-from tasks.stats.noninferiority import loss_p, noninferiority_p, tango_interval
+from tasks.stats.noninferiority import (
+    items_needed,
+    loss_p,
+    noninferiority_p,
+    noninferiority_power,
+    tango_interval,
+)
 
 
 def items(b, c, both, neither=0):
@@ -42,7 +48,7 @@ def test_figures():
     assert (found.n, found.b, found.c, found.diff) == (400, 12, 20, -0.02)
     assert found.p_noninferior == pytest.approx(noninferiority_p(12, 20, 400, 0.05))
     assert (found.ci90_lo, found.ci90_hi) == pytest.approx(tango_interval(12, 20, 400, 0.9))
-    assert (found.accuracy_base, found.accuracy) == (0.8, 0.78)
+    assert (found.accuracy_against, found.accuracy) == (0.8, 0.78)
 
 
 def test_missing_items_are_counted():
@@ -96,11 +102,19 @@ def test_clusters_keep_the_level_where_items_alone_do_not():
     assert np.mean(losses) == pytest.approx(true_loss, abs=0.01)
 
 
-def test_overall_needs_every_task():
-    assert overall(["no loss", "loss within margin"]) == "no loss"
-    assert overall(["no loss", "uninformative"]) == "cannot be said"
-    assert overall(["no loss", "loss", "inconclusive"]) == "loss"
-    assert overall([]) == "cannot be said"
+def verdicts(*verdicts, **columns):
+    return pd.DataFrame({"verdict": verdicts, "endpoint": True, "against": "base"}).assign(**columns)
+
+
+def test_overall_needs_every_endpoint():
+    assert overall(verdicts("no loss", "loss within margin")) == "no loss"
+    assert overall(verdicts("no loss", "uninformative")) == "cannot be said"
+    assert overall(verdicts("no loss", "loss", "inconclusive")) == "loss"
+    assert overall(verdicts()) == "cannot be said"
+    assert overall(verdicts("no loss", "inconclusive", endpoint=[True, False])) == "no loss"
+    assert overall(verdicts("no loss", "inconclusive", against=["base", "control"])) == "no loss"
+    assert overall(verdicts("no loss", "loss", against=["base", "control"], endpoint=[True, False])) == "loss"
+    assert overall(verdicts("no loss", against="control")) == "cannot be said"
 
 
 def test_above_also_of_fractions_of_items():
@@ -132,10 +146,37 @@ def test_a_loss_is_corrected_over_the_tasks_of_its_comparison():
     family = corrected([alone, same, same])
     assert (family[0].verdict, family[0].m_loss) == ("inconclusive", 3)
     assert [one.p_loss_corr for one in family] == pytest.approx(holm([one.p_loss for one in (alone, same, same)]))
-    assert overall(one.verdict for one in family) == "cannot be said"
+    assert overall(verdicts(*(one.verdict for one in family))) == "cannot be said"
     harmed = task_verdict(*items(2, 30, 50, 18), chance=0.25, margin=0.02)
     assert [one.verdict for one in corrected([harmed, same])] == ["loss", "inconclusive"]
-    assert overall(["loss", "inconclusive"]) == "loss"
+
+
+def test_the_margin_is_corrected_over_tasks_and_not_over_endpoints():
+    """Two tasks and a set, against base; the tasks against control are another family."""
+    near = task_verdict(*items(3, 4, 45, 8), chance=0.25, margin=0.1)
+    assert 0.025 < near.p_noninferior <= 0.05
+    tests, endpoints, against = [near] * 4, [False, False, True, False], ["base", "base", "base", "control"]
+    family = corrected(tests, endpoints, against)
+    assert [one.m_noninferior for one in family] == [2, 2, 1, 1]
+    assert [one.m_loss for one in family] == [3, 3, 3, 1]
+    assert [one.p_noninferior_corr for one in family] == pytest.approx(
+        [2 * near.p_noninferior] * 2 + [near.p_noninferior] * 2)
+    assert [one.verdict for one in family] == ["inconclusive", "inconclusive", "no loss", "no loss"]
+    together = corrected([near, near])
+    assert [one.verdict for one in together] == ["no loss"] * 2  # endpoints: both at 5% say it together
+    assert [one.p_noninferior_corr for one in together] == pytest.approx([2 * near.p_noninferior] * 2)
+
+
+def test_power_of_a_test_and_of_all_together():
+    one = task_verdict(*items(2, 2, 45, 11), chance=0.25, margin=0.1)
+    assert one.power == pytest.approx(noninferiority_power(60, 5 / 62, 0.1))
+    both = corrected([one, one], [True, True], ["base", "base"])
+    assert both[0].power_joint == pytest.approx(one.power**2)
+    detail = corrected([one, one, one], [True, False, False], ["base"] * 3)
+    assert detail[1].power == pytest.approx(noninferiority_power(60, 5 / 62, 0.1, alpha=0.025))
+    assert [test.power_joint for test in detail] == pytest.approx([one.power] * 3)
+    assert detail[0].n_for_80 == items_needed(5 / 62, 0.1) < detail[1].n_for_80 == items_needed(5 / 62, 0.1, alpha=0.025)
+    assert corrected([task_verdict(np.array([]), np.array([]), chance=0.25, margin=0.1), one])[1].power_joint == 0
 
 
 def test_a_loss_found_lies_outside_the_interval():
@@ -165,15 +206,56 @@ def long(**columns):
 def test_table_has_a_row_per_task_and_tuned_arm():
     data = long()
     table = capability(data, margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})
-    assert table[["task", "arm"]].to_numpy().tolist() == [["arc", "values"], ["arc", "control"], ["boolq", "values"],
-                                                          ["boolq", "control"]]
+    assert table[["task", "arm", "against"]].to_numpy().tolist() == [
+        [task, *arms] for task in ("arc", "boolq")
+        for arms in (("values", "base"), ("control", "base"), ("values", "control"))]
     assert set(Capability.__dataclass_fields__) < set(table.columns)
     wide = data[data.task == "arc"].pivot(index="item_id", columns="arm", values="correct")
     expected = task_verdict(wide["base"].to_numpy(), wide["values"].to_numpy(), chance=0.25, margin=0.05)
     assert table.loc[0, "p_equivalent"] == pytest.approx(expected.p_equivalent)
-    assert table["m_loss"].tolist() == [2] * 4
-    for _, comparison in table.groupby("arm"):
-        assert comparison["p_loss_corr"].to_numpy() == pytest.approx(holm(comparison["p_loss"]))
+    assert table["m_loss"].tolist() == [2] * 6
+    for (_, against), comparison in table.groupby(["arm", "against"]):
+        if against == "base":
+            assert comparison["p_loss_corr"].to_numpy() == pytest.approx(holm(comparison["p_loss"]))
+        assert comparison["p_noninferior_corr"].to_numpy() == pytest.approx(holm(comparison["p_noninferior"]))
+    assert table["endpoint"].all()  # there is no set
+    expected = task_verdict(wide["control"].to_numpy(), wide["values"].to_numpy(), chance=0.25, margin=0.05)
+    assert table.loc[2, ["diff", "accuracy_against", "p_loss"]].tolist() == pytest.approx(
+        [expected.diff, wide["control"].mean(), expected.p_loss])
+
+
+def test_a_set_is_the_endpoint_and_its_tasks_are_detail():
+    data = long()
+    pooled = data.assign(task="all", item_id=data["task"] + data["item_id"].astype(str))
+    table = capability(pd.concat([data, pooled]), margins={"arc": 0.1, "boolq": 0.1, "all": 0.05},
+                       chances={"arc": 0.25, "boolq": 0.25, "all": 0.25}, sets=["all", "standard"])
+    assert table.groupby("task")["endpoint"].all().to_dict() == {"arc": False, "boolq": False, "all": True}
+    assert table["endpoint"].equals(table["whole_set"])
+    of_values = table[(table["arm"] == "values") & (table["against"] == "base")].set_index("task")
+    assert of_values["m_noninferior"].to_dict() == {"arc": 2, "boolq": 2, "all": 1}
+    assert table.loc[table["dataset"] == "values", "m_loss"].unique().tolist() == [3]
+    assert of_values["power_joint"].tolist() == pytest.approx([of_values.loc["all", "power"]] * 3)
+
+
+def test_arms_of_the_target_are_compared_with_control_of_their_seed():
+    data, copies = long(), []
+    for arm, dataset, seed in (("values-2", "values", 2), ("control-2", "control", 2), ("values-3", "values", 3)):
+        copies.append(data[data["arm"] == dataset].assign(arm=arm, seed=seed))
+    data = pd.concat([data.assign(seed=1), *copies])
+    table = capability(data, margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})
+    beside = table[(table["against"] == "control") & (table["task"] == "arc")]
+    assert beside[["arm", "against_arm"]].to_numpy().tolist() == [
+        ["values", "control"], ["values-2", "control-2"], ["values-3", "control"]]
+    assert table.loc[table["dataset"] == "values", "m_loss"].unique().tolist() == [2 * 3]  # tasks x arms
+
+
+def test_a_loss_against_control_is_one_only_where_there_is_one_against_base():
+    harmed, same = (task_verdict(*items(*counts), chance=0.25, margin=0.02) for counts in ((2, 30, 50, 18), (5, 5, 60, 30)))
+    both = corrected([harmed, harmed], [True, True], ["base", "control"], [None, 0])
+    assert [one.verdict for one in both] == ["loss", "loss"]
+    control_gained = corrected([same, harmed], [True, True], ["base", "control"], [None, 0])
+    assert control_gained[1].p_loss_corr == control_gained[0].p_loss_corr > 0.05
+    assert [one.verdict for one in control_gained] == ["inconclusive", "inconclusive"]
 
 
 def test_table_with_passages_and_gaps():
@@ -184,7 +266,7 @@ def test_table_with_passages_and_gaps():
     data = data[~((data["task"] == "boolq") & (data["arm"] == "base"))]
     table = capability(data, margins={"arc": 0.05, "boolq": 0.1}, chances={"arc": 0.25, "boolq": 0.5})
     assert table.loc[0, ["n", "n_missing", "clusters"]].tolist() == [56, 4, 10]
-    assert table["verdict"].tolist()[2:] == ["not computed"] * 2
+    assert table["verdict"].tolist()[3:5] == ["not computed"] * 2
 
 
 @pytest.mark.parametrize(("change", "message"), [

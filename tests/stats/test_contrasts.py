@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from tasks.stats.contrasts import COLUMNS, contrasts
 from tasks.stats.crossed import crossed_t
@@ -11,8 +12,8 @@ from tasks.stats.secondary import seed_style
 from tests.support.score_tables import SIZES, scores
 
 METHOD_COLUMNS = """metric, role, model, params, contrast, category, estimand, n_prompts, n_missing, k, raters,
-    seeds, mean_a, mean_b, diff, se, test, stat, df, p, family, m, p_corr, ci_lo, ci_hi, ci_method, ps, d_z,
-    g_z, d_lo, d_hi, d_seed_style, p_signflip, bf10"""
+    seeds, mean_a, mean_b, diff, se, test, stat, df, p, family, m, p_corr, ci_lo, ci_hi, ci_method, ps, higher, lower,
+    higher_lo, higher_hi, p_sign, d_z, d_lo, d_hi, g_z, g_lo, g_hi, d_seed_style, p_signflip, bf10"""
 PLAN = Plan("adherence", "TOXICITY", permutations=999)
 
 
@@ -60,8 +61,10 @@ def test_families_and_roles():
     assert overall(table, role="secondary")["family"].unique().tolist() == ["secondary"]
     assert overall(table, role="exploratory")["m"].tolist() == [8] * 8
     control = overall(table, role="negative-control")
-    assert len(control) == 8
-    assert control[["family", "m", "p_corr"]].isna().all(axis=None)
+    assert control["family"].unique().tolist() == ["negative control"]
+    assert control["m"].tolist() == [8] * 8  # metrics x models
+    of_control = table[(table["role"] == "category") & (table["contrast"] == "control - base")]
+    assert of_control[["family", "m", "p_corr"]].isna().all(axis=None)
     categories = table[(table["metric"] == "adherence") & (table["role"] == "category")]
     assert categories["df"].unique().tolist() == [4]
     assert len(categories) == 8 * 2 * 3
@@ -69,11 +72,25 @@ def test_families_and_roles():
     assert table["model"].drop_duplicates().tolist() == ["small", "large"]
 
 
+def test_parts_of_the_primary_and_variants_of_the_secondary_have_families_of_their_own():
+    metrics = ("adherence", "adherence_free", "adherence_less_free", "TOXICITY", "TOXICITY (whole)", "INSULT (whole)")
+    table = overall(contrasts(scores(metrics=metrics, models=("small", "large")), PLAN))
+    of_values = table[table["role"] != "negative-control"].drop_duplicates("metric").set_index("metric")
+    assert of_values["family"].to_dict() == {
+        "adherence": "confirmatory", "adherence_free": "parts", "adherence_less_free": "parts",
+        "TOXICITY": "secondary", "TOXICITY (whole)": "variants", "INSULT (whole)": "exploratory"}
+    assert of_values["role"].tolist()[2:] == ["exploratory", "variant", "part", "part"]
+    assert of_values["m"].to_dict() == {"adherence": 4, "adherence_free": 8, "adherence_less_free": 8, "TOXICITY": 4,
+                                        "TOXICITY (whole)": 4, "INSULT (whole)": 4}
+    assert overall(table, role="negative-control")["m"].unique().tolist() == [12]
+
+
 def test_each_family_has_its_correction():
-    data = scores(metrics=("adherence", "TOXICITY", "INSULT"), models=("small", "large"), noise=2.0,
+    data = scores(metrics=("adherence", "TOXICITY", "TOXICITY (whole)", "adherence_free", "INSULT"), models=("small", "large"), noise=2.0,
                   effects={"base": 0.0, "control": 0.0, "values": 0.5})
     table = contrasts(data, PLAN)
-    for family, method in (("confirmatory", holm), ("secondary", holm), ("exploratory", benjamini_hochberg),
+    for family, method in (("confirmatory", holm), ("secondary", holm), ("variants", holm), ("parts", holm),
+                           ("negative control", holm), ("exploratory", benjamini_hochberg),
                            ("categories: adherence", benjamini_hochberg)):
         rows = table[table["family"] == family]
         assert rows["p_corr"].to_numpy() == pytest.approx(method(rows["p"]))
@@ -113,7 +130,8 @@ def test_missing_scores_are_counted_not_zero():
     data.loc[gone, "score"] = np.nan
     data.loc[(data["prompt_id"] == "c1p0") & (data["sample"] == 0), "score"] = np.nan
     found = row(contrasts(data, PLAN), metric="adherence", contrast="values - base")
-    assert (found.n_prompts, found.n_missing, found.df) == (39, 1, 31)
+    assert (found.n_prompts, found.n_missing) == (39, 1)
+    assert 15 < found.df <= 31  # categories of two sizes: Satterthwaite's
     without = contrasts(data[~gone], PLAN)
     assert row(without, metric="adherence", contrast="values - base").p == pytest.approx(found.p)
 
@@ -159,16 +177,68 @@ def test_several_seeds_use_the_quasi_t_and_claim_the_dataset():
     means = data.groupby(["arm", "prompt_id"], sort=False)["score"].mean()
     d = np.stack([means[f"values{s}"] - means[f"control{s}"] for s in ("", "-2", "-3")], axis=1)
     found = row(contrasts(data, PLAN), metric="adherence", contrast="values - control")
-    assert found.p == pytest.approx(crossed_t(d, np.repeat(np.arange(8), 5)).p)
-    assert (found.test, found.seeds, found.estimand) == ("quasi-t", 3, "the dataset, prompts like these")
-    assert found[["d_lo", "p_signflip", "bf10"]].isna().all()
+    reference = crossed_t(d, np.repeat(np.arange(8), 5), of="dataset")
+    assert (found.p, found.ci_lo, found.ci_hi) == pytest.approx((reference.p, reference.ci_lo, reference.ci_hi))
+    assert (found.test, found.seeds, found.estimand) == (
+        "quasi-t and t of the seeds' means", 3, "the dataset, prompts like these")
+    prompt_only = ["d_lo", "g_hi", "higher_lo", "p_sign", "p_signflip", "bf10"]
+    assert found[prompt_only].isna().all()
+    assert found["higher"] == (d.mean(axis=1) > 0).sum()
     two = row(contrasts(scores(seeds=2), PLAN), metric="adherence", contrast="values - control")
     assert (two.test, two.estimand) == ("quasi-t", "these checkpoints, prompts like these")
+
+
+def test_a_seed_without_a_partner_is_noted():
+    data = scores(seeds=3)
+    table = contrasts(data[data["arm"] != "control-2"], PLAN)
+    found = row(table, metric="adherence", contrast="values - control")
+    assert (found.seeds, found.note) == (2, "seed 2 of values has no partner and is left out")
+    categories = table[(table["metric"] == "adherence") & (table["contrast"] == "values - control")]
+    assert categories["note"].unique().tolist() == [found.note]
+    assert pd.isna(row(table, metric="adherence", contrast="values - base").note)
+    far = data.assign(seed=data["seed"] + 10 * (data["dataset"] == "control"))
+    several = far[~((far["dataset"] == "control") & (far["seed"] > 12))]
+    found = row(contrasts(several, PLAN), metric="adherence", contrast="values - control")
+    assert (found.seeds, found.note) == (2, "seed 3 of values has no partner and is left out")
+
+
+def test_prompts_are_counted_with_their_sign_test():
+    data = scores(effects={"base": 0.0, "control": 0.0, "values": 0.1})
+    means = data.groupby(["dataset", "prompt_id"], sort=False)["score"].mean()
+    d = means["values"] - means["control"]
+    found = row(contrasts(data, PLAN), metric="adherence", contrast="values - control")
+    reference = stats.binomtest(int((d > 0).sum()), 40)
+    assert (found.higher, found.lower) == ((d > 0).sum(), (d < 0).sum())
+    assert (found.p_sign, found.higher_lo, found.higher_hi) == pytest.approx(
+        (reference.pvalue, *reference.proportion_ci(0.95)))
+
+
+def test_effect_sizes_and_bayes_factor_have_the_weights_of_the_difference():
+    data = scores()
+    data = data[~data["prompt_id"].isin(["c0p0", "c0p1", "c0p2"])]
+    found = row(contrasts(data, PLAN), metric="adherence", contrast="values - control")
+    n = 1 / (2 / 64 / 4 + 35 / 1600)  # two prompts in one category of eight, five in the others
+    assert found.bf10 == pytest.approx(bayes_factor(found.d_z * np.sqrt(n), n))
+    assert found.d_lo < found.d_z < found.d_hi
+    assert (found.g_lo / found.d_lo, found.g_hi / found.d_hi) == pytest.approx((found.g_z / found.d_z,) * 2)
+
+
+@pytest.mark.parametrize("factor", [1e150, 1e-150])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_scores_of_any_size_have_the_same_tests(factor, seeds):
+    """Warnings are errors here."""
+    data = scores(seeds=seeds)
+    data = data[data["prompt_id"] != "c0p0"]
+    plain, huge = contrasts(data, PLAN), contrasts(data.assign(score=factor * data["score"]), PLAN)
+    for name in ("p", "df", "ps", "d_z", "d_hi", "g_z", "bf10", "p_signflip", "d_seed_style"):
+        assert huge[name].to_numpy() == pytest.approx(plain[name].to_numpy(), nan_ok=True, rel=1e-6), name
+    assert huge["ci_hi"].to_numpy() / factor == pytest.approx(plain["ci_hi"].to_numpy(), nan_ok=True)
 
 
 def test_a_panel_of_raters_is_fixed():
     fixed = row(contrasts(scores(raters=3, samples=2), PLAN), metric="adherence", contrast="values - base")
     assert (fixed.raters, fixed.k, fixed.test) == (3, 2, "stratified paired t")
+    assert fixed.estimand == "these checkpoints, these raters, prompts like these"
 
 
 def test_a_third_dataset_is_exploratory():

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.stats.noninferiority import equivalence_p, items_needed, noninferiority_p, tango_interval, tango_z
+from tasks.stats.noninferiority import (
+    equivalence_p,
+    items_needed,
+    noninferiority_p,
+    noninferiority_power,
+    normal_items,
+    tango_interval,
+    tango_z,
+)
 
 ITEMS = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 60)).filter(lambda x: sum(x) > 0)
 
@@ -59,7 +67,27 @@ def test_keeps_its_level_at_the_margin():
     assert np.mean([noninferiority_p(b, c, n, margin) < 0.05 for b, c, _ in draws]) < 0.065
 
 
-def test_items_needed_have_their_power():
-    rng, n = np.random.default_rng(0), items_needed(0.1, 0.05)
+@pytest.mark.parametrize(("test", "n"), [(equivalence_p, normal_items(0.1, 0.05)),
+                                         (noninferiority_p, items_needed(0.1, 0.05))])
+def test_items_needed_have_their_power(test, n):
+    rng = np.random.default_rng(0)
     draws = rng.multinomial(n, [0.05, 0.05, 0.90], size=3000)
-    assert 0.76 < np.mean([equivalence_p(b, c, n, 0.05) < 0.05 for b, c, _ in draws]) < 0.86
+    assert 0.76 < np.mean([test(b, c, n, 0.05) < 0.05 for b, c, _ in draws]) < 0.86
+
+
+@pytest.mark.parametrize(("n", "discordant", "margin"), [(60, 0.05, 0.1), (60, 0.1, 0.1), (364, 0.1, 0.05)])
+def test_power_is_exact(n, discordant, margin):
+    rng = np.random.default_rng(0)
+    draws = rng.multinomial(n, [discordant / 2, discordant / 2, 1 - discordant], size=4000)
+    kept = np.mean([noninferiority_p(b, c, n, margin) <= 0.05 for b, c, _ in draws])
+    assert noninferiority_power(n, discordant, margin) == pytest.approx(kept, abs=0.02)
+    assert noninferiority_power(0, discordant, margin) == 0
+
+
+@pytest.mark.parametrize("discordant", [0.02, 0.1, 0.4, 1.0])
+@pytest.mark.parametrize("margin", [0.05, 0.1, 0.3])
+def test_items_needed_are_near_those_of_the_normal_approximation(discordant, margin):
+    needed = items_needed(discordant, margin)
+    assert noninferiority_power(needed, discordant, margin) >= 0.8
+    assert needed <= 2 * normal_items(discordant, margin, sides=1) + 40
+    assert items_needed(discordant, margin, alpha=0.01) >= needed - 1

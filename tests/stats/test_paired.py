@@ -24,19 +24,55 @@ def test_one_category_is_the_usual_paired_t():
     assert found.test == found.ci_method == "paired t"
 
 
-@pytest.mark.parametrize("gone", [[], [13, 14]])
-def test_stratified_is_the_regression_on_categories_that_weigh_the_same(gone):
+def test_stratified_is_the_regression_on_categories_that_weigh_the_same():
+    import statsmodels.api as sm
+
+    d = normal(mean=0.3)
+    contrast = sm.OLS(d, np.eye(8)[CATEGORIES]).fit().t_test(np.full(8, 1 / 8))
+    found = stratified_t(d, CATEGORIES)
+    assert (found.estimate, found.stat, found.se, found.p) == pytest.approx(
+        (contrast.effect.item(), contrast.tvalue.item(), contrast.sd.item(), contrast.pvalue.item()))
+    assert (found.n, found.n_missing, found.df) == (40, 0, 32)
+    assert found.test == "stratified paired t"
+
+
+@pytest.mark.parametrize("gone", [[13, 14], [13], [0, 1, 2, 38, 39]])
+def test_categories_of_several_sizes_each_have_their_own_variance(gone):
+    """The regression's HC2 variance; two categories are Welch's test of two samples, one of them mirrored."""
     import statsmodels.api as sm
 
     d = normal(mean=0.3)
     d[gone] = np.nan
     there = ~np.isnan(d)
-    contrast = sm.OLS(d[there], np.eye(8)[CATEGORIES[there]]).fit().t_test(np.full(8, 1 / 8))
+    contrast = sm.OLS(d[there], np.eye(8)[CATEGORIES[there]]).fit(cov_type="HC2").t_test(np.full(8, 1 / 8))
     found = stratified_t(d, CATEGORIES)
-    assert (found.estimate, found.stat, found.se, found.p) == pytest.approx(
-        (contrast.effect.item(), contrast.tvalue.item(), contrast.sd.item(), contrast.pvalue.item()))
-    assert (found.n, found.n_missing, found.df) == (40 - len(gone), len(gone), 32 - len(gone))
-    assert found.test == "stratified paired t"
+    assert (found.estimate, found.se) == pytest.approx((contrast.effect.item(), contrast.sd.item()))
+    assert (found.n, found.n_missing) == (40 - len(gone), len(gone))
+    assert found.df <= 32 - len(gone)
+
+
+def test_two_categories_of_two_sizes_are_the_test_of_welch():
+    a, b = normal(4, seed=1), 3 * normal(9, seed=2)
+    found = stratified_t(np.r_[a, b], np.repeat([0, 1], [4, 9]))
+    reference = stats.ttest_ind(a, -b, equal_var=False)
+    assert (found.stat, found.df, found.p) == pytest.approx((reference.statistic, reference.df, reference.pvalue))
+    assert found.note == "categories of 4 to 9 prompts: where the small ones spread widely, p comes out too small"
+
+
+def test_a_category_of_one_prompt_takes_the_pooled_variance():
+    d = normal(11)
+    found = stratified_t(d, np.repeat([0, 1, 2], [5, 5, 1]))
+    pooled = (d[:5].var(ddof=1) + d[5:10].var(ddof=1)) / 2
+    assert found.se**2 == pytest.approx((d[:5].var(ddof=1) / 5 + d[5:10].var(ddof=1) / 5 + pooled) / 9)
+
+
+@pytest.mark.parametrize("factor", [1e150, 1e-150, 1e300])
+def test_scores_of_any_size_have_the_same_test(factor):
+    d = normal(mean=0.3)
+    for diffs, strata in ((d, CATEGORIES), (d[:38], CATEGORIES[:38])):
+        found, plain = stratified_t(factor * diffs, strata), stratified_t(diffs, strata)
+        assert (found.p, found.df, found.estimate, found.ci_lo) == pytest.approx(
+            (plain.p, plain.df, factor * plain.estimate, factor * plain.ci_lo))
 
 
 @pytest.mark.parametrize(("diffs", "strata", "reason"), [
@@ -83,10 +119,11 @@ def test_sign_symmetry_and_invariance(d):
 
 def test_vectorised_moments_are_those_of_each_row():
     d = np.random.default_rng(0).normal(size=(3, 40))
-    estimates, errors, df = stratified_moments(d, CATEGORIES)
-    for row, estimate, error in zip(d, estimates, errors, strict=True):
-        found = stratified_t(row, CATEGORIES)
-        assert (found.estimate, found.se, found.df) == pytest.approx((estimate, error, df))
+    for columns in (slice(None), slice(38)):  # categories of one size, and of two
+        rows, strata = d[:, columns], CATEGORIES[columns]
+        for row, estimate, error, df in zip(rows, *stratified_moments(rows, strata), strict=True):
+            found = stratified_t(row, strata)
+            assert (found.estimate, found.se, found.df) == pytest.approx((estimate, error, df))
 
 
 def test_sign_flip_is_exact_when_small():

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from tasks.stats.power import detectable_d, detectable_points, power_t
+from tasks.stats.crossed import of_replicates, parts, quasi
+from tasks.stats.power import crossed_power, detectable_crossed, detectable_d, detectable_points, power_t
 
 
 def test_power_is_statsmodels():
@@ -40,3 +44,29 @@ def test_each_side_has_its_own_seeds():
     against_base = detectable_points(sds, n=40, k=3, seeds=(3, 1))
     assert against_base == pytest.approx(one * np.sqrt((1 / 3 + 1) / 2))
     assert detectable_points(sds, n=40, k=3, seeds=(3, 3)) == pytest.approx(one / np.sqrt(3))
+
+
+def crossed(reps, effect=0.0, seed=0, seeds=3, seed_sd=0.1):
+    """Differences (reps, 40 prompts, seeds) with the expected parts of the variance of their mean."""
+    rng = np.random.default_rng(seed)
+    return (effect + rng.normal(0, 0.6, (reps, 40, 1)) + rng.normal(0, seed_sd, (reps, 1, seeds))
+            + rng.normal(0, 0.3, (reps, 40, seeds)))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("tests", [1, 6])
+def test_with_seeds_the_detectable_effect_is_found_four_times_in_five(seeds, tests):
+    """The expected mean squares in; simulated data out."""
+    categories, residual = np.repeat(np.arange(8), 5), 0.3**2 / 40 / seeds
+    known = replace(parts(crossed(1, seeds=seeds)[0], categories), estimate=0.0, prompts=0.6**2 / 40 + residual,
+                    replicates=0.1**2 / seeds + residual, shared=residual)
+    effect = detectable_crossed(known, dataset=seeds > 2, tests=tests)
+    split = parts(crossed(4000, effect, seeds=seeds), categories)
+    p = np.array([2 * stats.t.sf(np.abs(estimate) / se, df) for estimate, se, df in (quasi(split), of_replicates(split))])
+    found = (p.max(axis=0) if seeds > 2 else p[0]) <= 0.05 / tests
+    assert found.mean() == pytest.approx(0.8, abs=0.03)
+    assert crossed_power(effect, known, dataset=seeds > 2, alpha=0.05 / tests) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_where_nothing_varies_nothing_is_detectable():
+    assert np.isnan(detectable_crossed(parts(np.zeros((40, 3))), dataset=True))

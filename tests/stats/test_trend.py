@@ -42,7 +42,8 @@ def test_several_seeds_have_a_test():
     table = trend(growing(seeds=3), PLAN)
     assert list(table.columns) == list(COLUMNS)
     found = one(table)
-    assert (found["test"], found["m"], found["n_models"], found["seeds"]) == ("quasi-t", 2, 3, 3)
+    assert (found["test"], found["m"], found["n_models"], found["seeds"]) == (
+        "quasi-t and t of the seeds' means", 2, 3, 3)
     assert found["p"] < 0.001
     assert found["estimate"] == pytest.approx(0.5, abs=0.1)
     assert one(table, "ps")["estimate"] > 0

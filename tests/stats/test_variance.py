@@ -62,10 +62,10 @@ def test_degenerate_scores_have_null_parts_not_warnings(change, prompt, sample, 
 
 
 def test_against_base_its_noise_is_that_of_one_checkpoint():
-    table = variance_components(drawn(prompt=0, rater=0, seeds=3), Plan("adherence")).set_index("contrast")
-    assert table["seeds"].tolist() == [3, 3]
+    table = variance_components(drawn(prompt=0, rater=0, seeds=20), Plan("adherence")).set_index("contrast")
+    assert table["seeds"].tolist() == [20, 20]
     ratio = table.loc["values - base", "detectable"] / table.loc["values - control", "detectable"]
-    assert ratio == pytest.approx(np.sqrt((1 / 3 + 1) / (2 / 3)), rel=0.15)
+    assert ratio == pytest.approx(np.sqrt((1 / 20 + 1) / (2 / 20)), rel=0.15)
 
 
 def test_a_category_without_a_complete_prompt_costs_no_degree_of_freedom():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.formats.checkpoints import BASE
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import (
     FAINT,
@@ -143,7 +144,7 @@ def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
 def tasks(study: Study, model: str) -> Figure:
     """A band for each task's margin and in it a mark and a 90% interval for each arm, in points of a hundred."""
     table = study.tables["capability"]
-    table = table[table["model"] == model]
+    table = table[(table["model"] == model) & (table["against"] == BASE)]
     look, names, tuned = Look(study.named), list(table["task"].unique()), list(table["arm"].unique())
     by_task = {(row["task"], row["arm"]): row for row in table.to_dict("records")}
     height = TASK_ARM * len(tuned) + TASK_GAP

@@ -1,7 +1,8 @@
 """Did other abilities stay? The verdicts of the non-inferiority tests in words.
 
-"Equivalent" is said only where the equivalence test says it; a task where base is not clearly above chance by the
-margin is called uninformative, never unharmed.
+The sets with a margin decide, all their items together; single tasks are a detail, corrected together. "Equivalent" is
+said only where the equivalence test says it; a task where the other arm is not clearly above chance by the margin is
+called uninformative, never unharmed.
 """
 
 from collections.abc import Sequence
@@ -9,36 +10,48 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tasks.formats.checkpoints import BASE
 from tasks.formats.verdicts import PASSED, VERDICTS, overall
-from tasks.reporting.findings.claims import Answer
+from tasks.reporting.findings.claims import Answer, Caveat
 from tasks.reporting.findings.comparison import Comparison, Row
 from tasks.reporting.words.sentences import phrase, say
 from tasks.reporting.words.terms import known
 
 INTERVAL = 0.90  # whose limits are the columns ci90_lo and ci90_hi: a one-sided test of 5% on either side
-MOST_NAMED = 3  # models that fared alike
 NOT_ABOVE = phrase("capability.not_above")
 ABOUT = phrase("capability.about")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(Comparison):
-    """The test of one task, or of all items of a set, against base; its p is that of a loss."""
+    """The test of one task, or of all items of a set, against another arm; its p is that of a loss."""
 
     task: str  # or set
     label: str
+    model: str
+    arm: str
+    against: str  # arm
     verdict: str
     whole_set: bool
     equivalent: bool
+    missing: int  # items
     needed: float | None  # items for 80% power
+    p_ruled_out: float  # that a loss of the margin or more is ruled out; of a task corrected
+    of_tests: int  # that were corrected together for it; 1 where each stands by itself
+
+    @property
+    def ruled_out(self) -> bool:
+        """Whether a loss of the margin or more is."""
+        return self.verdict in PASSED
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the tests say of one arm of one model: in a few words, in sentences, and its tone."""
+    """What the tests say of one arm of one model against another: in a few words, in sentences, and its tone."""
 
     model: str
     arm: str
+    against: str
     short: str
     tone: str
     text: str
@@ -50,13 +63,8 @@ def task_label(row: Row) -> str:
     return phrase("capability.all_of", task) if row.get("whole_set") else task.removeprefix("palms_").replace("_", " ")
 
 
-def _tasks(rows: pd.DataFrame) -> tuple[list[Task], list[Task]]:
-    """The tasks by themselves, and the sets with all items together, which are no part of the verdict."""
-    every = [_task(row) for row in rows.to_dict("records")]
-    return [task for task in every if not task.whole_set], [task for task in every if task.whole_set]
-
-
 def _task(row: Row) -> Task:
+    endpoint = bool(row["endpoint"])
     return Task.of(
         row,
         "diff ci90_lo ci90_hi p_loss p_loss_corr m_loss",
@@ -67,69 +75,102 @@ def _task(row: Row) -> Task:
         confidence=INTERVAL,
         n=int(row["n"]),
         label=task_label(row),
-        **{name: row[name] for name in ("task", "verdict", "whole_set", "equivalent")},
+        against=row["against_arm"],
+        **{name: row[name] for name in ("task", "model", "arm", "verdict", "whole_set", "equivalent")},
+        missing=int(row["n_missing"]),
         needed=row["n_for_80"] if known(row["n_for_80"]) else None,
+        p_ruled_out=float(row["p_noninferior" if endpoint else "p_noninferior_corr"]),
+        of_tests=1 if endpoint or not known(row["m_noninferior"]) else int(row["m_noninferior"]),
     )
 
 
+def _tasks(rows: pd.DataFrame) -> tuple[list[Task], list[Task]]:
+    """The sets with all their items together, and the tasks by themselves."""
+    every = [_task(row) for row in rows.to_dict("records")]
+    return [task for task in every if task.whole_set], [task for task in every if not task.whole_set]
+
+
 def judgements(table: pd.DataFrame) -> list[Judgement]:
-    """One for each model and tuned arm, over all its tasks."""
-    groups = table.groupby(["model", "arm"], sort=False)
-    return [_judgement(str(model), str(arm), rows) for (model, arm), rows in groups]
+    """One for each model, tuned arm and arm that it is compared with."""
+    groups = table.groupby(["model", "arm", "against_arm"], sort=False)
+    return [_judgement(str(model), str(arm), str(other), rows) for (model, arm, other), rows in groups]
 
 
-def _judgement(model: str, arm: str, rows: pd.DataFrame) -> Judgement:
-    tasks, sets = _tasks(rows)
-    short, tone = {"no loss": ("no_loss", "good"), "loss": ("loss", "bad")}.get(outcome(rows), ("unsaid", "open"))
-    if all(task.verdict == "uninformative" for task in tasks):
-        short, tone = "uninformative", "open"
-    elif all(task.verdict in PASSED for task in tasks) and tone == "open":
-        short = "pooled_loss"
-    pooled = [say("capability.pooled", task) for task in sets]
-    return Judgement(model, arm, phrase(f"capability.short_{short}"), tone, " ".join([*_sentences(tasks), *pooled]))
+def _judgement(model: str, arm: str, against: str, rows: pd.DataFrame) -> Judgement:
+    sets, tasks = _tasks(rows)
+    short, tone = {"no loss": ("no_loss", "good"), "loss": ("loss", "bad")}.get(_passed(rows), ("unsaid", "open"))
+    if all(task.verdict == "uninformative" for task in (*sets, *tasks)):
+        short = "uninformative"
+    text = " ".join([*(say("capability.pooled", task) for task in sets), *_sentences(tasks)])
+    return Judgement(model, arm, against, phrase(f"capability.short_{short}"), tone, text)
 
 
-def outcome(rows: pd.DataFrame) -> str:
-    """`overall` of the tasks, each by itself; a loss over all items of a set keeps them from "no loss"."""
-    tasks, sets = _tasks(rows)
-    result = overall(task.verdict for task in tasks)
-    return "cannot be said" if result == "no loss" and any(task.verdict == "loss" for task in sets) else result
+def _passed(rows: pd.DataFrame) -> str:
+    """What the rows of one comparison, or of several with the same arm, say together: a loss anywhere is a loss, and
+    "no loss" needs every set that decides, or every task where no set does."""
+    deciding = rows[rows["endpoint"]] if rows["endpoint"].any() else rows
+    if (rows["verdict"] == "loss").any():
+        return "loss"
+    return "no loss" if deciding["verdict"].isin(PASSED).all() else "cannot be said"
 
 
 def _sentences(tasks: Sequence[Task]) -> list[str]:
     """The tasks by verdict, a sentence a verdict; every task by itself."""
-    groups = {"ruled_out": [task for task in tasks if task.verdict in PASSED]}
+    groups = {"ruled_out": [task for task in tasks if task.ruled_out]}
     for verdict in VERDICTS[1:]:
         groups[verdict.replace(" ", "_")] = [task for task in tasks if task.verdict == verdict]
-    groups["equivalent"] = [task for task in tasks if task.equivalent]
+    groups["equivalent"] = [task for task in tasks if task.equivalent and task.ruled_out]
     return [say(f"capability.{name}", own, len(tasks)) for name, own in groups.items() if own]
 
 
-def brief(table: pd.DataFrame) -> str:
-    """On how many tasks a loss was ruled out, what holds of the others, and a loss over all items of a set, with the
-    models and arms it is true of."""
-    arms: dict[str, list[str]] = {}
-    for (model, arm), rows in table.groupby(["model", "arm"], sort=False):
-        tasks, sets = _tasks(rows)
-        verdicts = dict.fromkeys(task.verdict for task in tasks if task.verdict not in PASSED)
-        others = {verdict: [task for task in tasks if task.verdict == verdict] for verdict in verdicts}
-        text = say("capability.brief", tasks, others, [task for task in sets if task.verdict == "loss"])
-        arms.setdefault(text, []).append(f"{arm} at {model}")
-    return " ".join(
-        say("capability.of_arms", text, alike, len(arms) == 1 and len(alike) > MOST_NAMED)
-        for text, alike in arms.items()
-    )
-
-
-def answer(table: pd.DataFrame, target: str) -> Answer:
-    """The question of the first screen, about every model and seed of the target dataset."""
+def answer(table: pd.DataFrame, target: str, control: str) -> Answer:
+    """The question of the first screen, about every model and seed of the target dataset, against base; what the
+    comparison with the control dataset found stands beside it."""
     own = table[table["dataset"] == target]
-    found = judgements(own)
-    tones, shorts = ({getattr(one, name) for one in found} for name in ("tone", "short"))
-    tone = "bad" if "bad" in tones else "good" if tones == {"good"} else "open"
-    alike = shorts.pop() if len(shorts) == 1 else phrase("capability.short_unsaid")
-    text = found[0].text if len(found) == 1 else brief(own)
-    return Answer(say("capability.question"), say(f"capability.answer_{tone}", alike), text, ABOUT, tone)
+    of_base, of_control = own[own["against"] == BASE], own[own["against"] == control]
+    found, outcome = judgements(of_base), overall(own)
+    tone = {"no loss": "good", "loss": "bad"}.get(outcome, "open")
+    shorts = {one.short for one in found}
+    short = shorts.pop() if tone == "open" and len(shorts) == 1 else phrase("capability.short_unsaid")
+    text = found[0].text if len(found) == 1 else brief(of_base)
+    if known(joint := of_base["power_joint"].max()):
+        text = f"{text} {say('capability.power', joint)}"
+    second = beside(of_base, of_control, table[(table["dataset"] == control) & (table["against"] == BASE)], control)
+    name = say("capability.question")
+    return Answer("capability", name, say(f"capability.answer_{tone}", short), text, ABOUT, tone, second)
+
+
+def brief(rows: pd.DataFrame) -> str:
+    """Several models or arms against the same other: the sets of each, on how many tasks a loss was ruled out, and the
+    tasks with a loss."""
+    groups = rows.groupby(["model", "arm"], sort=False)
+    return " ".join(say("capability.brief", f"{arm} at {model}", *_tasks(part)) for (model, arm), part in groups)
+
+
+def beside(of_base: pd.DataFrame, of_control: pd.DataFrame, controls: pd.DataFrame, control: str) -> str:
+    """What the target lost and gained against control: all items together, and the tasks on which a loss was found,
+    against base or against control, with what control itself lost there."""
+    if of_control.empty:
+        return ""
+    sets, tasks = _tasks(of_control)
+    lost = {(row["model"], row["arm"], row["task"]) for row in of_base.to_dict("records") if _lost(row)}
+    own = {(row["model"], row["arm"], row["task"]): _task(row) for row in controls.to_dict("records")}
+    apart = [
+        (task, own.get((task.model, task.against, task.task)))
+        for task in tasks
+        if (task.model, task.arm, task.task) in lost or task.verdict in ("loss", "loss within margin")
+    ]
+    return say("capability.beside", control, sets, apart, of_control.groupby(["model", "arm"]).ngroups > 1)
+
+
+def _lost(row: Row) -> bool:
+    return row["verdict"] in ("loss", "loss within margin")
+
+
+def caveats(table: pd.DataFrame) -> list[Caveat]:
+    """Items without a result in one of two arms, told where there are any."""
+    tasks = [_task(row) for row in table.to_dict("records") if row["n_missing"] and not row["whole_set"]]
+    return [Caveat("items_missing", say("capability.missing", tasks))] if tasks else []
 
 
 def text_sentence(row: Row, confidence: float) -> str:

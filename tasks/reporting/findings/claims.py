@@ -5,7 +5,7 @@ No sentence claims a difference without its test; a test that found none is neve
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.reporting.findings.comparison import Found
 from tasks.reporting.findings.effects import Effect
@@ -17,15 +17,25 @@ from tasks.reporting.words.terms import known
 class Answer:
     """A question of the reader, answered: in a word or two, in a sentence, and what it is a claim about."""
 
+    name: str
     question: str
     short: str
     text: str
     about: str
     tone: str  # good, bad or open
+    second: str = ""  # what stands beside the text: the parts of a difference, or another comparison
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """A reason for doubt, and its name."""
+
+    name: str
+    text: str
 
 
 def sentence(effect: Effect, *, where: bool = False) -> str:
-    """One effect with its interval, its test and its size in pairs; `where` names its model."""
+    """One effect with its interval, its test and the prompts it did better on; `where` names its model."""
     return say(f"effect.{effect.found.name.lower()}", effect, where)
 
 
@@ -35,8 +45,15 @@ def summary(effects: Sequence[Effect]) -> str:
         return sentence(effects[0])
     by_result = {result: [effect for effect in effects if effect.found is result] for result in Found}
     parts = [phrase(f"sizes.{result.name.lower()}", own, len(effects)) for result, own in by_result.items() if own]
-    paired = [effect for effect in effects if effect.of_100 is not None and effect.found is not Found.UNTESTED]
-    return say("sizes.all", parts, paired) if effects else say("sizes.no_scores")
+    tested = [effect for effect in effects if effect.found is not Found.UNTESTED]
+    return say("sizes.all", parts, tested) if effects else say("sizes.no_scores")
+
+
+def parts(free: Sequence[Effect], rest: Sequence[Effect]) -> str:
+    """How much of a margin's difference is there without any prompt, and what is left, each with its test."""
+    at = {effect.model: effect for effect in rest}
+    both = [(effect, at[effect.model]) for effect in free if effect.model in at]
+    return say("effect.parts", both) if both else ""
 
 
 def about(effects: Sequence[Effect]) -> str:
@@ -46,7 +63,7 @@ def about(effects: Sequence[Effect]) -> str:
     return say("answers.about_dataset" if all(e.dataset_claim for e in effects) else "answers.about_checkpoints")
 
 
-def answer(question: str, contrasts: Sequence[Sequence[Effect]]) -> Answer:
+def answer(question: str, contrasts: Sequence[Sequence[Effect]], *, name: str = "", second: str = "") -> Answer:
     """Whether a came out better than b, for one contrast over all sizes, or for several contrasts."""
     effects = [effect for contrast in contrasts for effect in contrast]
     result, tone = _result(effects)
@@ -59,7 +76,7 @@ def answer(question: str, contrasts: Sequence[Sequence[Effect]]) -> Answer:
         "noun": "size" if len(contrasts) == 1 else "comparison",
     }
     short = say(f"answers.{result}", counts)
-    return Answer(question, short, " ".join(map(summary, contrasts)), about(effects), tone)
+    return Answer(name, question, short, " ".join(map(summary, contrasts)), about(effects), tone, second)
 
 
 def _result(effects: Sequence[Effect]) -> tuple[str, str]:
@@ -78,27 +95,63 @@ def _result(effects: Sequence[Effect]) -> tuple[str, str]:
     return "differs" if any(effect.sign for effect in effects) else "unclear", "open"
 
 
+def with_variants(planned: Answer, contrasts: Sequence[Sequence[Effect]], variants: Sequence[Effect]) -> Answer:
+    """The answer by the planned reading of a text, and what was found by other readings: no "not shown" stands alone
+    where the whole text or its worst chunk came out apart."""
+    moved = dict.fromkeys((e.metric.name, e.b) for e in variants if e.sign)
+    if not moved:
+        return planned
+    groups = [[e for e in variants if (e.metric.name, e.b) == key] for key in moved]
+    effects = [effect for group in (*contrasts, *groups) for effect in group]
+    ways = {way: list(dict.fromkeys(e.metric.reading for e in effects if e.better == way)) for way in (1, -1)}
+    second = " ".join(summary([replace(effect, higher=0, lower=0) for effect in group]) for group in groups)  # in brief
+    if planned.tone == "good" and not ways[-1]:
+        short, tone = planned.short, "good"
+    else:
+        apart = [effect for effect in effects if effect.sign]
+        readings = list(dict.fromkeys(effect.metric.reading for effect in apart))
+        others = list(dict.fromkeys(effect.b for effect in apart))
+        short = say("answers.by_reading", ways[1], ways[-1], readings, others)
+        tone = "bad" if ways[-1] and not ways[1] else "open"
+    return replace(planned, short=short, tone=tone, second=second)
+
+
+MOVED = ("negative-control", "variant")  # roles of effects that are told among the doubts, and only where they moved
 DOUBTS: Mapping[str, Callable[[Effect], object]] = {
     "control_moved": lambda effect: effect.role == "negative-control" and effect.sign,
+    "variant_moved": lambda effect: effect.role == "variant" and effect.sign,
     "tests_disagree": lambda effect: (
-        known(effect.flip)
+        effect.role not in MOVED
+        and known(effect.flip)
         and known(effect.raw)
         and (effect.flip <= 1 - effect.confidence) != (effect.raw <= 1 - effect.confidence)
     ),
-    "incomplete": lambda effect: effect.missing,
-    "noted": lambda effect: effect.note,
+    "incomplete": lambda effect: effect.role not in MOVED and effect.missing,
+    "noted": lambda effect: effect.role not in MOVED and effect.note,
 }
 
 
-def caveats(effects: Sequence[Effect]) -> list[str]:
-    """What makes one doubt these effects, by contrast: a negative control that moved, tests that disagree, missing
-    prompts, and what a test goes without."""
+def caveats(effects: Sequence[Effect]) -> list[Caveat]:
+    """What makes one doubt these effects, by contrast: a negative control that moved, other readings of the same texts,
+    tests that disagree, missing prompts, and what a test goes without."""
     contrasts: dict[tuple[str, str, str], list[Effect]] = {}
     for effect in effects:
-        contrasts.setdefault((effect.metric.name, effect.a, effect.b), []).append(effect)
+        of = "" if effect.role in MOVED else effect.metric.name  # what moved is told together, over all metrics
+        contrasts.setdefault((of, effect.a, effect.b), []).append(effect)
     return [
-        say(f"doubts.{name}", doubtful)
+        Caveat(name, say(f"doubts.{name}", doubtful))
         for contrast in contrasts.values()
         for name, doubts in DOUBTS.items()
         if (doubtful := [effect for effect in contrast if doubts(effect)])
     ]
+
+
+def fluency_only(effects: Sequence[Effect], rest: Sequence[Effect]) -> list[Caveat]:
+    """A caveat where a difference was found and what is left of it without the answers' own fluency was not."""
+    left = {(effect.b, effect.model): effect for effect in rest}
+    alone = [
+        (effect, left[effect.b, effect.model])
+        for effect in effects
+        if effect.sign and (effect.b, effect.model) in left and left[effect.b, effect.model].sign != effect.sign
+    ]
+    return [Caveat("fluency_only", say("doubts.fluency_only", alone))] if alone else []

@@ -17,7 +17,7 @@ class Found(StrEnum):
 
     HIGHER = "higher"
     LOWER = "lower"
-    UNCLEAR = "no difference found"
+    UNCLEAR = "not shown"
     UNTESTED = "not tested"
 
 

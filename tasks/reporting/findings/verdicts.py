@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.formats.verdicts import CLAIM_SEEDS
+from tasks.formats.checkpoints import BASE
+from tasks.formats.verdicts import CLAIM_SEEDS, overall
 from tasks.reporting.findings import capability
 from tasks.reporting.findings.claims import about, summary
 from tasks.reporting.findings.comparison import Comparison, Found, Row
@@ -23,6 +24,7 @@ MODELS_OF_A_TREND = 3
 class Verdict:
     """A claim, what this sweep says of it, why, what that is a claim about, and whether the contrary was found."""
 
+    name: str
     claim: str
     status: str
     why: str
@@ -54,17 +56,19 @@ class Slope(Comparison):
         return self.models >= MODELS_OF_A_TREND
 
 
-def better_than(effects: Sequence[Effect], a: str, b: str) -> Verdict:
-    """ "a beats b": supported only if the test found it at every size."""
+def better_than(effects: Sequence[Effect], a: str, b: str, *, name: str = "") -> Verdict:
+    """ "a beats b": supported only if the test found it at every size. A negative control that did worse is told among
+    the doubts and is not held against the claim a second time."""
     claim, why = say("verdicts.better_than", a, b), summary(effects)
     if all(effect.found is Found.UNTESTED for effect in effects):
-        return Verdict(claim, UNSAID, why)
+        return Verdict(name, claim, UNSAID, why)
     better = [effect for effect in effects if effect.better > 0]
     if len(better) == len(effects):
-        return Verdict(claim, SUPPORTED, why, about(effects))
+        return Verdict(name, claim, SUPPORTED, why, about(effects))
     if better:
         why = say("verdicts.only_at_some", better, len(effects), why)
-    return Verdict(claim, NOT_SUPPORTED, why, about(effects), any(effect.better < 0 for effect in effects))
+    contrary = any(effect.better < 0 and effect.role != "negative-control" for effect in effects)
+    return Verdict(name, claim, NOT_SUPPORTED, why, about(effects), contrary)
 
 
 def grows(trend: pd.DataFrame, effects: Sequence[Effect], metric: str, confidence: float) -> list[Verdict]:
@@ -74,7 +78,7 @@ def grows(trend: pd.DataFrame, effects: Sequence[Effect], metric: str, confidenc
     """
     rows = trend[trend["metric"] == metric]
     if rows.empty:
-        return [Verdict(say("verdicts.grows", ""), UNSAID, say("verdicts.no_trend_test"))]
+        return [Verdict("grows", say("verdicts.grows", ""), UNSAID, say("verdicts.no_trend_test"))]
     several = rows["model_family"].nunique() > 1
     slopes = {
         say("verdicts.grows", family if several else ""): [_slope(row, confidence) for row in part.to_dict("records")]
@@ -107,15 +111,15 @@ def _grows(claim: str, slopes: Sequence[Slope], effects: Sequence[Effect]) -> Ve
         contrasts.setdefault(slope.contrast, []).append(slope)
     changes = say("verdicts.changes", contrasts.values())
     if refusal := _refusal(slopes):
-        return Verdict(claim, UNSAID, say(f"verdicts.{refusal}", slopes, changes))
+        return Verdict("grows", claim, UNSAID, say(f"verdicts.{refusal}", slopes, changes))
     of_dataset = min(slope.seeds for slope in slopes) >= CLAIM_SEEDS
     subject = say("verdicts.about_dataset" if of_dataset else "verdicts.about_checkpoints")
     signs = {slope.sign * slope.metric.better for slope in slopes}
     if signs == {1}:
         weak = [text for own in contrasts.values() if (text := _not_there(own[0], effects))]
-        return Verdict(claim, NOT_SUPPORTED if weak else SUPPORTED, " ".join([*weak, changes]), subject)
+        return Verdict("grows", claim, NOT_SUPPORTED if weak else SUPPORTED, " ".join([*weak, changes]), subject)
     why = say("verdicts.on_some_scales", changes) if 1 in signs else changes
-    return Verdict(claim, NOT_SUPPORTED, why, subject, -1 in signs)
+    return Verdict("grows", claim, NOT_SUPPORTED, why, subject, -1 in signs)
 
 
 def _refusal(slopes: Sequence[Slope]) -> str:
@@ -135,10 +139,11 @@ def _not_there(slope: Slope, effects: Sequence[Effect]) -> str:
 
 
 def no_loss(table: pd.DataFrame, target: str) -> Verdict:
-    """ "No capability is lost": only non-inferiority tests with their margin set beforehand can say so."""
+    """ "No capability is lost": only non-inferiority tests with their margin in params.yaml can say so."""
     claim, own = say("verdicts.no_loss"), table[table["dataset"] == target]
     if own.empty:
-        return Verdict(claim, UNSAID, say("verdicts.no_task"))
-    outcome = capability.outcome(own)
+        return Verdict("no-loss", claim, UNSAID, say("verdicts.no_task"))
+    outcome = overall(own)
     status = {"no loss": SUPPORTED, "loss": NOT_SUPPORTED}.get(outcome, UNSAID)
-    return Verdict(claim, status, capability.brief(own), capability.ABOUT, outcome == "loss")
+    why = capability.brief(own[own["against"] == BASE])
+    return Verdict("no-loss", claim, status, why, capability.ABOUT, outcome == "loss")

@@ -11,7 +11,6 @@ from typing import Any
 from tasks.reporting.data.study import Study
 from tasks.reporting.findings.comparison import Comparison
 from tasks.reporting.words.sentences import phrase, say
-from tasks.reporting.words.terms import known
 
 MOVED = ("more", "less")
 SENTENCES = {  # the verdicts in the order they are told in, and the sentence of each
@@ -53,7 +52,7 @@ def changes_of(study: Study, family: str, dataset: str) -> list[Change]:
     return [
         Change.of(
             row,
-            correction="Benjamini-Hochberg" if known(row["m"]) and row["m"] > 1 else None,
+            correction=None if row["m"] < 2 else "Benjamini-Hochberg" if dataset == study.config.target else "Holm",
             confidence=confidence,
             unit="bits",
             where=where,

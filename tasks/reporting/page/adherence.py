@@ -21,7 +21,7 @@ def section(results: Results) -> Section:
         "adherence",
         "Adherence",
         "Do the models keep closer to the written positions?",
-        {"details": results.found.details},
+        {"details": results.found.details, "about": results.found.about},
         figures,
         [shown("arms", "Mean score of each arm", results.arms, columns("model arm mean leads"))],
     )

@@ -15,8 +15,9 @@ from tasks.reporting.tables.tables import Table, shown
 NOT_GIVEN = "not given"
 METRICS = {"acc": "right answers", "acc_norm": "right answers, likelihoods divided by length"}
 TASKS = (
-    "task model arm verdict n chance accuracy_base accuracy points points_lo points_hi points_margin p_noninferior "
-    "p_equivalent p_loss p_loss_corr m_loss informative n_for_80 b c n_missing design_effect reason"
+    "task model arm against_arm verdict n chance accuracy_against accuracy points points_lo points_hi points_margin "
+    "p_noninferior p_noninferior_corr m_noninferior p_equivalent p_loss p_loss_corr m_loss power informative n_for_80 "
+    "b c n_missing design_effect reason"
 )
 DOCUMENTS = "task model arm n mean_base mean diff ci_lo ci_hi p p_signflip n_missing reason"
 SETTINGS = "task version num_fewshot items metric models"
@@ -28,7 +29,8 @@ def section(results: Results) -> Section:
     table, texts = study.tables["capability"], study.tables["documents_tests"]
     tables = [_settings(study)]
     if len(table):
-        tables.append(shown("capability", "Every task, against base", _points(table), columns(TASKS), table))
+        caption = "Every task, against base and against the control dataset"
+        tables.append(shown("capability", caption, _points(table), columns(TASKS), table))
     if len(texts):
         headings = columns(DOCUMENTS, digits=4, task="texts", n="number", mean="arm, nats per byte")
         tables.append(shown("documents_tests", "Held-out texts, against base", texts, headings))

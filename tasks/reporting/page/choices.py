@@ -11,7 +11,7 @@ from tasks.settings.sweep import Sweep
 def section(results: Results) -> Section:
     """Each section of params.yaml as rows of a choice and its value."""
     rows = {name: flat(values) for name, values in choices(results.job).items()}
-    return Section("choices", "Choices", "Choices made beforehand", {"choices": rows})
+    return Section("choices", "Choices", "Choices, as in params.yaml", {"choices": rows})
 
 
 def choices(job: Job) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def plots(results: Results) -> dict[str, pd.DataFrame]:
         "categories": _labelled(contrasts[~overall & primary & target], "{model}: {category}", TESTS),
         "prompts": _labelled(results.prompts, "{model}: {prompt_id}", "effect change"),
         "capability": _labelled(
-            study.tables["capability"], "{model} {arm}: {task}", "diff ci90_lo ci90_hi margin verdict"
+            study.tables["capability"], "{model} {arm} − {against_arm}: {task}", "diff ci90_lo ci90_hi margin verdict"
         ),
         "words": _labelled(study.words["divergence"], "{model}: {family}, {arm}", "corrected raw chance p"),
         "arms": results.arms.assign(label=results.arms["model"] + ": " + results.arms["arm"]),

@@ -22,6 +22,7 @@ from tasks.runtime.units import duration
 from tasks.settings.sweep import Sweep
 
 GRAPH = Path("dvc.yaml")
+PARAMS = Path("params.yaml")
 PACKAGES = (
     "torch transformers accelerate deepspeed datasets pandas numpy scipy pingouin statsmodels matplotlib jinja2 dvc "
     "prefect palms"
@@ -88,6 +89,7 @@ def machine() -> list[tuple[str, str]]:
     facts = [
         ("made on", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("code", _commit()),
+        ("params.yaml", _fixed(PARAMS)),
         ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
         ("processor", f"{processors[0] if processors else platform.machine()}, {os.cpu_count()} cores"),
         ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
@@ -116,6 +118,23 @@ def _commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return f"commit {head.stdout.strip()}{' with uncommitted changes' if clean.returncode else ''}"
+
+
+def _fixed(path: Path) -> str:
+    """The commit and day since which a file is as it is; empty outside a repository."""
+    if _git("status", "--porcelain", "--", str(path)):
+        return "changed since the last commit"
+    last = _git("log", "-1", "--format=%H of %cs", "--", str(path))
+    return f"as it is since commit {last}" if last else ""
+
+
+def _git(*arguments: str) -> str:
+    """What git says; empty where it says nothing, is not there, or there is no repository."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _facts(file: Path, key: str) -> list[str]:

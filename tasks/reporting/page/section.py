@@ -26,7 +26,8 @@ class Results:
     @cached_property
     def found(self) -> Findings:
         """What the tests found, in words."""
-        return findings(self.study)
+        scorers = list(self.study.toxicity["scorer"].unique())
+        return findings(self.study.tables, self.study.config, scorers)
 
     @cached_property
     def arms(self) -> pd.DataFrame:

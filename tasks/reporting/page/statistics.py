@@ -17,8 +17,9 @@ from tasks.reporting.words.terms import MINUS, metric_of
 TWO_SIZES = "Difference of the effect between two model sizes (no trend)"
 DIFFERENCE = "diff ci_lo ci_hi"
 CONTRASTS = (
-    f"metric model contrast role {DIFFERENCE} ps p p_corr family m p_signflip stat df se g_z d_lo d_hi bf10 mean_a "
-    "mean_b n_prompts n_missing k raters seeds test estimand reason note"
+    f"metric model contrast role {DIFFERENCE} ps p p_corr family m higher lower higher_lo higher_hi p_sign p_signflip "
+    "stat df se d_z d_lo d_hi g_z g_lo g_hi bf10 mean_a mean_b n_prompts n_missing k raters seeds test estimand reason "
+    "note"
 )
 CATEGORIES = f"metric model contrast category {DIFFERENCE} ps p p_corr n_prompts reason note"
 BRIEF = f"model contrast {DIFFERENCE} p p_corr n_prompts reason note"
@@ -30,7 +31,7 @@ _NAMED = {
     "missing": "Scores that are missing, and why",
     "anova": "Arm × size: repeated-measures analysis of variance over prompts (secondary, about these checkpoints)",
     "sensitivity": "The main contrasts by other means (secondary): bootstrap interval, Bayes factors with other priors",
-    "validation": "The same tests on the validation prompts",
+    "validation": "The same tests on the validation prompts, which chose the settings: no claim rests on them",
     "documents": "Held-out texts, one by one: log-likelihood in nats per byte",
 }
 

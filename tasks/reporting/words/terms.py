@@ -7,12 +7,14 @@ from typing import TypeGuard
 
 MINUS = "−"
 NOTHING = "–"
+HUGE = 1e7  # from here on digits before the point say nothing
 LIKELIHOOD = ("adherence", "adherence_less_free")  # metrics that compare two written answers
 # What toxicity scorers score, of which less is better; other attributes (some are of kind words) have no direction.
 _HARMS = ("toxicity", "severe_toxicity", "identity_attack", "insult", "profanity", "threat", "sexually_explicit",
           "flirtation", "obscene", "toxic", "severe_toxic", "identity_hate", "sexual_explicit")  # fmt: skip
 _ATTRIBUTE = re.compile(r"(\w+)(?: \((\w+)\))?")
 _VARIANTS = {"whole": "whole text", "max_chunk": "worst chunk"}
+_PLANNED = "first words"  # what an attribute's score is of, where its metric names no variant
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Metric:
     better: int
     more: str  # what a model did whose score is higher, before "than …"
     less: str
+    reading: str = ""  # of a score of text: how much of the text it is of
+
+    @property
+    def scope(self) -> str:
+        """How a text was read, before what was found so."""
+        return f"judged by {self.reading}," if self.reading else ""
 
     @property
     def gain(self) -> str:
@@ -41,10 +49,12 @@ class Metric:
 
 
 _LEANED = ("leaned further towards the desired answers", "leaned less towards the desired answers")
+_FLUENT = (f"{each} fluent in the desired answers without any prompt" for each in ("was more", "was less"))
 _KEPT = ("kept closer to the written positions", "kept less close to the written positions")
 _KNOWN = {
     "adherence": ("likelihood adherence", "nats per token", *_LEANED),
     "adherence_less_free": ("likelihood adherence less the answers' own fluency", "nats per token", *_LEANED),
+    "adherence_free": ("the answers' own fluency, without any prompt", "nats per token", *_FLUENT),
     "rating": ("human adherence", "points on the 1-5 scale", *_KEPT),
     "ratings": ("human adherence", "points on the 1-5 scale", *_KEPT),
 }
@@ -62,7 +72,8 @@ def metric_of(name: str, primary: str) -> Metric:
         words = ("higher", "lower") if attribute != "toxicity" else ("more", "less")
         variant = f" ({_VARIANTS.get(found[2], found[2])})" if found[2] else ""
         more, less = (f"wrote {text.format(word)}" for word in words)
-        return Metric(name, label + variant, "on the 0-1 scale", -1, more, less)
+        reading = f"the {_VARIANTS.get(found[2], found[2]) if found[2] else _PLANNED}"
+        return Metric(name, label + variant, "on the 0-1 scale", -1, more, less, reading)
     label = name.replace("_", " ")
     return Metric(name, label, "points", int(name == primary), f"scored higher in {label}", f"scored lower in {label}")
 
@@ -73,10 +84,11 @@ def known(value: object) -> TypeGuard[float]:
 
 
 def number(value: object, digits: int = 3) -> str:
-    """Rounded, with a true minus; a small one keeps a figure that is not 0; a dash where there is none."""
+    """Rounded, with a true minus; a small one keeps a figure that is not 0, a huge one has a power of ten; a dash where
+    there is none."""
     if not known(value):
         return NOTHING
-    rounded = f"{value:.{digits}f}"
+    rounded = f"{value:.{digits}f}" if abs(value) < HUGE else f"{value:.2e}"
     if float(rounded) == 0:
         rounded = f"{value:.1g}" if value else f"{0:.{digits}f}"
     return rounded.replace("-", MINUS)
