@@ -52,8 +52,8 @@ def table_of(compared: Iterable[Comparison], plan: Plan, *, by_category: bool = 
         role, family = _role(comparison, plan)
         rows.append(_row(comparison, plan, {"role": role, "family": family, "category": ALL}))
         if by_category and comparison.metric in plan.metrics and family != "exploratory":
-            family = f"categories: {comparison.metric}" if family != NEGATIVE else None
-            rows += [_row(comparison, plan, {"role": "category", "family": family, "category": category})
+            place = {"role": "category", "family": None if family == NEGATIVE else f"categories: {comparison.metric}"}
+            rows += [_row(comparison, plan, place | {"category": category})
                      for category in pd.unique(comparison.prompts.categories)]
     return corrected(pd.DataFrame(rows, columns=list(COLUMNS)).astype(TYPES))
 

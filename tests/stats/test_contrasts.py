@@ -86,7 +86,8 @@ def test_parts_of_the_primary_and_variants_of_the_secondary_have_families_of_the
 
 
 def test_each_family_has_its_correction():
-    data = scores(metrics=("adherence", "TOXICITY", "TOXICITY (whole)", "adherence_free", "INSULT"), models=("small", "large"), noise=2.0,
+    data = scores(metrics=("adherence", "TOXICITY", "TOXICITY (whole)", "adherence_free", "INSULT"),
+                  models=("small", "large"), noise=2.0,
                   effects={"base": 0.0, "control": 0.0, "values": 0.5})
     table = contrasts(data, PLAN)
     for family, method in (("confirmatory", holm), ("secondary", holm), ("variants", holm), ("parts", holm),
