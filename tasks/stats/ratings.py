@@ -24,8 +24,8 @@ def require_mixed(comparison: Comparison) -> None:
     of_each = [f"{int(arm[:, most].sum())} of {int(arm.sum())} ratings of {dataset}"
                for arm, dataset in ((a, comparison.a), (b, comparison.b))]
     rater = comparison.arms[0].panel[most]
-    raise InputError(f"scores: {comparison.metric} at {comparison.model}: who rated depends on the arm (rater {rater!r} "
-                     f"gave {' and '.join(of_each)}), so a difference of the arms may be one of raters; "
+    raise InputError(f"scores: {comparison.metric} at {comparison.model}: who rated depends on the arm (rater "
+                     f"{rater!r} gave {' and '.join(of_each)}), so a difference of the arms may be one of raters; "
                      "give both arms of a prompt to the same raters, or each text to raters drawn at random")
 
 
