@@ -101,6 +101,13 @@ def seeds(tmp_path_factory) -> tuple[Made, str]:
     return made, made.report()
 
 
+@pytest.fixture(scope="module")
+def unchanged_seeds(tmp_path_factory) -> str:
+    """The page of three seeds without any effect."""
+    shift = dict.fromkeys(("base", "control", "values"), 0.0)
+    return make(tmp_path_factory.mktemp("none"), seeds=3, shift=shift, attributes=(), families=FAMILIES[:1]).report()
+
+
 def leave_a_dropped_model(made: Path) -> None:
     """What an earlier, longer ladder would have left in the folders."""
     for folder in ("samples", "logs", "capability"):
@@ -281,4 +288,17 @@ def test_what_the_dataset_did_is_asked_only_with_three_seeds(three, seeds):
     assert "comes from the content of the dataset" not in checkpoints
     dataset = seeds[1]
     assert "<h3>Did the values dataset do more than neutral text?</h3>" in dataset
-    assert "comes from the content of the dataset" in dataset
+    assert "What values gained over control comes from the content of the dataset" in dataset
+    assert "Over 3 training seeds, the values model leaned further" in dataset
+    assert "Among these checkpoints, the values models leaned further" in checkpoints
+
+
+def test_a_claim_about_content_stands_only_where_it_was_found_and_the_plan_only_as_in_params(unchanged_seeds, one):
+    found = unchanged_seeds[unchanged_seeds.index('<section id="found"') :].split("</section>")[0]
+    assert "Over 3 training seeds, no improvement was found" in found
+    assert "comes from the content" not in found
+    for page in (unchanged_seeds, one[1]):
+        assert "beforehand" not in page
+        assert "Choices, as in params.yaml" in page
+        assert "well be draws" not in page
+        assert "which chose the settings: no claim rests on them" in page

@@ -201,7 +201,7 @@ class Tested:
 
     strata: Sequence[Stratum]
     compared: Labels  # (templates, groups, words)
-    at: tuple[Labels, Labels]
+    at: tuple[Labels, ...]
     p: Floats
 
 

@@ -171,11 +171,12 @@ def test_a_planted_loss_is_found_and_greyed_tasks_stay_grey(several):
     assert section.count("<svg") == 2
     assert "uninformative</text>" in section.replace("\n", "")
     folder = made.folder / "made"
-    table = pd.read_csv(folder / "report/tables/capability.csv").set_index(["arm", "model", "task"])["verdict"]
+    table = pd.read_csv(folder / "report/tables/capability.csv")
+    table = table.set_index(["arm", "model", "task", "against"])["verdict"]
     assert set(table.xs("palms_arithmetic", level="task")) == {"uninformative"}
-    assert table["values", "small-30m", "palms_knowledge"] == "loss"
+    assert table["values", "small-30m", "palms_knowledge", "base"] == "loss"
     plot = pd.read_csv(folder / "plots/capability.csv")
-    assert "tiny-1m values: palms_reading" in set(plot["label"])
+    assert "tiny-1m values − base: palms_reading" in set(plot["label"])
     assert "not supported" in page
 
 

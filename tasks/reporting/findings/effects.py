@@ -89,7 +89,8 @@ def _effect(row: Row, primary: str, confidence: float) -> Effect:
         seeds=int(row["seeds"]),
         missing=int(row["n_missing"]),
         note=row["note"] if isinstance(row.get("note"), str) else None,
-        **{name: int(row[name]) if known(row[name]) else 0 for name in ("higher", "lower")},
+        higher=int(row["higher"]) if known(row["higher"]) else 0,
+        lower=int(row["lower"]) if known(row["lower"]) else 0,
         share=(float(row["higher_lo"]), float(row["higher_hi"])),
         p_sign=float(row["p_sign"]),
     )
