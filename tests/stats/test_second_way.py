@@ -43,7 +43,8 @@ def recomputed(table: pd.DataFrame) -> tuple[float, float, tuple[float, float]]:
     estimate, se, df = by_prompts(table)
     tests, seeds = [(se, df)], table["seed"].nunique()
     if seeds > 1:
-        dummies = pd.get_dummies(table.assign(cell=table["category"] + table["seed"].astype(str))[["prompt_id", "cell"]])
+        cell = table["category"] + table["seed"].astype(str)
+        dummies = pd.get_dummies(table.assign(cell=cell)[["prompt_id", "cell"]])
         design = dummies.to_numpy(float)
         residual = table["d"].to_numpy() - design @ np.linalg.lstsq(design, table["d"].to_numpy())[0]
         df_e = len(table) - np.linalg.matrix_rank(design)
