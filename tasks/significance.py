@@ -193,8 +193,9 @@ def capability_tables(
     """`capability`: a row per task, and per set with all its items together (`whole_set`), of each model and tuned arm
     against base and of the target against control; `documents` and `documents_tests`: the change in nats per byte, of
     each held-out text and in the mean."""
-    by_key: dict[str, Any] = {f"{key}s": {name: getattr(entry, key) for name, entry in margins.items()}
-                              for key in ("margin", "chance")}
+    by_key: dict[str, Any] = {
+        f"{key}s": {name: getattr(entry, key) for name, entry in margins.items()} for key in ("margin", "chance")
+    }
     tasks = items_with_metric(items, margins, run)
     sets = sets_with_margin(tasks["task"].unique(), margins, run)
     table = capability(tasks, sets=sets, target=config.target, control=config.control, **by_key)

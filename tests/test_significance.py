@@ -89,7 +89,10 @@ def tables(scores: pd.DataFrame) -> Tables:
     return significance.test_tables(scores, plan_of(CONFIG, SWEEP))
 
 
-NO_CAPABILITY = {"capability": pd.DataFrame(columns=["whole_set", "against"], dtype=bool), "documents_tests": pd.DataFrame()}
+NO_CAPABILITY = {
+    "capability": pd.DataFrame(columns=["whole_set", "against"], dtype=bool),
+    "documents_tests": pd.DataFrame(),
+}
 
 
 def row(table: pd.DataFrame, metric: str, contrast: str) -> pd.Series:

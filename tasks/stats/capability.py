@@ -3,7 +3,8 @@
 "No loss is non-inferiority": a loss of the margin or more is ruled out, which is more than not being seen. It is asked
 of all items of a set first, the endpoint, because tasks of some sixty items each seldom all pass; the tasks by
 themselves are detail, corrected by Holm. "A loss was found" is a test too, corrected over everything that is said of a
-dataset (tasks x models x arms): with six unchanged tasks, an uncorrected one would find a loss in a quarter of the sweeps.
+dataset (tasks x models x arms): with six unchanged tasks, an uncorrected one would find a loss in a quarter of the
+sweeps.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -243,7 +244,7 @@ def _check(items: pd.DataFrame, margins: Mapping[str, float], chances: Mapping[s
 
 def _compared(part: pd.DataFrame, base: str, target: str, control: str) -> Iterator[tuple[Arm, Arm]]:
     """Every tuned arm of a task's and model's items with base, then every arm of the target with one of control."""
-    arms: list[Arm] = part.drop_duplicates("arm").to_dict("records")
+    arms: Sequence[Arm] = part.drop_duplicates("arm").to_dict("records")
     of_base = next((arm for arm in arms if arm["dataset"] == base), {"arm": base, "dataset": base})
     yield from ((arm, of_base) for arm in arms if arm["dataset"] != base)
     controls = [arm for arm in arms if arm["dataset"] == control]

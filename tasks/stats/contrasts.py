@@ -52,8 +52,8 @@ def table_of(compared: Iterable[Comparison], plan: Plan, *, by_category: bool = 
         role, family = _role(comparison, plan)
         rows.append(_row(comparison, plan, {"role": role, "family": family, "category": ALL}))
         if by_category and comparison.metric in plan.metrics and family != "exploratory":
-            family = f"categories: {comparison.metric}" if family != NEGATIVE else None
-            rows += [_row(comparison, plan, {"role": "category", "family": family, "category": category})
+            place = {"role": "category", "family": None if family == NEGATIVE else f"categories: {comparison.metric}"}
+            rows += [_row(comparison, plan, place | {"category": category})
                      for category in pd.unique(comparison.prompts.categories)]
     return corrected(pd.DataFrame(rows, columns=list(COLUMNS)).astype(TYPES))
 
@@ -68,8 +68,16 @@ def at_large(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill m (tests in the family) and p_corr: Benjamini-Hochberg where one explores, else Holm."""
+    """Fill m (tests in the family) and p_corr: Benjamini-Hochberg where one explores, else Holm.
+
+    Variants are corrected together with the planned reading of the same texts, which keeps its own family.
+    """
     for family, rows in table.groupby("family"):
+        if family == "variants":
+            both = table[table["family"].isin(["secondary", "variants"])]
+            p = pd.Series(families.holm(both["p"].to_numpy(np.float64)), both.index)
+            table.loc[rows.index, "m"], table.loc[rows.index, "p_corr"] = len(both), p[rows.index]
+            continue
         explores = str(family).startswith(("exploratory", "categories: "))
         adjust = families.benjamini_hochberg if explores else families.holm
         table.loc[rows.index, "m"] = len(rows)

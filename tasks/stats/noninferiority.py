@@ -90,7 +90,8 @@ def loss_p(b: float, c: float, n: float, df: float = np.inf) -> float:
 
 
 @lru_cache(maxsize=100_000)
-def noninferiority_power(n: float, discordant: float, margin: float, *, alpha: float = 0.05, df: float = np.inf) -> float:
+def noninferiority_power(n: float, discordant: float, margin: float, *, alpha: float = 0.05,
+                         df: float = np.inf) -> float:
     """Power of the non-inferiority test where nothing was lost and this share (0 to 1] of n items is discordant.
 
     Exact: the number of discordant items is binomial(n, discordant), that of those gained among them binomial(., 1/2),
@@ -112,7 +113,7 @@ def noninferiority_power(n: float, discordant: float, margin: float, *, alpha: f
 def items_needed(discordant: float, margin: float, *, alpha: float = 0.05) -> int:
     """Items for 80% power of the non-inferiority test where nothing was lost and this share (0 to 1] is discordant.
 
-    The fewest by which `noninferiority_power` reaches .8, searched by halves around discordant ((z_(1-alpha) + z_.8) / margin)^2.
+    The fewest by which `noninferiority_power` reaches .8, searched by halves above `normal_items`.
     """
     low, high = 0, normal_items(discordant, margin, alpha=alpha, sides=1)
     while noninferiority_power(high, discordant, margin, alpha=alpha) < POWER:

@@ -41,9 +41,10 @@ def within_variance(values: Floats, indicators: Floats) -> Floats:
 def variance_of_mean(squares: Floats, counts: Floats, times: int = 1) -> tuple[Floats, Floats]:
     """Variance (...,) of the mean over categories of their means, and its df (...,), from sums of squares (..., C).
 
-    `counts` (C,): prompts in each category, whose squares have (n_c - 1) x `times` df. Categories of one size: the pooled variance, whose df are exact where
-    categories spread alike. Of several sizes: sum_c s_c^2 / n_c / C^2 with Satterthwaite's df, so that a small category that
-    spreads widely is not taken for a large one that does not; a category with one prompt takes the pooled variance.
+    `counts` (C,): prompts in each category, whose squares have (n_c - 1) x `times` df. Categories of one size: the
+    pooled variance, whose df are exact where categories spread alike. Of several sizes: sum_c s_c^2 / n_c / C^2 with
+    Satterthwaite's df, so that a small category that spreads widely is not taken for a large one that does not; a
+    category with one prompt takes the pooled variance.
     Reference: Welch (1947), Biometrika 34, 28-35; Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
     """
     n_categories, n = len(counts), float(counts.sum())
@@ -192,7 +193,8 @@ def bootstrap_interval(diffs: Floats, strata: Labels | None = None, *, draws: in
 def bayes_factor(t: float, n: float, r: float = 0.707) -> float:
     """JZS Bayes factor BF10 of a paired t on n prompts (df n - 1), Cauchy prior of scale r on the effect.
 
-    `n` need not be whole (`effects.Standardised`). Above 1 the data favour a difference. NaN where t is undefined or n < 2, inf beyond floating point.
+    `n` need not be whole (`effects.Standardised`). Above 1 the data favour a difference. NaN where t is undefined or
+    n < 2, inf beyond floating point.
     Reference: Rouder et al. (2009), Psychonomic Bulletin & Review 16, 225-237; by `pingouin`.
     """
     if n < 2 or not np.isfinite(t):

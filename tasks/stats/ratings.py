@@ -23,8 +23,9 @@ def require_mixed(comparison: Comparison) -> None:
     most = int(np.abs(shares).argmax())
     of_each = [f"{int(arm[:, most].sum())} of {int(arm.sum())} ratings of {dataset}"
                for arm, dataset in ((a, comparison.a), (b, comparison.b))]
-    raise InputError(f"scores: {comparison.metric} at {comparison.model}: who rated depends on the arm (rater {comparison.arms[0].panel[most]!r} "
-                     f"gave {' and '.join(of_each)}), so a difference of the arms may be one of raters; "
+    rater = comparison.arms[0].panel[most]
+    raise InputError(f"scores: {comparison.metric} at {comparison.model}: who rated depends on the arm (rater "
+                     f"{rater!r} gave {' and '.join(of_each)}), so a difference of the arms may be one of raters; "
                      "give both arms of a prompt to the same raters, or each text to raters drawn at random")
 
 

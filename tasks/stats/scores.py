@@ -165,12 +165,17 @@ def pair(a: ArmScores, b: ArmScores, *, fixed_b: bool) -> Pair:
     """Match the seeds of two datasets' scores (same prompts) and average within prompt."""
     seeds = matched_seeds(a.seeds, b.seeds, fixed_b=fixed_b)
     if seeds is None:  # averaged: a prompt must have a mean in every seed
-        return Pair(a.means.mean(axis=1, keepdims=True), b.means.mean(axis=1, keepdims=True),
-                    *(arm.samples.reshape(len(arm.values), 1, -1) for arm in (a, b)), by_rater=_by_rater(a) - _by_rater(b))
+        pooled_a, pooled_b = (arm.samples.reshape(len(arm.values), 1, -1) for arm in (a, b))
+        mean_a, mean_b = (arm.means.mean(axis=1, keepdims=True) for arm in (a, b))
+        return Pair(mean_a, mean_b, pooled_a, pooled_b, _by_rater(a) - _by_rater(b))
     at_a, at_b = [i for i, _ in seeds], [j for _, j in seeds]
-    unpaired = tuple(tuple(seed for i, seed in enumerate(arm.seeds) if i not in at) for arm, at in ((a, at_a), (b, at_b)))
+    unpaired = _without(a.seeds, at_a), _without(b.seeds, at_b)
     a, b = (replace(arm, values=arm.values[:, at]) for arm, at in ((a, at_a), (b, at_b)))
-    return Pair(a.means, b.means, a.samples, b.samples, _by_rater(a) - _by_rater(b), (unpaired[0], unpaired[1]))
+    return Pair(a.means, b.means, a.samples, b.samples, _by_rater(a) - _by_rater(b), unpaired)
+
+
+def _without(seeds: Sequence[int], places: Sequence[int]) -> tuple[int, ...]:
+    return tuple(seed for i, seed in enumerate(seeds) if i not in places)
 
 
 def _by_rater(arm: ArmScores) -> Floats:

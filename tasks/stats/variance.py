@@ -23,13 +23,15 @@ def variance_components(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
     `detectable`: the smallest true difference found with 80% power by one test at the plan's level;
     `detectable_family`: by Holm's first step in the family of m. With several seeds both are of the test that carries
-    them (`power.detectable_crossed`), as if the variances found were the true ones. `sd_seed`: of the difference, from the crossed
+    them (`power.detectable_crossed`), as if the variances found were the true ones. `sd_seed`: of the difference, from
+    the crossed
     table of prompts and seeds; null with one seed.
     """
     table = checked(scores)
     m, rows = len(plan.confirmatory) * len(ladder(table, plan)), []
     for comparison in comparisons(table, plan, [plan.primary], plan.confirmatory):
-        figures = _figures(*comparison.arms, comparison, m, 1 - plan.confidence) if comparison.arms else {"reason": NO_ARM}
+        arms, alpha = comparison.arms, 1 - plan.confidence
+        figures = _figures(*arms, comparison, m, alpha) if arms else {"reason": NO_ARM}
         rows.append(comparison.about | {"m": m} | figures)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 

@@ -32,7 +32,8 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[Any, ...], t
     "length": (text_simulations.equal_chunks, (20_000,), (4_000,)),
 }
 
-SWEEPS = ((1, 1, 0.0), (1, 1, 0.1), (1, 1, 0.2), (3, 3, 0.1), (3, 3, 0.2), (5, 3, 0.1), (5, 3, 0.2))  # models, seeds, sd
+# models, seeds, standard deviation between seeds in points
+SWEEPS = ((1, 1, 0.0), (1, 1, 0.1), (1, 1, 0.2), (3, 3, 0.1), (3, 3, 0.2), (5, 3, 0.1), (5, 3, 0.2))
 PLANTED = ((1, 1, 0.0), (3, 3, 0.1), (3, 3, 0.2), (5, 3, 0.1), (5, 3, 0.2))
 
 

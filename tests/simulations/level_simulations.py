@@ -37,7 +37,8 @@ def dataset_claims(reps: int, seeds: Sequence[int], seed: int = 13) -> Iterator[
 def _differences(rng: np.random.Generator, size: int, models: int, seeds: int, spread: float) -> Floats:
     """(size, models, 2 contrasts, prompts, seeds) without effect; base is one checkpoint."""
     n = len(STRATA)
-    tuned = (rng.normal(0, OF_PROMPT, (size, models, 2, n, 1)) + rng.normal(0, OF_CHECKPOINT, (size, models, 2, n, seeds))
+    tuned = (rng.normal(0, OF_PROMPT, (size, models, 2, n, 1))
+             + rng.normal(0, OF_CHECKPOINT, (size, models, 2, n, seeds))
              + rng.normal(0, spread, (size, models, 2, 1, seeds)))
     base = rng.normal(0, np.hypot(OF_PROMPT, OF_CHECKPOINT), (size, models, n, 1))
     return np.stack([tuned[:, :, 0] - tuned[:, :, 1], tuned[:, :, 0] - base], axis=2)

@@ -31,13 +31,13 @@ from tasks.stats.plan import Plan
 from tasks.stats.power import detectable_crossed, detectable_points
 from tasks.stats.scores import ArmScores, Prompts
 from tasks.stats.trend import slope_parts, slope_weights
+from tests.simulations.level_simulations import OF_CHECKPOINT, OF_PROMPT
 from tests.simulations.references import Figure
 from tests.simulations.simulations import batches, p_of
 
 CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 99, 1)
 CATEGORIES, PER_CATEGORY, SAMPLES = 8, 5, 3
 PROMPTS = CATEGORIES * PER_CATEGORY
-OF_PROMPT, OF_CHECKPOINT = 0.42, 0.46  # standard deviations of a prompt in an arm: with every seed, and of one checkpoint
 FREE = 0.7  # the share of an arm's shift that is there without any prompt
 TASKS, ITEMS, RIGHT, DISCORDANT = 6, 60, 0.75, 0.1
 NAMES = Prompts(np.array([f"p{p}" for p in range(PROMPTS)], dtype=object),
@@ -61,7 +61,8 @@ class Shape:
     @cached_property
     def plan(self) -> Plan:
         """The plan of the analysis, with few sign flips: one caveat reads their p, and no figure here."""
-        return Plan(CONFIG.primary, CONFIG.secondary, models=tuple(f"m{m}" for m in range(self.models)), permutations=99)
+        models = tuple(f"m{m}" for m in range(self.models))
+        return Plan(CONFIG.primary, CONFIG.secondary, models=models, permutations=99)
 
     @property
     def contrasts(self) -> tuple[tuple[str, str], ...]:
@@ -202,9 +203,10 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
     main = [effect for effect in found.effects if effect.role == "primary"]
     abilities = [answer for answer in found.answers if answer.name == "capability"]
     lost = any(a.tone == "bad" or any(word in f"{a.text} {a.second}" for word in LOSSES) for a in abilities)
+    of_checkpoints = found.headline.startswith("Among these checkpoints")
     return {
         "headline claims": headline,
-        "headline claims, not of these checkpoints": headline and not found.headline.startswith("Among these checkpoints"),
+        "headline claims, not of these checkpoints": headline and not of_checkpoints,
         "headline claims, with the wrong sign": any(
             e.sign * truth[e.b][int(e.model[1:])].mean() < 0 for e in main),
         "a loss found": lost,
@@ -240,7 +242,8 @@ def unchanged(reps: int, models: int, seeds: int, seed_sd: float, seed: int = 11
             silent += not (of_scores or of_abilities) and any(said.values())
             names = list(said)
     yield Figure(f"{shape}: sweeps that claim where no test could", silent, 0, 0)
-    free = {"headline claims", "negative control flagged", "toxicity box claims"} if seeds == 1 and seed_sd > 0 else set()
+    of_checkpoints = ("headline claims", "negative control flagged", "toxicity box claims")
+    free = of_checkpoints if seeds == 1 and seed_sd > 0 else ()  # these two checkpoints do differ
     for name in names:
         yield Figure(f"{shape}: {name}", counts[name] / reps, 0, 1 if name in free else 0.06)
 

@@ -175,7 +175,8 @@ def test_power_of_a_test_and_of_all_together():
     detail = corrected([one, one, one], [True, False, False], ["base"] * 3)
     assert detail[1].power == pytest.approx(noninferiority_power(60, 5 / 62, 0.1, alpha=0.025))
     assert [test.power_joint for test in detail] == pytest.approx([one.power] * 3)
-    assert detail[0].n_for_80 == items_needed(5 / 62, 0.1) < detail[1].n_for_80 == items_needed(5 / 62, 0.1, alpha=0.025)
+    assert detail[0].n_for_80 == items_needed(5 / 62, 0.1)
+    assert detail[1].n_for_80 == items_needed(5 / 62, 0.1, alpha=0.025) > detail[0].n_for_80
     assert corrected([task_verdict(np.array([]), np.array([]), chance=0.25, margin=0.1), one])[1].power_joint == 0
 
 
@@ -250,7 +251,8 @@ def test_arms_of_the_target_are_compared_with_control_of_their_seed():
 
 
 def test_a_loss_against_control_is_one_only_where_there_is_one_against_base():
-    harmed, same = (task_verdict(*items(*counts), chance=0.25, margin=0.02) for counts in ((2, 30, 50, 18), (5, 5, 60, 30)))
+    harmed, same = (task_verdict(*items(*counts), chance=0.25, margin=0.02)
+                    for counts in ((2, 30, 50, 18), (5, 5, 60, 30)))
     both = corrected([harmed, harmed], [True, True], ["base", "control"], [None, 0])
     assert [one.verdict for one in both] == ["loss", "loss"]
     control_gained = corrected([same, harmed], [True, True], ["base", "control"], [None, 0])

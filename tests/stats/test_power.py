@@ -62,7 +62,8 @@ def test_with_seeds_the_detectable_effect_is_found_four_times_in_five(seeds, tes
                     replicates=0.1**2 / seeds + residual, shared=residual)
     effect = detectable_crossed(known, dataset=seeds > 2, tests=tests)
     split = parts(crossed(4000, effect, seeds=seeds), categories)
-    p = np.array([2 * stats.t.sf(np.abs(estimate) / se, df) for estimate, se, df in (quasi(split), of_replicates(split))])
+    moments = (quasi(split), of_replicates(split))
+    p = np.array([2 * stats.t.sf(np.abs(estimate) / se, df) for estimate, se, df in moments])
     found = (p.max(axis=0) if seeds > 2 else p[0]) <= 0.05 / tests
     assert found.mean() == pytest.approx(0.8, abs=0.03)
     assert crossed_power(effect, known, dataset=seeds > 2, alpha=0.05 / tests) == pytest.approx(0.8, abs=1e-6)

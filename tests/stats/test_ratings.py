@@ -69,19 +69,19 @@ def lots(share: float, seed: int = 0) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("change", [
-    lambda t: lots(0.9),
+    lambda _: lots(0.9),
     lambda t: t[(t["arm"] != "values") | (t["rater"] != "r0")],
     lambda t: t[(t["arm"] == "values") == (t["rater"] == "r0")],
     lambda t: t[(t["arm"] == "values") == (t["rater"] == "r0")][lambda t: t["prompt_id"] == "c0p0"],
 ])
 def test_raters_associated_with_an_arm_are_refused(change):
-    with pytest.raises(InputError, match="adherence at small: who rated depends on the arm \\(rater 'r[01]' gave"):
+    with pytest.raises(InputError, match=r"adherence at small: who rated depends on the arm \(rater 'r[01]' gave"):
         contrasts(change(scores(raters=2)), PLAN)
 
 
 @pytest.mark.parametrize("change", [
     lambda t: t,
-    lambda t: lots(0.5),
+    lambda _: lots(0.5),
     lambda t: t[t["rater"].str[-1].astype(int) == t["prompt_id"].str[-1].astype(int) % 2],  # a lot is a prompt
     lambda t: t.sample(frac=0.9, random_state=1),
     lambda t: t[t["rater"] == "r0"],
