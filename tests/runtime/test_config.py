@@ -194,7 +194,7 @@ def test_what_yaml_1_1_reads_otherwise(tmp_path: Path, key: str, written: str, r
     for number, line in enumerate(lines):
         section = line.partition(":")[0] if line[:1].isalpha() else section
         if section == key.partition(".")[0] and re.match(rf"  +(finetune: \{{)?{key.rpartition('.')[2]}:", line):
-            lines[number] = re.sub(rf"({key.rpartition('.')[2]}: )[^,}}#]+", rf"\g<1>{written}", line)
+            lines[number] = re.sub(rf"({key.rpartition('.')[2]}: )[^,}}#]+", rf"\g<1>{written} ", line)
             break
     (tmp_path / "params.yaml").write_text("\n".join(lines), "utf-8")
     params = config.read_params(tmp_path / "params.yaml")
