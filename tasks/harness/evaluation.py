@@ -25,6 +25,7 @@ from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+from tasks.harness.local_files import read_anew
 from tasks.lm.devices import has_bf16
 from tasks.lm.models import OpenedModel
 from tasks.runtime.errors import InputError, WorkError, one_line
@@ -99,13 +100,16 @@ def load_tasks(names: Sequence[str], folder: Path, local: Sequence[str]) -> dict
             near = difflib.get_close_matches(name, manager.all_tasks, n=3)
             hint = f"; near it: {', '.join(near)}" if near else ""
             raise InputError(f"params.yaml: capability.run: the harness knows no task '{name}'{hint}")
-        tasks |= _load(manager, name)
+        with read_anew(folder):
+            tasks |= _load(manager, name)
     return tasks
 
 
 def _load(manager: TaskManager, name: str) -> dict[str, Task]:
     try:
         return dict(manager.load([name])["tasks"])
+    except InputError:
+        raise
     except Exception as error:  # anything: the harness has no error class of its own for a task it cannot load
         if any(kind.__name__ in MISSING_DATA for kind in type(error).__mro__):
             raise InputError(

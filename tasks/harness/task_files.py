@@ -6,6 +6,7 @@ of a task from the hub are the hub's business.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,15 @@ from typing import Any
 import yaml
 from jinja2 import Environment, TemplateError, meta
 
+from tasks.inputs.strict_yaml import TOP, Commented, Place, children, comment_at, shown
 from tasks.runtime.errors import InputError, one_line
 from tasks.runtime.files import read_text
 
 REQUIRED = ("task", "dataset_path", "output_type", "doc_to_text", "doc_to_target", "metric_list", "metadata")
 TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice")
+# What a model sees, or a completion is cut at; `samples` are the examples of `fewshot_config`.
+TEXTS = {*TEMPLATES, "description", "fewshot_delimiter", "target_delimiter", "gen_prefix", "samples", "until"}
+_HIDDEN_END = re.compile("[\u0085\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class TaskFile:
     config: Mapping[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # as the harness's own
     """Reads the harness's own tags (`!function utils.process`) as text; nothing is imported."""
 
 
@@ -76,13 +81,47 @@ def check_task_file(task: TaskFile) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    text = read_text(path).removeprefix("\ufeff")
+    if hidden := _HIDDEN_END.search(text):
+        where, code = f"{path}: line {text.count(chr(10), 0, hidden.start()) + 1}", f"{ord(hidden[0]):04X}"
+        raise InputError(f'{where}: U+{code} ends a line of YAML; write "\\u{code}", in double quotes')
     try:
-        config = yaml.load(read_text(path), Loader=_Loader)  # a SafeLoader that makes no objects
-    except yaml.YAMLError as error:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        for key, at, fault in _faults(loader, node, text, TOP, False, set()):
+            raise InputError(f"{path}: line {at.start_mark.line + 1}: {key} {fault}")
+        config = loader.construct_document(node) if node else None  # a SafeLoader makes no objects
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path}: not valid YAML: {one_line(error)}") from None
     if not isinstance(config, Mapping):
         raise InputError(f"{path}: expected the keys and values of a task")
     return config
+
+
+def _faults(
+    loader: Any, node: yaml.Node | None, text: str, place: Place, is_text: bool, seen: set[int]
+) -> Iterator[tuple[str, yaml.Node, str]]:
+    """What YAML would drop or change without a word below `node`: (key, node, what is wrong).
+
+    That is the first of two equal keys, and in a text (`is_text`) what follows ` #`, and `no`, `010` or `12:30`.
+    """
+    if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+        return
+    seen.add(id(node))  # an alias stands for the node that it names, however often
+    keys: set[str] = set()
+    for key_node, child, of_child in children(node, text, place):
+        key = str(key_node.value) if key_node else "a list's item"
+        if key_node and key in keys:
+            yield key, key_node, "stands here twice"
+        keys.add(key)
+        of_text = is_text or key in TEXTS
+        if of_text and isinstance(child, yaml.ScalarNode):
+            if comment := comment_at(child, text, of_child):
+                yield key, child, Commented("", comment).fault
+            value = loader.construct_object(child)
+            if value is not None and str(value).lower() != child.value.lower() and not child.tag.startswith("!"):
+                yield key, child, f"is {shown(child.value)}, which YAML reads as {value!r}; put it in quotes"
+        yield from _faults(loader, child, text, of_child, of_text, seen)
 
 
 def _data_files(task: TaskFile, split: str) -> Iterator[Path]:
@@ -102,14 +141,8 @@ def _check_items(task: TaskFile, path: Path) -> None:
         return
     needed = [(field, key) for key in TEMPLATES for field in sorted(_fields(task, key))]
     ids: set[str] = set()
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, item in read_items(path):
         where = f"{path}: line {number}"
-        try:
-            item = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: not valid JSON: {error}") from None
-        if not isinstance(item, dict):
-            raise InputError(f"{where}: expected an item's keys and values")
         for field, key in needed:
             if field not in item:
                 raise InputError(f"{where}: missing field '{field}', which {key} of {task.path} names")
@@ -119,6 +152,40 @@ def _check_items(task: TaskFile, path: Path) -> None:
         _check_answer(task, item, where)
     if not ids:
         raise InputError(f"{path}: no items")
+
+
+def read_items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The items of a JSONL file, each with its line; blank lines and a byte-order mark hold none.
+
+    Texts are read as they stand: a date stays text, and only a line feed ends a line. Raises InputError for a line
+    that is no item.
+    """
+    for number, line in enumerate(read_text(path).removeprefix("\ufeff").split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}: line {number}"
+        try:
+            item = json.loads(line, object_pairs_hook=_without_repeats)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{where}: not valid JSON: {error}") from None
+        except _RepeatedKeyError as error:
+            raise InputError(f"{where}: the key '{error}' stands here twice") from None
+        if not isinstance(item, dict):
+            raise InputError(f"{where}: expected an item's keys and values")
+        yield number, item
+
+
+class _RepeatedKeyError(Exception):
+    """A key that stands twice; of two values JSON would keep the last."""
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in item:
+            raise _RepeatedKeyError(key)
+        item[key] = value
+    return item
 
 
 def _check_answer(task: TaskFile, item: Mapping[str, Any], where: str) -> None:

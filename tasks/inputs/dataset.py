@@ -42,7 +42,7 @@ Entries = Annotated[list[Any], records.checked(_list_faults)]
 
 @part
 class _CategoryFile:
-    category: Text
+    category: Id
     title: Text
     samples: Entries
     position: Annotated[str | None, TEXT] = None  # which may be left out, but not empty

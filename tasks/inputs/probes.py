@@ -18,7 +18,7 @@ from pydantic import ValidationInfo
 from tasks.inputs import records, strict_yaml
 from tasks.inputs.characters import faults
 from tasks.inputs.records import Fault, Id, checked
-from tasks.inputs.strict_yaml import NO_ENTRY, Block, Problem, path_name, refuse, shown
+from tasks.inputs.strict_yaml import NO_ENTRY, Block, Commented, Problem, path_name, refuse, shown
 from tasks.runtime.sections import part
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
@@ -59,6 +59,8 @@ def _templates_faults(templates: Any, info: ValidationInfo) -> Iterator[Fault]:
 def _text_fault(text: Any) -> str | None:
     if not isinstance(text, str):
         return f"expected text, found {records.described(text)}; write it in quotes"
+    if isinstance(text, Commented):
+        return text.fault
     if not text.strip():
         return "is empty"
     if text != text.strip() or "\n" in text:

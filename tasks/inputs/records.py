@@ -10,7 +10,7 @@ from pydantic import PlainValidator, TypeAdapter, ValidationError, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from tasks.inputs import characters
-from tasks.inputs.strict_yaml import Block, NotText, shown
+from tasks.inputs.strict_yaml import Block, Commented, NotText, shown
 
 T = TypeVar("T")
 Fault = tuple[str, str]  # which rule, and what is wrong
@@ -58,18 +58,21 @@ def checked(faults: Callable[[Any, ValidationInfo], Iterable[Fault]], clean: Cal
 def _text_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
     key = info.field_name
     if value is None or (isinstance(value, str) and not characters.visible(value)):
-        yield "empty", f"{key} is empty"
+        yield "empty", f"{key} is empty" + (f"; it {value.fault}" if isinstance(value, Commented) else "")
     elif not isinstance(value, str):
         hint = "; put it in quotes" if isinstance(value, NotText) else ""
         yield "not-text", f"{key}: expected text, found {described(value)}{hint}"
     else:
+        if isinstance(value, Commented):
+            yield "comment", f"{key} {value.fault}"
         yield from ((rule, f"{key} {fault}") for rule, fault in characters.faults(value))
 
 
 def _note_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
-    """A note may be empty, and may be a date."""
+    """A note may be empty, may be a date, and may have a comment behind it: nobody reads it but people."""
     date = isinstance(value, NotText) and value.description.startswith("the date")
-    return () if value in (None, "") or date else _text_faults(value, info)
+    note = str(value) if isinstance(value, Commented) else value
+    return () if note in (None, "") or date else _text_faults(note, info)
 
 
 def _id_faults(value: Any, info: ValidationInfo) -> Iterable[Fault]:
@@ -93,8 +96,8 @@ def described(value: Any) -> str:
     """What stands in the place of something else, for a message."""
     if isinstance(value, NotText):
         return value.description
+    if value is None or (isinstance(value, Commented) and not value):
+        return "nothing"
     if isinstance(value, str):
         return f"the text {shown(value)}"
-    if value is None:
-        return "nothing"
     return "a list" if isinstance(value, list) else "keys and values"

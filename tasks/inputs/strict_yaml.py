@@ -1,8 +1,8 @@
 """YAML that people wrote, read without trust and without stopping at the first mistake.
 
 A safe loader alone is not enough: it expands aliases (a few lines can become gigabytes), keeps the last of
-two equal keys, and turns `no` into false. Here only text, lists and keys get through, and whatever else is
-found becomes a `Problem` that names the file, the entry and the rule.
+two equal keys, turns `no` into false, and drops what follows ` #`. Here only text, lists and keys get through, and
+whatever else is found becomes a `Problem` that names the file, the entry and the rule.
 """
 
 import re
@@ -24,14 +24,18 @@ NO_ENTRY = "-"  # stands for the entry where a problem is the whole file's
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ID = re.compile(r"^[ \t]*(?:-[ \t]+)?id:[ \t]*(\S[^\r\n]*)", re.MULTILINE)
 _TAB = re.compile(r"^[ -]*\t", re.MULTILINE)
+_COMMENT = re.compile(r"(#.*)")
+_DASH = re.compile(r"^ *-", re.MULTILINE)
+_HEADER = re.compile(r"[|>][-+0-9]*[ \t]+(#.*)")
+_BEHIND = re.compile(r"(?:[ \t]*\n)*[ \t]*(#.*)")
 _KINDS = {"int": "number", "float": "number", "bool": "yes/no value", "timestamp": "date"}
 Fault = tuple[int, str, str]  # the index in the text, the rule, and what is wrong
 
-# YAML refuses these characters outright, which would hide every other problem of the file. They travel
-# through the parser as private-use characters, and tasks.inputs.characters names them where they stand.
-_REFUSED = (*range(9), 11, 12, *range(14, 32), *range(127, 133), *range(134, 160))
-STAND_INS = {code: 0xF700 + code for code in _REFUSED}
-STAND_INS |= {0xFEFF: 0xF7FD, 0xFFFE: 0xF7FE, 0xFFFF: 0xF7FF}
+# YAML refuses these characters outright, which would hide every other problem of the file, or ends a line at them,
+# where no reader sees one. They travel through the parser as private-use characters, and tasks.inputs.characters
+# names them where they stand.
+STAND_INS = {code: 0xF700 + code for code in (*range(9), *range(11, 32), *range(127, 160))}
+STAND_INS |= {0x2028: 0xF7FB, 0x2029: 0xF7FC, 0xFEFF: 0xF7FD, 0xFFFE: 0xF7FE, 0xFFFF: 0xF7FF}
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,37 @@ class NotText:
     """A value that YAML read as a number, a date or a yes/no value, and what to call it."""
 
     description: str
+
+
+class Commented(str):
+    """A text beside a comment, which may be a part of it: YAML drops ` #1 priority` from an unquoted text."""
+
+    def __new__(cls, text: str, comment: str) -> "Commented":
+        """`comment` begins with its #."""
+        made = super().__new__(cls, text)
+        made.comment = comment
+        return made
+
+    comment: str
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it as a text that a model sees."""
+        return (
+            f"is without {shown(self.comment)}, a comment to YAML; if that is text, put all of it in quotes or on the "
+            "lines after `>-`; if not, on a line above the key"
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value hangs in a text: the index at which its key ends, or its dash stands, and their column."""
+
+    begin: int
+    column: int
+
+
+TOP = Place(0, -1)
 
 
 class Block(dict[str, Any]):
@@ -93,7 +128,7 @@ def read(path: Path) -> tuple[Any, list[Problem]]:
         return None, [Problem(name, NO_ENTRY, "file", f"cannot be read: {error.strerror}")]
     text, faults = _decoded(raw)
     if not (faults := faults or [*_tabs(text)] or [*_syntax(text)]):
-        return _tree(yaml.compose(text, Loader=_Loader)), []
+        return _tree(yaml.compose(text, Loader=_Loader), text), []
     ids = [*_ID.finditer(text)]
     problems: dict[tuple[str, str], Problem] = {}  # one of each kind an entry: an alias bomb holds hundreds
     for index, rule, message in faults:
@@ -112,7 +147,8 @@ def _decoded(raw: bytes) -> tuple[str, list[Fault]]:
         message = f"the file has more than {MAX_FILE_BYTES} bytes, which is the limit; this entry has {end - start}"
         return text, [(start, "file-size", message)]
     try:
-        return raw.decode("utf-8-sig").translate(STAND_INS), []
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return (text if "\n" in text else text.replace("\r", "\n")).translate(STAND_INS), []
     except UnicodeDecodeError as error:
         return text, [(error.start, "utf-8", f"not valid UTF-8 at byte {error.start}; save the file as UTF-8")]
 
@@ -161,22 +197,54 @@ def _features(events: Iterable[Any]) -> Iterator[Fault]:
             yield index, "tag", f"{line} has the tag {_bare(tag)}; quote text that starts with !"
 
 
-def _tree(node: yaml.Node | None) -> Any:
-    if isinstance(node, yaml.SequenceNode):
-        return [_tree(item) for item in node.value]
-    if isinstance(node, yaml.MappingNode):
-        return _block(node)
-    if node is None or (kind := node.tag.rpartition(":")[2]) == "null":
+def children(parent: yaml.CollectionNode, text: str, place: Place) -> Iterator[tuple[yaml.Node | None, Any, Place]]:
+    """Each value or item of `parent`, which hangs at `place`: its key, if it has one, itself, and where it hangs."""
+    end = parent.start_mark.index
+    for member in parent.value:
+        key, child = member if isinstance(member, tuple) else (None, member)
+        dash = None if key else _DASH.search(text, end, child.start_mark.index)
+        begin = key.end_mark.index if key else dash.start() if dash else end
+        yield key, child, Place(begin, place.column if parent.flow_style else (key or parent).start_mark.column)
+        end = child.end_mark.index
+
+
+def comment_at(node: yaml.ScalarNode, text: str, place: Place) -> str | None:
+    """The comment before or behind a scalar that hangs at `place` in `text`, if it stands where the scalar could.
+
+    Behind a scalar that is on its line, or on the next one that is not blank, if that is indented as the scalar's
+    could be. A comment beside a quoted text is none of it, unless it has no space after its #.
+    """
+    match = _COMMENT.search(text, place.begin, node.start_mark.index)
+    if not match and node.style in ("|", ">"):
+        match = _HEADER.match(text, node.start_mark.index)
+    if not match and (match := _BEHIND.match(text, node.end_mark.index)):
+        column = match.start(1) - (text.rfind("\n", 0, match.start(1)) + 1)
+        match = match if column > place.column else None
+    if not match or (node.style in ("'", '"') and not re.match(r"#\S", match[1])):
         return None
-    return node.value if kind == "str" else NotText(f"the {_KINDS.get(kind, kind)} {shown(node.value)}")
+    return match[1]
 
 
-def _block(node: yaml.MappingNode) -> Block:
+def _tree(node: yaml.Node | None, text: str, place: Place = TOP) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return [_tree(item, text, of_item) for _, item, of_item in children(node, text, place)]
+    if isinstance(node, yaml.MappingNode):
+        return _block(node, text, place)
+    if node is None:
+        return None
+    if (kind := node.tag.rpartition(":")[2]) not in ("str", "null"):
+        return NotText(f"the {_KINDS.get(kind, kind)} {shown(node.value)}")
+    value = None if kind == "null" else node.value
+    comment = comment_at(node, text, place)
+    return Commented(value or "", comment) if comment else value
+
+
+def _block(node: yaml.MappingNode, text: str, place: Place) -> Block:
     block = Block()
-    for key_node, value_node in node.value:
+    for key_node, value_node, of_value in children(node, text, place):
         key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "(a list or a block)"
         if key in block:
             block.repeated = (*block.repeated, key)
         else:
-            block[key] = _tree(value_node)
+            block[key] = _tree(value_node, text, of_value)
     return block

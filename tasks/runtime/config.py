@@ -65,6 +65,8 @@ def _names(params: Mapping[str, Any], source: Path) -> list[str]:
             continue  # which has been told
         wrong = [name for name in known if not sections.NAME.fullmatch(str(name))]
         problems += [f"{source}: {catalogue}: '{name}': {sections.NAME_RULE}" for name in wrong]
+        no_text = [name for name in known if not isinstance(name, str)]  # 160, 2e4, null and true are keys of YAML too
+        problems += [f"{source}: {catalogue}: {name!r}: expected text; write the name in quotes" for name in no_text]
         lacking = f"is not in the catalogue `{catalogue}` ({', '.join(map(str, known))})"
         problems += [f"{source}: sweep.{key}: '{name}' {lacking}" for name in chosen if name not in known]
     return problems

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from tasks.runtime.errors import InputError
 from tasks.runtime.machine import refusal
@@ -110,11 +111,12 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Reads a YAML file that a person wrote, if it is small enough to trust to the parser."""
+    """Reads a YAML file that a person wrote, as DVC reads it (YAML 1.2): `no` is text, and `1e-3` a number."""
     try:
-        return yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        return YAML(typ="safe").load(read_text(path))
+    except (YAMLError, ValueError) as error:  # such as a date of the 13th month
+        reason = " ".join(str(error).partition("To suppress this check")[0].split())
+        raise InputError(f"{path}: not valid YAML: {reason}") from None
 
 
 def read_text(path: Path) -> str:

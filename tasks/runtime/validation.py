@@ -68,8 +68,19 @@ def _line(kind: Any, mistake: Mapping[str, Any], where: str) -> str:
         if name == "union_tag_invalid":
             path, value = [*path, context["discriminator"].strip("'")], context["tag"]
         expected = EXPECTED.get(name, mistake["msg"]).format(**context).replace(", ", " or ")
-        text = f"expected {expected}, found {'nothing' if value is None else repr(value)[:80]}"
+        text = f"expected {expected}, found {_found(value)}"
+        quotable = isinstance(value, int | float) or _found(value).startswith("the date")
+        text += "; write it in quotes" if name == "string_type" and quotable else ""
     return f"{where}{_dotted(path)}: {text}"
+
+
+def _found(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case [[str(date)]]:
+            return f"the date {date}"
+    return repr(value)[:80]
 
 
 def _dotted(path: list[Any]) -> str:

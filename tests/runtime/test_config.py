@@ -2,10 +2,17 @@
 
 import copy
 import datetime
+import functools
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.exceptions import DvcException
+from dvc.utils.serialize import load_yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.runtime import config, sections
 from tasks.runtime.errors import InputError
@@ -75,7 +82,7 @@ def test_the_projects_own_file_is_right(params: Params) -> None:
         ("generate.seed", -1, "generate.seed: expected at least 0, found -1"),
         ("arms.values.seed", 2**32, "arms.values.seed: expected less than 4294967296, found 4294967296"),
         ("prompting.stop", ["a", 1], "prompting.stop[1]: expected text, found 1"),
-        ("prompting.template", datetime.date(2026, 1, 31), "prompting.template: expected text, found [['2026-01-31']]"),
+        ("prompting.template", datetime.date(2026, 1, 31), "template: expected text, found the date 2026-01-31; write"),
         ("probe.temperature", 0.0, "probe.temperature: expected more than 0, found 0.0"),
         ("probe.top_p", 1.5, "probe.top_p: expected at most 1, found 1.5"),
         ("probe.completions", 0, "probe.completions: expected at least 1, found 0"),
@@ -108,6 +115,94 @@ def test_every_mistake_of_the_file_is_named_at_once(params: Params) -> None:
         "params.yaml: generate: missing key 'seed'",
         "params.yaml: models: 'smollm2-1.7b': a name is made of a-z, 0-9, - and _",
     ]
+
+
+@pytest.mark.parametrize("name", [160, 2e4, True, None, datetime.date(2026, 1, 31)])
+def test_a_name_that_yaml_reads_as_something_else_is_to_be_quoted(params: Params, name: Any) -> None:
+    params["models"][name] = params["models"]["pythia-70m"]
+    assert f"params.yaml: models: {name!r}: expected text; write the name in quotes" in mistakes(params)
+
+
+SCALARS = [
+    *("010", "0o10", "0x1F", "0b11", "1_000", "+1", "-010", "09", "1e-3", "2e-4", "1E+3", "1.e3", "+.5", ".5", "1."),
+    *("no", "yes", "on", "off", "y", "True", "~", "null", "12:30:00", "1:30", "190:20:30.15", "2026-01-31", "text"),
+    *("2001-12-14t21:59:43.10-05:00", "'1'", '"\\x41"', "!!int 3", "!!float 3", "!!str 3", ".inf", "-.INF", "a #b"),
+]
+FILES = [
+    *("\ufeffa: 1", "a: &x {b: 1}\nc: {<<: *x, d: 2}", "<<: {a: 1}\na: 2", "%YAML 1.1\n---\na: no", "a:\tb"),
+    *("1: a\nno: b\nnull: c\n2e4: d", "a: 1\r\nb: 2\r\n", "a: 1\rb: 2", "? [a]\n: b", 'a: "b\u0085c\u2028d"'),
+    *("a: !!binary aGk=", "a: |\n  b\n", "generate: {seed: 010, temperature: 1e-3}"),
+    *(f"a: {scalar}" for scalar in SCALARS),
+]
+NO_FILES = [
+    *("a: 1\na: 2", "a: {b: 1, b: 2}", "a: 1\n---\nb: 2", "a: &x 1\nb: &x 2", "a: *b", "a: [1", "a: " + "[" * 3000),
+    *("a: 2026-13-31", "a: -_", "a: =", "a: <<", "a: !foo 1", 'a: "\\q"', "a: \x07", "a: @b"),
+]
+
+
+@pytest.mark.parametrize("content", FILES)
+def test_params_are_read_as_dvc_reads_them(tmp_path: Path, content: str) -> None:
+    """What dvc.lock records is what the stage computed with, to the type."""
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content.encode())
+    assert repr(config.read_params(path)) == repr(load_yaml(path))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*"0123456789+-_.:eEoxbnyNT~=<#'\" ", "yes", "null", ".inf", "1e", ": "]), max_size=6))
+def test_whatever_stands_behind_a_key_is_read_as_dvc_reads_it(parts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "params.yaml")
+        path.write_text(f"a: {''.join(parts)}\n", "utf-8")
+        try:
+            read = config.read_params(path)
+        except InputError:
+            with pytest.raises((DvcException, ValueError)):
+                load_yaml(path)
+        else:
+            assert repr(read) == repr(load_yaml(path))
+
+
+@pytest.mark.parametrize("content", NO_FILES, ids=lambda content: content[:12])
+def test_what_dvc_cannot_read_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "params.yaml").write_text(content, "utf-8")
+    with pytest.raises(InputError, match=r"params\.yaml: not valid YAML: \S") as caught:
+        config.read_params(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "read"),
+    [
+        ("generate.seed", "010", 10),
+        ("generate.seed", "0o10", 8),
+        ("generate.seed", "1_000", 1000),
+        ("generate.temperature", "1e-3", 0.001),
+        ("models.smollm2-135m.finetune.learning_rate", "2e-4", 2e-4),
+        ("curate.language", "no", "no"),
+        ("generate.seed", "12:30:00", "expected a whole number, found '12:30:00'"),
+        ("generate.temperature", "1,5", "expected a number, found '1,5'"),
+        ("prompting.chat", "yes", "expected true or false, found 'yes'"),
+        ("prompting.chat", "no", "expected true or false, found 'no'"),
+        ("report.title", "2026-01-31", "expected text, found the date 2026-01-31; write it in quotes"),
+        ("report.title", "2026", "expected text, found 2026; write it in quotes"),
+    ],
+)
+def test_what_yaml_1_1_reads_otherwise(tmp_path: Path, key: str, written: str, read: Any) -> None:
+    """The value that reaches the stage, or what is said."""
+    lines, section = (ROOT / "params.yaml").read_text("utf-8").splitlines(), ""
+    for number, line in enumerate(lines):
+        section = line.partition(":")[0] if line[:1].isalpha() else section
+        if section == key.partition(".")[0] and re.match(rf"  +(finetune: \{{)?{key.rpartition('.')[2]}:", line):
+            lines[number] = re.sub(rf"({key.rpartition('.')[2]}: )[^,}}#]+", rf"\g<1>{written} ", line)
+            break
+    (tmp_path / "params.yaml").write_text("\n".join(lines), "utf-8")
+    params = config.read_params(tmp_path / "params.yaml")
+    if isinstance(read, str) and read.startswith("expected"):
+        assert mistakes(params) == [f"params.yaml: {key}: {read}"]
+    else:
+        config.check(params)
+        assert repr(functools.reduce(lambda value, name: value[name], key.split("."), params)) == repr(read)
 
 
 def test_a_file_that_is_no_yaml_is_one_line(tmp_path: Path) -> None:
