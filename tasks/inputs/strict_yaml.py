@@ -208,7 +208,7 @@ def children(parent: yaml.CollectionNode, text: str, place: Place) -> Iterator[t
         end = child.end_mark.index
 
 
-def comment_at(node: yaml.ScalarNode, text: str, place: Place) -> str | None:
+def comment_at(node: yaml.Node, text: str, place: Place) -> str | None:
     """The comment before or behind a scalar that hangs at `place` in `text`, if it stands where the scalar could.
 
     Behind a scalar that is on its line, or on the next one that is not blank, if that is indented as the scalar's
