@@ -208,7 +208,7 @@ def children(parent: yaml.CollectionNode, text: str, place: Place) -> Iterator[t
         end = child.end_mark.index
 
 
-def comment_at(node: yaml.Node, text: str, place: Place) -> str | None:
+def comment_at(node: yaml.ScalarNode, text: str, place: Place) -> str | None:
     """The comment before or behind a scalar that hangs at `place` in `text`, if it stands where the scalar could.
 
     Behind a scalar that is on its line, or on the next one that is not blank, if that is indented as the scalar's
@@ -230,7 +230,7 @@ def _tree(node: yaml.Node | None, text: str, place: Place = TOP) -> Any:
         return [_tree(item, text, of_item) for _, item, of_item in children(node, text, place)]
     if isinstance(node, yaml.MappingNode):
         return _block(node, text, place)
-    if node is None:
+    if not isinstance(node, yaml.ScalarNode):
         return None
     if (kind := node.tag.rpartition(":")[2]) not in ("str", "null"):
         return NotText(f"the {_KINDS.get(kind, kind)} {shown(node.value)}")
