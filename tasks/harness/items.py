@@ -48,12 +48,12 @@ def _check_answers(task: str, answers: Sequence[Sequence[Any]]) -> None:
     values = [value[0] if isinstance(value, tuple | list) else value for of_item in answers for value in of_item]
     if undefined := sum(isinstance(value, float) and math.isnan(value) for value in values):
         raise WorkError(
-            f"task '{task}': {undefined} of {len(values)} likelihoods are not a number; the model's weights are damaged, "
-            "or fine-tuning diverged: lower its learning rate"
+            f"task '{task}': {undefined} of {len(values)} likelihoods are not a number; the model's weights are "
+            "damaged, or fine-tuning diverged: lower its learning rate"
         )
     if all(isinstance(value, str) and not value.strip() for value in values):
-        notice = f"capability: task '{task}': all {len(values)} answers are empty; look at its `generation_kwargs.until`"
-        print(notice, file=sys.stderr, flush=True)
+        notice = f"all {len(values)} answers are empty; look at its `generation_kwargs.until`"
+        print(f"capability: task '{task}': {notice}", file=sys.stderr, flush=True)
 
 
 def _row(sample: Mapping[str, Any]) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def _tree(node: yaml.Node | None, text: str, place: Place = TOP) -> Any:
         return [_tree(item, text, of_item) for _, item, of_item in children(node, text, place)]
     if isinstance(node, yaml.MappingNode):
         return _block(node, text, place)
-    if node is None:
+    if not isinstance(node, yaml.ScalarNode):
         return None
     if (kind := node.tag.rpartition(":")[2]) not in ("str", "null"):
         return NotText(f"the {_KINDS.get(kind, kind)} {shown(node.value)}")
