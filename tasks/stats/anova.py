@@ -54,7 +54,8 @@ def _analyse(part: pd.DataFrame) -> list[dict[str, Any]]:
         warnings.simplefilter("ignore")
         analysis = pingouin.rm_anova(long, dv="score", within=["dataset", "model"], subject="prompt_id", detailed=True)
     return [shared | {
-        "source": SOURCES[row["Source"]], "ss": row["SS"] * scale**2, "df1": row["ddof1"], "df2": row["ddof2"], "ms": row["MS"] * scale**2,
+        "source": SOURCES[row["Source"]], "ss": row["SS"] * scale**2, "df1": row["ddof1"], "df2": row["ddof2"],
+        "ms": row["MS"] * scale**2,
         "f": row["F"], "p_uncorrected": row["p_unc"], "eps": row["eps"], "p": row["p_GG_corr"], "ng2": row["ng2"],
         "reason": None} for _, row in analysis.iterrows()]
 
