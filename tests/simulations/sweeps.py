@@ -212,7 +212,8 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
             e.sign * truth[e.b][int(e.model[1:])].mean() < 0 for e in main),
         "a loss found": lost,
         "negative control flagged": bool(neutral),
-        "negative control flagged, not of these checkpoints": any(not t.startswith("Among these checkpoints") for t in neutral),
+        "negative control flagged, not of these checkpoints": any(
+            not text.startswith("Among these checkpoints") for text in neutral),
         "effect grows": any(v.name == "grows" and (v.status == "supported" or v.contrary) for v in found.verdicts),
         "toxicity box claims": any(e.sign for e in found.effects if e.role in ("secondary", "variant")),
     }
