@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.stats.outcome import NAN, TINY
+from tasks.stats.outcome import NAN, TINY, unit
 from tasks.stats.plan import Plan
 from tasks.stats.scores import checked
 
@@ -46,14 +46,16 @@ def _analyse(part: pd.DataFrame) -> list[dict[str, Any]]:
     reason = _refusal(kept.to_numpy(np.float64), arms, models)
     if reason:
         return [shared | {"source": source, "p": NAN, "reason": reason} for source in SOURCES.values()]
-    long = kept.melt(ignore_index=False, value_name="score").reset_index()
+    scale = unit(kept.to_numpy(np.float64))
+    long = (kept / scale).melt(ignore_index=False, value_name="score").reset_index()
     import pingouin
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         analysis = pingouin.rm_anova(long, dv="score", within=["dataset", "model"], subject="prompt_id", detailed=True)
     return [shared | {
-        "source": SOURCES[row["Source"]], "ss": row["SS"], "df1": row["ddof1"], "df2": row["ddof2"], "ms": row["MS"],
+        "source": SOURCES[row["Source"]], "ss": row["SS"] * scale**2, "df1": row["ddof1"], "df2": row["ddof2"],
+        "ms": row["MS"] * scale**2,
         "f": row["F"], "p_uncorrected": row["p_unc"], "eps": row["eps"], "p": row["p_GG_corr"], "ng2": row["ng2"],
         "reason": None} for _, row in analysis.iterrows()]
 
@@ -69,6 +71,6 @@ def _refusal(means: Any, arms: int, models: int) -> str | None:
         centred = values - values.mean(axis=0)
         for axis in range(1, values.ndim):
             centred = centred - centred.mean(axis=axis, keepdims=True)
-        if np.abs(centred).max() <= TINY * max(float(np.abs(means).max()), TINY):
+        if np.abs(centred).max() <= TINY * float(np.abs(means).max()):
             return "the scores do not vary between prompts"
     return None

@@ -15,7 +15,7 @@ from scipy import stats
 from tasks.stats import effects
 from tasks.stats.comparisons import NO_ARM, Comparison, comparisons
 from tasks.stats.contrasts import ALL, contrasts
-from tasks.stats.outcome import NAN, TINY, Floats
+from tasks.stats.outcome import NAN, TINY, Floats, unit
 from tasks.stats.paired import bayes_factor, bootstrap_interval
 from tasks.stats.plan import Plan
 from tasks.stats.scores import checked
@@ -85,13 +85,15 @@ def welch(a: Floats, b: Floats, *, confidence: float = 0.95) -> dict[str, Any]:
                            "d_pooled": effects.pooled_d(a, b), "diff": mean_a - mean_b}
     if min(len(a), len(b)) < 2:
         return row | {"reason": "fewer than two scores in an arm"}
+    scale = unit(np.r_[a, b])
+    a, b = a / scale, b / scale
     se = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
     if se <= TINY * max(np.abs(a).max(), np.abs(b).max()):
         return row | {"reason": "the scores do not vary within the arms"}
     test = stats.ttest_ind(a, b, equal_var=False)
     interval = test.confidence_interval(confidence)
     return row | {"stat": float(test.statistic), "df": float(test.df), "p": float(test.pvalue),
-                  "ci_lo": float(interval.low), "ci_hi": float(interval.high), "reason": None}
+                  "ci_lo": float(interval.low) * scale, "ci_hi": float(interval.high) * scale, "reason": None}
 
 
 def length_contrasts(completions: pd.DataFrame, plan: Plan) -> pd.DataFrame:

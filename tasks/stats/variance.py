@@ -8,7 +8,7 @@ import pandas as pd
 from tasks.formats.verdicts import CLAIM_SEEDS
 from tasks.stats.comparisons import NO_ARM, Comparison, comparisons, ladder
 from tasks.stats.crossed import parts
-from tasks.stats.outcome import NAN, Floats, Labels, nan_mean
+from tasks.stats.outcome import NAN, Floats, Labels, nan_mean, unit
 from tasks.stats.paired import complete, design, within_variance
 from tasks.stats.plan import Plan
 from tasks.stats.power import detectable_crossed, detectable_points
@@ -46,8 +46,9 @@ def _figures(a: ArmScores, b: ArmScores, comparison: Comparison, m: int, alpha: 
     sds, seed_sd = components(a, b, strata), seed_spread(diffs[whole])
     n, categories = int(whole.sum()), len(set(strata[whole]))
     if seeds > 1 and n > categories:
-        split = parts(diffs[whole], strata[whole])
-        single, in_family = (detectable_crossed(split, dataset=seeds >= CLAIM_SEEDS, alpha=alpha, tests=tests)
+        scale = unit(diffs[whole])
+        split = parts(diffs[whole] / scale, strata[whole])
+        single, in_family = (scale * detectable_crossed(split, dataset=seeds >= CLAIM_SEEDS, alpha=alpha, tests=tests)
                              for tests in (1, m))
     else:
         single, in_family = (detectable_points(sds, n=n, k=k, raters=raters, alpha=alpha, tests=tests,

@@ -203,6 +203,7 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
     main = [effect for effect in found.effects if effect.role == "primary"]
     abilities = [answer for answer in found.answers if answer.name == "capability"]
     lost = any(a.tone == "bad" or any(word in f"{a.text} {a.second}" for word in LOSSES) for a in abilities)
+    neutral = [caveat.text for caveat in found.caveats if caveat.name == "control_moved"]
     of_checkpoints = found.headline.startswith("Among these checkpoints")
     return {
         "headline claims": headline,
@@ -210,7 +211,9 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
         "headline claims, with the wrong sign": any(
             e.sign * truth[e.b][int(e.model[1:])].mean() < 0 for e in main),
         "a loss found": lost,
-        "negative control flagged": any(caveat.name == "control_moved" for caveat in found.caveats),
+        "negative control flagged": bool(neutral),
+        "negative control flagged, not of these checkpoints": any(
+            not text.startswith("Among these checkpoints") for text in neutral),
         "effect grows": any(v.name == "grows" and (v.status == "supported" or v.contrary) for v in found.verdicts),
         "toxicity box claims": any(e.sign for e in found.effects if e.role in ("secondary", "variant")),
     }
