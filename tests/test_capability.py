@@ -126,7 +126,7 @@ def learnt(ladder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     texts = [f"{item['question']} = {memory_task.LETTERS[item['answer']]}" for item in memory_task.ITEMS]
     ids = opened.tokenizer(texts, return_tensors="pt", padding=True)["input_ids"]
     torch.manual_seed(0)
-    optimiser = torch.optim.Adam(opened.model.parameters(), lr=0.02)
+    optimiser = torch.optim.Adam(opened.model.parameters(), lr=0.01)
     for _ in range(400):
         loss = torch.nn.functional.cross_entropy(opened.model(input_ids=ids).logits[:, -2], ids[:, -1])
         optimiser.zero_grad()

@@ -58,6 +58,8 @@ def _number(error: BaseException) -> int:
 def _advice(number: int, place: Path | None) -> str:
     if number in (errno.ENOSPC, errno.EDQUOT):
         return "free some and run again"
+    if number in (errno.ENOTDIR, errno.EEXIST):
+        return "move the file away, or name another folder"
     place = Path(os.path.abspath(place)) if place else Path.cwd()  # noqa: PTH100  # no link is followed
     for name in () if place.is_relative_to(Path.cwd()) else _FOLDERS:
         if (folder := os.environ.get(name)) and place.is_relative_to(folder):

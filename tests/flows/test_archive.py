@@ -142,7 +142,7 @@ def test_scorers_are_compared_at_the_terminal_and_in_a_file(swept: Swept) -> Non
         (["--scorer", "oracle"], "", ".cache/palms/scores.sqlite: no scores of 'oracle'"),
         ([], "nowhere", "error: nowhere/scores.sqlite: no scores are stored here; PALMS_CACHE says where to look"),
         ([], "blank", "error: blank/scores.sqlite: holds no scores"),
-        (["--out", f"{ARCHIVE}/a.jsonl.gz"], "", f"error: {ARCHIVE}/a.jsonl.gz: cannot be written"),
+        (["--out", f"{ARCHIVE}/a.jsonl.gz"], "", f"error: {ARCHIVE}: a file is where a folder should be"),
     ],
 )
 @pytest.mark.usefixtures("archived")

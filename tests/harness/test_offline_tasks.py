@@ -133,7 +133,7 @@ def test_every_task_that_can_be_chosen_has_a_margin_that_its_items_can_rule_out(
     named = {task for names in PLAN.run.sets.values() for task in names}
     assert named - set(PLAN.margins) == {"palms_text"}  # no right or wrong in running text
     for name in SCORED:
-        assert items_needed(0.06, PLAN.margins[f"palms_{name}"].margin) <= len(ITEMS[name]), name
+        assert items_needed(0.055, PLAN.margins[f"palms_{name}"].margin) <= len(ITEMS[name]), name
     assert items_needed(0.1, PLAN.margins["offline"].margin) <= sum(len(ITEMS[name]) for name in SCORED)
 
 

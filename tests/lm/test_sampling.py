@@ -48,18 +48,19 @@ def test_what_is_drawn_depends_on_seed_and_stream_but_not_on_batch_prefix_or_pad
     opened: OpenedModel, family: Any
 ) -> None:
     """Families count positions in other ways: learned, rotary, from the mask alone, in windows."""
+    config = replace(CONFIG, temperature=2.0)  # random weights can be very sure of a token
     if family:
         opened = replace(opened, model=random_model(family, len(opened.tokenizer)))
     texts = [f"Question: {question}\nAnswer:" for question in ("Why?", "What is salt made of?", "Who?")]
     prompts = [
         EncodedPrompt(opened.tokenizer(text)["input_ids"], [f"p{i}/0", f"p{i}/1"]) for i, text in enumerate(texts)
     ]
-    together = sample(opened, prompts, CONFIG, "test")
+    together = sample(opened, prompts, config, "test")
     for prompt, rows in zip(prompts, together, strict=True):
         for stream, ids in zip(prompt.streams, rows, strict=True):
-            assert sample(opened, [EncodedPrompt(prompt.ids, [stream])], CONFIG, "test") == [[ids]]
+            assert sample(opened, [EncodedPrompt(prompt.ids, [stream])], config, "test") == [[ids]]
     assert len({tuple(ids) for rows in together for ids in rows}) > 4
-    assert sample(opened, prompts, replace(CONFIG, seed=2), "test") != together
+    assert sample(opened, prompts, replace(config, seed=2), "test") != together
 
 
 def test_draws_follow_the_filtered_softmax() -> None:

@@ -69,6 +69,8 @@ def run(connection: socket.socket) -> None:
         job = json.loads(request)
         for here, file in enumerate(files):
             os.dup2(file, here)
+        # the streams of a file cannot be those of a pipe
+        sys.stdout, sys.stderr = (open(file, "w", buffering=1, closefd=False) for file in (1, 2))  # noqa: SIM115
         os.chdir(job["cwd"])
         os.environ.clear()
         os.environ.update(job["env"])
