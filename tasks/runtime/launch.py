@@ -3,9 +3,9 @@
 import os
 
 MODEL_STAGES = 2  # that share the cores of a machine without a GPU
-# A thread that waits for the others looks again so many times before it sleeps. With OpenMP's own 300,000, two trainings
-# of two threads on two cores made 0.030 steps a second each; with 1,000 they made 0.096, and one alone 0.163 against
-# 0.167 (one round of tests/benchmarks/bench_threads.py).
+# A thread that waits for the others looks again so many times before it sleeps. With OpenMP's own 300,000, two
+# trainings of two threads on two cores made 0.030 steps a second each; with 1,000 they made 0.096, and one alone 0.163
+# against 0.167 (one round of tests/benchmarks/bench_threads.py).
 WAITING = {"GOMP_SPINCOUNT": "1000"}
 CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # the variables that say how threads wait
 
