@@ -15,7 +15,7 @@ import torch
 from tasks.formats.scores import write_scores
 from tasks.inputs.dataset import Prompt, load_prompts
 from tasks.lm.devices import out_of_memory
-from tasks.lm.models import OpenedModel, open_model
+from tasks.lm.models import OpenedModel, open_model, require_positions
 from tasks.lm.padding import attention_mask, padded
 from tasks.lm.prefill import prefill
 from tasks.lm.prompting import Encoder
@@ -62,7 +62,7 @@ def score(opened: OpenedModel, prompts: Sequence[Prompt], prompting: Prompting, 
     encoder = Encoder(opened.tokenizer, prompting)
     pairs = [[encoder.pair(prompt.prompt, getattr(prompt, which)) for which in ANSWERS] for prompt in prompts]
     longest = max(len(question + answer) for pair in pairs for question, answer in pair)
-    opened.require_positions(longest, "the longest prompt with an answer of its pair")
+    require_positions(opened.model, longest, "the longest prompt with an answer of its pair")
     # so that padding is short
     order = sorted(range(len(prompts)), key=lambda i: (max(len(answer) for _, answer in pairs[i]), i))
     progress = Progress("adherence", 4 * len(prompts), "answers")

@@ -4,6 +4,7 @@ No pickle is loaded, no remote code runs, and no weight is made up: what transfo
 """
 
 import inspect
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,10 +34,6 @@ class OpenedModel:
     def accepts(self) -> frozenset[str]:
         """The arguments that the model's forward pass has."""
         return frozenset(inspect.signature(self.model.forward).parameters)
-
-    def require_positions(self, tokens: int, what: str) -> None:
-        """Raises InputError if `what`, so many tokens long, is more than the model reads."""
-        require_positions(self.model, tokens, what)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bf16 where the hardware computes it, full precision elsewhere."""
@@ -77,11 +74,21 @@ def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(declared - {None})
 
 
+def positions(model: Any) -> float:
+    """How many tokens the model reads at most; infinite where its configuration does not say."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or math.inf
+
+
 def require_positions(model: Any, tokens: int, what: str) -> None:
-    """Raises InputError if `what`, so many tokens long, is more than the model's configuration says it reads."""
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if positions and tokens > positions:
-        raise InputError(f"{what} has {tokens} tokens, but this model reads {positions} at most; choose another model")
+    """Raises InputError if `what`, so many tokens long, is more than the model reads."""
+    if tokens > (most := positions(model)):
+        raise InputError(f"{what} has {tokens} tokens, but this model reads {most} at most; choose another model")
+
+
+def require_end(place: str | Path, tokenizer: Any) -> None:
+    """Raises InputError for a tokenizer without an end-of-text token."""
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{place}: the tokenizer has no end-of-text token; a completion could not end")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -90,8 +97,7 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder}: no tokenizer that transformers can read: {one_line(error)}") from None
-    if tokenizer.eos_token_id is None:
-        raise InputError(f"{folder}: the tokenizer has no end-of-text token; a completion could not end")
+    require_end(folder, tokenizer)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

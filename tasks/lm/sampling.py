@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tasks.lm.models import OpenedModel
+from tasks.lm.models import OpenedModel, require_positions
 from tasks.lm.prefill import Prefix, prefill
 from tasks.runtime.errors import WorkError
 from tasks.runtime.progress import Progress
@@ -97,7 +97,8 @@ def sample(
     Batches hold `batch_size` completions of prompts of similar length; `label` names the progress lines.
     """
     longest = max((len(prompt.ids) for prompt in prompts), default=0)
-    opened.require_positions(longest + sampling.max_new_tokens, f"the longest prompt with {label}.max_new_tokens")
+    tokens = longest + sampling.max_new_tokens
+    require_positions(opened.model, tokens, f"the longest prompt with {label}.max_new_tokens")
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].ids), i))
     rows = [(i, stream) for i in order for stream in prompts[i].streams]
     sampled: dict[tuple[int, str], list[int]] = {}

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from tasks.lm.models import end_ids
+from tasks.lm.models import end_ids, positions, require_end
 from tasks.lm.prompting import Encoder, special_tokens
 from tasks.runtime.errors import InputError
 from tasks.settings.prompting import Prompting
@@ -22,14 +22,12 @@ def require_usable(name: str, model: Any, tokenizer: Any) -> None:
     A padding token that the model lacks is replaced in `tokenizer` by the end-of-text token: padding is never read.
     """
     rows = model.get_input_embeddings().weight.shape[0]
-    if tokenizer.eos_token_id is None:
-        raise InputError(f"{name}: the tokenizer has no end-of-text token; a completion could not end")
+    require_end(name, tokenizer)
     if (tokenizer.pad_token_id or 0) >= rows:
         print(f"{name}: the model lacks the padding token {tokenizer.pad_token_id}; using end-of-text", file=sys.stderr)
         tokenizer.pad_token = tokenizer.eos_token
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if positions and positions < LEAST_POSITIONS:
-        raise InputError(f"{name}: reads {positions} tokens at most; samples and prompts need {LEAST_POSITIONS}")
+    if (most := positions(model)) < LEAST_POSITIONS:
+        raise InputError(f"{name}: reads {most} tokens at most; samples and prompts need {LEAST_POSITIONS}")
     encoder = Encoder(tokenizer, PILOT)
     question, answer = encoder.pair("What is this?", "This is an answer.")
     if len({tuple(encoder.question("What is this?")) for _ in range(8)}) > 1:
