@@ -5,6 +5,7 @@
     dag.changes(root)                    # {"report": ["input all.txt was modified"], …}
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import InputError
+
+_UNSUPPORTED = re.compile(r"Unsupported value of type '(.+)' in '(.+?):(.+)'")  # DVC's words
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,11 @@ def _repo(root: Path) -> Iterator[Any]:
         if cause is not None and str(cause) not in text:
             text += f": {cause}"
         raise InputError(" ".join(text.split())) from None
+    except TypeError as exc:  # of a date, which YAML knows and DVC's templates do not
+        if not (found := _UNSUPPORTED.fullmatch(str(exc))):
+            raise
+        kind, source, key = found.groups()
+        raise InputError(f"{source}: {key}: DVC takes no {kind} here; write it in quotes") from None
 
 
 def _require_paths(root: str, cache: str) -> None:
