@@ -126,7 +126,7 @@ def test_without_git_it_says_what_to_do(new_tree: Callable[..., Tree]) -> None:
 @pytest.mark.parametrize("written", ["2026-01-01", "2026-01-01T12:00:00"])
 def test_a_date_is_to_be_quoted(new_tree: Callable[..., Tree], written: str) -> None:
     """DVC ends in a traceback there."""
-    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": f"{PARAMS}prompting: {{date: {written}}}\n"})
+    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": f"{PARAMS}prompting:\n  date: {written}\n"})
     for read in (dag.read, dag.changes):
         message = r"params\.yaml: prompting\.date: DVC takes no date\w* here; write it in quotes$"
         with pytest.raises(InputError, match=message):
