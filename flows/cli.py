@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep = add("sweep", _sweep, "run every stage that is out of date", _SWEEP)
     sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@a-values, or finetune for all")
     sweep.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
+    sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
+    sweep.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value in params.yaml")
+    sweep.add_argument("--name", help="of the sweep's own working tree (default: the study's)")
     add("check", _check, "check what people wrote in data/", _CHECK)
     archive = add("archive", _archive, "keep stored toxicity scores as a file", _ARCHIVE)
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
@@ -76,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 _SWEEP = (
     "Run the stages of dvc.yaml that are out of date, each as soon as what it needs is there. Finished "
     "stages are never run again, so a stopped sweep goes on where it was. PALMS_SLOTS=gpu=2,cpu=4 sets how "
-    "many run at once; with PREFECT_API_URL it reports to that Prefect server."
+    "many run at once; with PREFECT_API_URL it reports to that Prefect server. With --study or --set it works in a "
+    "tree of its own, .cache/sweeps/NAME, and ends as a DVC experiment of that name."
 )
 _CHECK = "Check the values, prompts and probes in data/ for mistakes, in a second and without a model."
 _ARCHIVE = (
@@ -104,10 +108,14 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from flows import dag, meta, slots, tree_lock
     from tasks.runtime import config
 
-    root = _enter_root()
+    root = home = _enter_root()
     for signum in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(signum) != signal.SIG_IGN:  # a shell has what it starts in the background ignore SIGINT
             signal.signal(signum, _stopped)
+    if arguments.name and not (arguments.study or arguments.set):
+        raise InputError("--name is of a sweep in a tree of its own: give --study or --set, too")
+    if arguments.study or arguments.set:
+        root = _own_tree(root, arguments)
     for note in tree_lock.tidy(root):
         print(note)
     # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
@@ -117,7 +125,27 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if any("python -m tasks" in stage.cmd for stage in stages):  # also what no stage that runs would look at
         config.check(config.read_params())
     slots.Slots.of_this_machine(os.environ)
-    return _run_flow(root, arguments.targets, verbose=arguments.verbose)
+    code = _run_flow(root, arguments.targets, verbose=arguments.verbose)
+    if root != home and code == 0 and not arguments.targets:
+        from flows import workspace
+
+        print(f"experiment {workspace.keep(home, root)}: `dvc exp show`; its tree is {root.relative_to(home)}")
+    return code
+
+
+def _own_tree(root: Path, arguments: argparse.Namespace) -> Path:
+    """The working tree of a sweep with other parameters, entered."""
+    from flows import studies, tree_lock, workspace
+
+    overrides = studies.overrides(arguments.study, arguments.set)
+    name = studies.checked(arguments.name or arguments.study or studies.name_of(overrides))
+    if (tree := root / workspace.FOLDER / name).exists():
+        tree_lock.tidy(tree)  # or say who works in it
+    workspace.share_cache(root)
+    tree = workspace.make(root, name, overrides)
+    print(f"working in {tree.relative_to(root)}", flush=True)
+    os.chdir(tree)
+    return tree
 
 
 def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:

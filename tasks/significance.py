@@ -32,7 +32,7 @@ from tasks.stats.descriptive import arm_table, missing, nearest_prompts, prompt_
 from tasks.stats.plan import Plan, plan_of
 from tasks.stats.power import planned_curve
 from tasks.stats.scores import checked
-from tasks.stats.secondary import contrasts_without, length_contrasts, seed_style, sensitivity
+from tasks.stats.secondary import by_seed, contrasts_without, length_contrasts, seed_style, sensitivity
 from tasks.stats.trend import trend
 from tasks.stats.variance import variance_components
 from tasks.text.words import count
@@ -155,6 +155,7 @@ def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
         "anova": arm_by_size(test, plan),
         "sensitivity": sensitivity(test, plan),
         "variance": variance_components(test, plan),
+        "by_seed": by_seed(test, plan),
         "missing": missing(scores),
         "validation": contrasts(validation, plan).replace({"role": chosen_on}),
     }

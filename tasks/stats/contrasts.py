@@ -40,7 +40,8 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     table = checked(scores)
     metrics = dict.fromkeys([*plan.metrics, *sorted(set(table["metric"]))])
     extra = sorted(set(table["dataset"]) - {plan.target, plan.control, plan.base})
-    wanted = [*plan.confirmatory, plan.negative_control, *((name, b) for name in extra for b in plan.negative_control)]
+    wanted = [*plan.confirmatory, plan.negative_control, *((name, b) for name in extra for b in plan.negative_control),
+              *plan.shares(extra)]
     return table_of(comparisons(table, plan, metrics, wanted), plan)
 
 

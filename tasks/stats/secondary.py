@@ -16,7 +16,7 @@ from tasks.stats import effects
 from tasks.stats.comparisons import NO_ARM, Comparison, comparisons
 from tasks.stats.contrasts import ALL, contrasts
 from tasks.stats.outcome import NAN, TINY, Floats, unit
-from tasks.stats.paired import bayes_factor, bootstrap_interval
+from tasks.stats.paired import bayes_factor, bootstrap_interval, stratified_t
 from tasks.stats.plan import Plan
 from tasks.stats.scores import checked
 
@@ -26,6 +26,23 @@ SEED_STYLE = ("analysis", "metric", "model", "params", "contrast", "n_a", "n_b",
               "mean_b", "diff", "stat", "df", "p", "ci_lo", "ci_hi", "d_pooled", "reason")
 SEED_STYLE_LABEL = "seed-style: samples as independent, for comparison with the paper"
 LENGTH = "length in words"
+BY_SEED = ("metric", "model", "params", "contrast", "seed", "diff", "ci_lo", "ci_hi", "p", "reason")
+
+
+def by_seed(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The confirmatory contrasts of the primary metric at each seed of the target, with exactly `BY_SEED`; none where
+    there is one seed. Each row is about one pair of checkpoints: it shows how far seeds spread and is no test of the
+    claim (not corrected)."""
+    rows: list[dict[str, Any]] = []
+    for comparison in comparisons(checked(scores), plan, [plan.primary], plan.confirmatory):
+        if comparison.pair is None or comparison.scores_a is None or comparison.pair.diffs.shape[1] < 2:
+            continue
+        seeds = [seed for seed in comparison.scores_a.seeds if seed not in comparison.pair.unpaired[0]]
+        for seed, diffs in zip(seeds, comparison.pair.diffs.T, strict=True):
+            test = stratified_t(diffs, comparison.prompts.categories, confidence=plan.confidence)
+            figures = {"diff": test.estimate, "ci_lo": test.ci_lo, "ci_hi": test.ci_hi, "p": test.p}
+            rows.append(comparison.about | figures | {"seed": seed, "reason": test.reason})
+    return pd.DataFrame(rows, columns=list(BY_SEED)).astype({"reason": "str"})
 
 
 def sensitivity(scores: pd.DataFrame, plan: Plan, *, draws: int = 4000) -> pd.DataFrame:

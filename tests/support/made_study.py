@@ -75,7 +75,7 @@ class Made:
         return (self.folder / "made/report/index.html").read_text("utf-8")
 
 
-def params_of(models: Sequence[str], seeds: int) -> dict[str, Any]:
+def params_of(models: Sequence[str], seeds: int, limits: Sequence[int] = ()) -> dict[str, Any]:
     """params.yaml of the repository for this ladder."""
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text("utf-8"))
     arms = {
@@ -83,6 +83,8 @@ def params_of(models: Sequence[str], seeds: int) -> dict[str, Any]:
         for name in ("values", "control")
         for seed in range(1, seeds + 1)
     }
+    shares = itertools.product(limits, ("values", "control"))
+    arms |= {f"{name}-n{limit}": {"dataset": name, "limit": limit, "seed": 1} for limit, name in shares}
     entry = params["models"]["smollm2-135m"]
     params["arms"] = arms
     params["sweep"] = {"models": list(models), "tuned": list(arms), "arms": [BASE, *arms]}
@@ -96,6 +98,7 @@ def make(
     *,
     models: int = 1,
     seeds: int = 1,
+    limits: Sequence[int] = (),
     shift: Mapping[str, float] | None = None,
     texts: Sequence[str] = (),
     grows: float = 0.0,
@@ -105,12 +108,12 @@ def make(
     lost: Mapping[str, float] | None = None,
     families: Sequence[Family] = FAMILIES,
 ) -> Made:
-    """Writes a sweep of `models` models; `shift` is each dataset's effect in nats per token, more with size by
-    `grows`, and `texts` are completions to be found among the made-up ones, which are scored for the `attributes`.
-    `lost` is the share of base's right answers that a dataset loses in the capability `tasks`, and `families` are
-    those of the probes. Without `attributes` there is no score of toxicity."""
+    """Writes a sweep of `models` models, with arms of fewer samples where there are `limits`; `shift` is each dataset's
+    effect in nats per token, more with size by `grows`, and `texts` are completions to be found among the made-up ones,
+    which are scored for the `attributes`. `lost` is the share of base's right answers that a dataset loses in the
+    capability `tasks`, and `families` are those of the probes. Without `attributes` there is no score of toxicity."""
     names = list(SIZES)[:models]
-    params, made = params_of(names, seeds), folder / "made"
+    params, made = params_of(names, seeds, limits), folder / "made"
     params["significance"]["primary"] = primary
     params["capability"]["run"] |= {"tasks": ["offline"], "sets": {"offline": list(tasks)}}
     sweep = Sweep(tuple(names), tuple(params["sweep"]["tuned"]), tuple(params["sweep"]["arms"]))
@@ -124,7 +127,9 @@ def make(
         if attributes:
             write_scores(made / "scores/toxicity.parquet", _toxicity(completions, attributes))
         for place, checkpoint in enumerate(ladder):
-            effect = (shift or SHIFT)[checkpoint.dataset] * (1 + grows * names.index(checkpoint.model))
+            dataset, _, limit = checkpoint.dataset.partition("-n")
+            effect = (shift or SHIFT)[dataset] * (1 + grows * names.index(checkpoint.model))
+            effect *= min(1.0, int(limit) / 40) if limit else 1
             _adherence(made / "scores/adherence", checkpoint, prompts, effect, seed=place)
             if checkpoint.dataset != BASE:
                 _log(made / "logs", checkpoint, place)

@@ -111,6 +111,54 @@ def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure
         )
 
 
+def seeds(by_seed: pd.DataFrame, whole: Sequence[Effect], metric: Metric, confidence: float) -> Figure:
+    """For each contrast and model a row a training seed, and one for all seeds together."""
+    several, labels, marks = len({effect.model for effect in whole}) > 1, [], []
+    for effect in whole:
+        own = by_seed[(by_seed["model"] == effect.model) & (by_seed["contrast"] == f"{effect.a} - {effect.b}")]
+        where = f", {effect.model}" if several else ""
+        for row in own.to_dict("records"):
+            labels.append(f"seed {row['seed']}")
+            marks.append((row["diff"], (row["ci_lo"], row["ci_hi"]), FAINT))
+        labels.append(f"{effect.a} − {effect.b}{where}")
+        marks.append((effect.diff, (effect.lo, effect.hi), INK))
+    return _stack(
+        "seeds", labels, marks, metric, "Differences of each training seed and of all together",
+        "Grey: each training seed by itself, with the interval for its checkpoints. Black: all seeds together, with "
+        f"the {level(confidence)} interval for the dataset where there are three seeds or more.",
+    )
+
+
+def shares(effects: Sequence[tuple[int, Effect]], metric: Metric, confidence: float) -> Figure:
+    """A row for each number of samples and contrast: the difference and its paired interval."""
+    several = len({effect.model for _, effect in effects}) > 1
+    labels = [
+        f"{size} samples, against {'base' if effect.b == BASE else 'control'}{f', {effect.model}' if several else ''}"
+        for size, effect in effects
+    ]
+    marks = [(effect.diff, (effect.lo, effect.hi), FAINT if effect.b == BASE else INK) for _, effect in effects]
+    return _stack(
+        "shares", labels, marks, metric, "Differences by number of training samples",
+        "The target dataset by its number of training samples, against a control dataset of as many (black) and "
+        f"against base (grey), with paired {level(confidence)} intervals (not adjusted for the number of tests).",
+    )
+
+
+def _stack(
+    name: str, labels: Sequence[str], marks: Sequence[tuple[float, tuple[float, float], str]], metric: Metric, alt: str,
+    caption: str,
+) -> Figure:
+    """Rows of a value with its interval, against zero."""
+    with canvas(0.95 + 0.8 * ROW * len(labels)) as (figure, axes):
+        for row, (value, ends, colour) in enumerate(marks):
+            interval(axes, row, value, ends, colour=colour, width=2, s=40, marker="o")
+        around_zero(axes, metric.better)
+        rows(axes, labels, f"difference ({metric.unit})", (0.6, 0.4), fontsize=9.5)
+        pairs = zip(labels, marks, strict=True)
+        values = "; ".join(f"{label}: {signed(m[0])}, {signed(m[1][0])} to {signed(m[1][1])}" for label, m in pairs)
+        return finish(figure, name, f"{alt}. {values}", caption)
+
+
 def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
     """Dots by category, without stars: with so few prompts in each they describe and do not test."""
     metric, a, b = effects[0].metric, effects[0].a, effects[0].b

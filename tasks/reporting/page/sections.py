@@ -9,6 +9,7 @@ from tasks.reporting.page import (
     revision,
     samples,
     statistics,
+    studies,
     toxicity,
     words,
 )
@@ -25,6 +26,7 @@ def sections(results: Results) -> list[Section]:
         toxicity.section(results),
         capability.section(results),
         words.section(results),
+        studies.section(results),
         samples.section(results),
         Section("published", "Published claims", "The published claims, one by one", claims),
         Section("limits", "Limits", "What this does not show", {"limits": list(limits(results.study))}),

@@ -25,7 +25,8 @@ CATEGORIES = f"metric model contrast category {DIFFERENCE} ps p p_corr n_prompts
 BRIEF = f"model contrast {DIFFERENCE} p p_corr n_prompts reason note"
 TREND = "metric model_family contrast scale models estimand estimate ci_lo ci_hi p p_corr seeds n_prompts reason"
 VARIANCE = "model contrast detectable detectable_family m sd_prompt sd_sample sd_rater sd_seed n_prompts reason"
-_ELSEWHERE = ("contrasts", "trend", "variance", "capability", "documents_tests")  # tables that the page has a place for
+# tables that the page has a place for
+_ELSEWHERE = ("contrasts", "trend", "by_seed", "variance", "capability", "documents_tests")
 _NAMED = {
     "seedstyle": "The published kind of analysis: every sample as independent, for comparison only",
     "missing": "Scores that are missing, and why",
