@@ -66,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
     sweep.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value in params.yaml")
     sweep.add_argument("--name", help="of the sweep's own working tree (default: the study's)")
+    tune = add("tune", _tune, "choose how a model is fine-tuned", _TUNE)
+    tune.add_argument("model", metavar="MODEL", help="an entry of `models` in params.yaml")
+    tune.add_argument("--dry-run", action="store_true", help="recommend, and leave params.yaml as it is")
+    tune.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
     add("check", _check, "check what people wrote in data/", _CHECK)
     archive = add("archive", _archive, "keep stored toxicity scores as a file", _ARCHIVE)
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
@@ -81,6 +85,11 @@ _SWEEP = (
     "stages are never run again, so a stopped sweep goes on where it was. PALMS_SLOTS=gpu=2,cpu=4 sets how "
     "many run at once; with PREFECT_API_URL it reports to that Prefect server. With --study or --set it works in a "
     "tree of its own, .cache/sweeps/NAME, and ends as a DVC experiment of that name."
+)
+_TUNE = (
+    "Try the recipes of `tune` in params.yaml on a model: on the validation prompts how much the values arm gains over "
+    "base and control, and what it harms. Prints a table, and writes the recipe that it recommends into the model's "
+    "entry. Its trainings are kept, so that it goes on where it was stopped."
 )
 _CHECK = "Check the values, prompts and probes in data/ for mistakes, in a second and without a model."
 _ARCHIVE = (
@@ -109,9 +118,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from tasks.runtime import config
 
     root = home = _enter_root()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(signum) != signal.SIG_IGN:  # a shell has what it starts in the background ignore SIGINT
-            signal.signal(signum, _stopped)
+    _stop_at_once()
     if arguments.name and not (arguments.study or arguments.set):
         raise InputError("--name is of a sweep in a tree of its own: give --study or --set, too")
     if arguments.study or arguments.set:
@@ -133,19 +140,33 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _stop_at_once() -> None:
+    """Until there is a flow, a signal ends the process; but a shell has what it starts in the background ignore
+    SIGINT."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, _stopped)
+
+
 def _own_tree(root: Path, arguments: argparse.Namespace) -> Path:
     """The working tree of a sweep with other parameters, entered."""
-    from flows import studies, tree_lock, workspace
+    from flows import studies, workspace
 
     overrides = studies.overrides(arguments.study, arguments.set)
     name = studies.checked(arguments.name or arguments.study or studies.name_of(overrides))
-    if (tree := root / workspace.FOLDER / name).exists():
-        tree_lock.tidy(tree)  # or say who works in it
-    workspace.share_cache(root)
-    tree = workspace.make(root, name, overrides)
-    print(f"working in {tree.relative_to(root)}", flush=True)
-    os.chdir(tree)
-    return tree
+    return workspace.enter(root, name, overrides)
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from flows import tune
+
+    root = _enter_root()
+    _stop_at_once()
+
+    def sweep(tree: Path, targets: list[str]) -> int:
+        return _run_flow(tree, targets, verbose=arguments.verbose)
+
+    return tune.tune(root, arguments.model, sweep, write=not arguments.dry_run)
 
 
 def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from flows import tree_lock
 from tasks.runtime.config import read_params
 from tasks.runtime.errors import InputError, WorkError
 from tasks.runtime.files import cache_folder, read_yaml
@@ -41,13 +42,20 @@ def make(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
         _clone(root, tree)
     _copy_changes(root, tree)
     with (tree / PARAMS).open("w", encoding="utf-8") as file:
-        _yaml().dump(text, file)
+        plain_yaml().dump(text, file)
     return tree
 
 
-def share_cache(root: Path) -> None:
-    """Lets stages of every tree of `root` find what outlives a run, such as stored toxicity scores, in one place."""
+def enter(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
+    """Makes the tree `name` and changes to it; what outlives a run, such as stored toxicity scores, stays that of
+    `root`. Raises InputError where a sweep works in it now."""
+    if (root / FOLDER / name).exists():
+        tree_lock.tidy(root / FOLDER / name)
     os.environ["PALMS_CACHE"] = str((root / cache_folder()).resolve())
+    tree = make(root, name, overrides)
+    os.chdir(tree)
+    print(f"working in {tree.relative_to(root)}", flush=True)
+    return tree
 
 
 def keep(root: Path, tree: Path) -> str:
@@ -63,7 +71,7 @@ def keep(root: Path, tree: Path) -> str:
 def _overridden(path: Path, overrides: Mapping[str, Any]) -> Any:
     """params.yaml, comments and all, with other values."""
     read_params(path)
-    params: Any = _yaml().load(path.read_text("utf-8"))
+    params: Any = plain_yaml().load(path.read_text("utf-8"))
     for key, value in overrides.items():
         *above, last = key.split(".")
         section: Any = params
@@ -75,8 +83,8 @@ def _overridden(path: Path, overrides: Mapping[str, Any]) -> Any:
     return params
 
 
-def _yaml() -> YAML:
-    """Reads and writes YAML that stays as its writer laid it out."""
+def plain_yaml() -> YAML:
+    """Reads and writes YAML that stays, by and large, as its writer laid it out."""
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     return yaml

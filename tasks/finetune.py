@@ -54,11 +54,12 @@ class Recipe:
 
 def main(job: Job) -> None:
     """Trains and saves the model and its log; leaves neither if the loss stops being a number."""
+    arm = job.section("arms.{arm}", Arm)
     recipe = Recipe(
         job.section("finetune", Finetune),
-        job.section("models.{model}.finetune", ModelFinetune),
+        arm.recipe or job.section("models.{model}.finetune", ModelFinetune),
         job.section("prompting", Prompting),
-        job.section("arms.{arm}", Arm).seed,
+        arm.seed,
     )
     samples = read_samples(job.path("samples"))
     micro = finetune_resources(job.params, job.names["model"]).micro_batch_size

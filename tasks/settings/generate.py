@@ -1,16 +1,16 @@
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from tasks.runtime.sections import Count, Seed, part, section
 
 
 @part
 class SamplesPerPrompt:
-    """Completions drawn for each prompt of a split."""
+    """Completions drawn for each prompt of a split; none of a split with 0."""
 
-    test: Count
-    validation: Count
+    test: NonNegativeInt
+    validation: NonNegativeInt
 
 
 @section("generate")

@@ -1,6 +1,7 @@
 """What a sweep covers: models, arms, and the catalogue of arms."""
 
 from tasks.runtime.sections import Name, Names, Seed, section
+from tasks.settings.finetune import ModelFinetune
 
 
 @section("arms.*")
@@ -10,6 +11,7 @@ class Arm:
     dataset: Name  # a folder of data/, and part of a contrast's name
     limit: int | None  # samples kept, balanced over categories; null keeps all
     seed: Seed  # order of the samples and everything else that is random in training
+    recipe: ModelFinetune | None = None  # in place of the model's own
 
 
 @section("sweep")

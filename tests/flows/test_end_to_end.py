@@ -233,3 +233,49 @@ def test_bad_parameters_are_one_clear_line(tree: Tree, change: Callable[[dict[st
 def test_metrics_are_in_git_and_readable(tree: Tree) -> None:
     assert "tiny-1" in json.loads((tree.root / "data/metrics.json").read_text())["adherence"]
     assert "adherence" in tree.dvc("metrics", "show")
+
+
+@pytest.fixture
+def committed(tree: Tree) -> Tree:
+    """The tree as a team keeps it: in git, with small studies and a small grid."""
+
+    def change(params: dict[str, Any]) -> None:
+        sets = params["capability"]["run"]["sets"]
+        sets |= {"offline": ["palms_knowledge", "palms_text"], "validation": ["palms_last_word"]}
+        params["studies"]["samples"]["arms"] = {
+            f"{name}-n2": {"dataset": name, "limit": 2, "seed": 1} for name in ("values", "control")
+        }
+        params["tune"] |= {"learning_rate": [0.5, 1.0], "epochs": [1], "global_batch_size": [2], "controls": 1}
+        params["tune"] |= {"most_lost": 0.9, "most_looping": 1.0, "most_nats": 9.0}
+        params["sweep"]["models"] = ["tiny-1"]
+
+    set_params(tree, change)
+    for command in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "one"]):
+        subprocess.run(["git", *command], cwd=tree.root, env=environment(), check=True)
+    return tree
+
+
+@pytest.mark.usefixtures("first")
+def test_a_study_says_how_few_samples_suffice(committed: Tree) -> None:
+    before = (committed.root / "dvc.lock").read_bytes()
+    sweep(committed, "--study", "samples")
+    study = committed.root / ".cache/sweeps/samples"
+    assert "How few samples suffice?" in (study / "data/made/report/index.html").read_text("utf-8")
+    assert "samples" in committed.dvc("exp", "list", "--name-only").split()
+    assert (committed.root / "dvc.lock").read_bytes() == before
+
+
+@pytest.mark.usefixtures("first")
+def test_a_recipe_is_chosen_on_validation(committed: Tree) -> None:
+    text = (committed.root / "params.yaml").read_text("utf-8")
+    code, output = committed.run(*PALMS, "tune", "tiny-1", timeout=900)
+    assert code == 0, output
+    recipe = re.search(r"^recommended: (lr\S+)", output, re.MULTILINE)
+    assert recipe, output
+    assert output.count("lr5e-4-e1-b2") > 2  # among the arms and in the table
+    written = (committed.root / "params.yaml").read_text("utf-8")
+    assert len(written.splitlines()) == len(text.splitlines())
+    samples = committed.root / ".cache/sweeps/tune-tiny-1/data/made/samples/tiny-1/base.jsonl"
+    assert {json.loads(line)["split"] for line in samples.read_text("utf-8").splitlines()} == {"validation"}
+    code, output = committed.run(*PALMS, "tune", "tiny-1", "--dry-run", timeout=900)  # it goes on where it was
+    assert (code, ran(output)) == (0, set()), output

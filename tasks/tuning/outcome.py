@@ -1,0 +1,149 @@
+"""What each recipe did, on the validation prompts and on items that no report tests, and which one to take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.formats.checkpoints import BASE, Checkpoint
+from tasks.formats.completions import read_completions
+from tasks.formats.scores import read_scores
+from tasks.formats.tables import read_table
+from tasks.settings.tune import Tune
+from tasks.stats.paired import stratified_t
+from tasks.text.loops import loops
+from tasks.tuning.grid import Candidate
+
+METRIC = "adherence"
+SPLIT = "validation"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One recipe: adherence of the target arm less base and less control, in nats per token, with the p of its paired
+    test; and what may be harm, each against base: right answers and looping completions as shares, nats per byte of
+    held-out texts (above zero: likelier), and the share of completions that were cut at the limit (as it is)."""
+
+    recipe: str
+    against_base: float
+    p_base: float
+    right: float
+    text: float
+    looping: float
+    cut: float
+    against_control: float = float("nan")
+    p_control: float = float("nan")
+
+    def harms(self, tune: Tune) -> list[str]:
+        """What it harms more than `tune` allows."""
+        reasons = {
+            f"{-100 * self.right:.0f} points of right answers lost": self.right < -tune.most_lost,
+            f"{100 * self.looping:.0f} points more completions loop": self.looping > tune.most_looping,
+            f"held-out text is {-self.text:.3f} nats per byte less likely": self.text < -tune.most_nats,
+        }
+        return [reason for reason, harmed in reasons.items() if harmed]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one checkpoint's validation gave: margins by prompt with the prompts' categories, and shares."""
+
+    margins: pd.Series  # type: ignore[type-arg]  # by prompt
+    categories: pd.Series  # type: ignore[type-arg]
+    right: pd.Series  # type: ignore[type-arg]  # 0 or 1 by item
+    text: float
+    looping: float
+    cut: float
+
+
+def outcomes(made: Path, model: str, tried: Sequence[Candidate], target: str, control: str) -> list[Outcome]:
+    """The outcome of every candidate whose target arm was evaluated, from the folder that the stages made."""
+    base = _measured(made, model, BASE)
+    return [_outcome(made, model, candidate, base, target, control) for candidate in tried
+            if _scores(made, model, candidate.arm(target)).exists()]  # fmt: skip
+
+
+def _outcome(made: Path, model: str, candidate: Candidate, base: Measured, target: str, control: str) -> Outcome:
+    own = _measured(made, model, candidate.arm(target))
+    diff, p = _test(own, base)
+    against: dict[str, float] = {}
+    if _scores(made, model, candidate.arm(control)).exists():
+        against["against_control"], against["p_control"] = _test(own, _measured(made, model, candidate.arm(control)))
+    right = float((own.right - base.right.reindex(own.right.index)).mean())
+    changes = {"right": right, "text": own.text - base.text, "looping": own.looping - base.looping, "cut": own.cut}
+    return Outcome(candidate.name, diff, p, **changes, **against)
+
+
+def _test(a: Measured, b: Measured) -> tuple[float, float]:
+    """Mean paired difference over the validation prompts, and the p of its stratified t test."""
+    diffs = (a.margins - b.margins.reindex(a.margins.index)).to_numpy(np.float64)
+    test = stratified_t(diffs, a.categories.to_numpy(object))
+    return test.estimate, test.p
+
+
+def _scores(made: Path, model: str, arm: str) -> Path:
+    return made / "scores" / METRIC / model / f"{arm}.parquet"
+
+
+def _measured(made: Path, model: str, arm: str) -> Measured:
+    scores = read_scores(_scores(made, model, arm))
+    rows = scores[(scores["metric"] == METRIC) & (scores["split"] == SPLIT)].set_index("prompt_id")
+    texts = read_completions(made / "samples", [Checkpoint(model, arm, "", 0)])
+    texts = texts[texts["split"] == SPLIT]
+    items = read_table(made / "capability" / model / arm / "items.parquet")
+    scored, documents = items[items["acc"].notna()], items[items["bytes"].notna()]
+    nats = [sum(values) / size for values, size in zip(documents["loglik"], documents["bytes"], strict=True)]
+    return Measured(
+        margins=rows["score"],
+        categories=rows["category"],
+        right=scored.set_index(scored["task"] + "/" + scored["item_id"])["acc"].astype(float),
+        text=float(np.mean(nats)) if nats else 0.0,
+        looping=float(texts["completion"].map(loops).mean()),
+        cut=float((texts["finish_reason"] == "length").mean()),
+    )
+
+
+def hopeful(found: Sequence[Outcome], tune: Tune) -> list[str]:
+    """The recipes worth a control arm: the largest gains over base among those that harm nothing; where all harm, the
+    one that loses the fewest right answers, so that there is a table to look at."""
+    kept = [outcome for outcome in found if not outcome.harms(tune)]
+    if not kept:
+        return [max(found, key=lambda outcome: outcome.right).recipe]
+    return [o.recipe for o in sorted(kept, key=lambda o: -o.against_base)[: tune.controls]]
+
+
+def best(found: Sequence[Outcome], tune: Tune) -> Outcome | None:
+    """The harmless recipe with the largest difference from control; None where none is harmless."""
+    kept = [o for o in found if not o.harms(tune) and np.isfinite(o.against_control)]
+    return max(kept, key=lambda o: o.against_control, default=None)
+
+
+def table(found: Sequence[Outcome], tune: Tune) -> pd.DataFrame:
+    """A row a recipe, with what it harms."""
+    return pd.DataFrame([asdict(outcome) | {"harms": "; ".join(outcome.harms(tune))} for outcome in found])
+
+
+def in_words(found: Sequence[Outcome], tune: Tune) -> str:
+    """The table for a terminal, differences with their signs."""
+    head = ("recipe", "− control", "p", "− base", "p", "right", "text", "loops", "cut", "harm")
+    rows = [head, *(_row(outcome, tune) for outcome in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                     for row in rows)  # fmt: skip
+
+
+def _row(o: Outcome, tune: Tune) -> tuple[str, ...]:
+    def number(value: float, form: str) -> str:
+        return format(value, form) if np.isfinite(value) else "-"
+
+    return (o.recipe, number(o.against_control, "+.3f"), number(o.p_control, ".3f"), number(o.against_base, "+.3f"),
+            number(o.p_base, ".3f"), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{100 * o.looping:+.0f}",
+            f"{100 * o.cut:.0f}%", "; ".join(o.harms(tune)) or "none")  # fmt: skip
+
+
+def settings_of(candidate: Candidate) -> Mapping[str, Any]:
+    """The recipe as it stands in a model's entry."""
+    return asdict(candidate.recipe)

@@ -1,0 +1,31 @@
+from tasks.settings.finetune import ModelFinetune
+from tasks.settings.tune import Tune
+from tasks.tuning import grid
+
+PRESENT = ModelFinetune(learning_rate=2e-4, epochs=1, global_batch_size=2)
+TUNE = Tune(
+    learning_rate=(1.0, 0.5),
+    epochs=(1, 2),
+    global_batch_size=(2, 4),
+    capability="validation",
+    most_lost=0.1,
+    most_looping=0.1,
+    most_nats=0.02,
+    controls=2,
+)
+
+
+def test_every_combination_is_a_recipe_the_gentlest_first() -> None:
+    tried = grid.candidates(PRESENT, TUNE)
+    first = ["lr1e-4-e1-b4", "lr1e-4-e1-b2", "lr2e-4-e1-b4", "lr2e-4-e1-b2"]
+    assert [candidate.name for candidate in tried[:4]] == first
+    assert len(tried) == len({candidate.name for candidate in tried}) == 8
+    assert tried[3].recipe == PRESENT
+
+
+def test_each_is_an_arm_of_each_dataset() -> None:
+    tried = grid.candidates(PRESENT, TUNE)[:1]
+    arms = grid.arms(tried, ["values", "control"])
+    assert list(arms) == ["values-lr1e-4-e1-b4", "control-lr1e-4-e1-b4"]
+    assert arms["values-lr1e-4-e1-b4"]["recipe"]["learning_rate"] == 1e-4
+    assert grid.candidates(PRESENT, TUNE)[0].name.replace("-", "").isalnum()
