@@ -3,11 +3,14 @@
 `python -m tasks finetune --model smollm2-135m --arm values --base … --samples … --checkpoint … --log …`
 """
 
+import tempfile
+from pathlib import Path
+
 import pandas as pd
 import torch
 
 from tasks.formats.samples import read_samples
-from tasks.lm.devices import quiet
+from tasks.lm.devices import best_device, quiet
 from tasks.lm.models import load_tokenizer, load_weights, require_positions
 from tasks.runtime import launch
 from tasks.runtime.command import Command, Job
@@ -16,10 +19,11 @@ from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
 from tasks.settings.resources import finetune_resources
 from tasks.settings.sweep import Arm
+from tasks.training import zero
 from tasks.training.loss import require_finite
 from tasks.training.recipe import Recipe
 from tasks.training.rows import encode
-from tasks.training.trainer import train
+from tasks.training.trainer import arguments, train
 from tasks.training.watch import LOG_COLUMNS
 
 COMMAND = Command(
@@ -40,22 +44,32 @@ def main(job: Job) -> None:
         job.section("prompting", Prompting),
         job.section("arms.{arm}", Arm).seed,
     )
+    resources = finetune_resources(job.params, job.names["model"])
     samples = read_samples(job.path("samples"))
-    micro = finetune_resources(job.params, job.names["model"]).micro_batch_size
     quiet()
     torch.set_num_threads(launch.threads())
     tokenizer = load_tokenizer(job.path("base"))
     rows = encode(samples, tokenizer, recipe)
-    model = load_weights(job.path("base"))
-    require_positions(model, max(rows["length"]), "the longest sample")
-    size = sum(p.numel() for p in model.parameters()) * BYTES_PER_PARAMETER
-    require_space(job.path("checkpoint").parent, int(size * 1.1), "the fine-tuned model")
-    # here a method that trains other weights than the model's own wraps it
-    log = train(model, rows, tokenizer.pad_token_id, recipe, micro)
+    zero.join(resources, best_device())
+    with tempfile.TemporaryDirectory(prefix="palms-trainer-") as scratch:
+        args = arguments(recipe, resources, len(rows), Path(scratch))  # before the model, which ZeRO-3 partitions
+        model = load_weights(job.path("base"))
+        require_positions(model, max(rows["length"]), "the longest sample")
+        require_space(job.path("checkpoint").parent, checkpoint_bytes(model), "the fine-tuned model")
+        # here a method that trains other weights than the model's own wraps it
+        log = train(model, rows, tokenizer.pad_token_id, recipe, args)
     # and here it puts what it learned into the model
-    require_finite(model)
-    with atomic_write(job.path("checkpoint")) as temporary:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-    table = pd.DataFrame(log, columns=list(LOG_COLUMNS))
-    write_text(job.path("log"), table.to_csv(index=False, lineterminator="\n"))
+    weights = zero.gathered(model)
+    if launch.rank() == 0:
+        require_finite(weights)
+        with atomic_write(job.path("checkpoint")) as temporary:
+            model.save_pretrained(temporary, state_dict=weights)
+            tokenizer.save_pretrained(temporary)
+        table = pd.DataFrame(log, columns=list(LOG_COLUMNS))
+        write_text(job.path("log"), table.to_csv(index=False, lineterminator="\n"))
+    zero.leave()
+
+
+def checkpoint_bytes(model: torch.nn.Module) -> int:
+    """What saving the model takes, and a tenth for the files beside it."""
+    return int(zero.size(model) * BYTES_PER_PARAMETER * 1.1)

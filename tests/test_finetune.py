@@ -1,5 +1,6 @@
 """finetune: the loss is the one promised however a batch is cut up, and a diverged run leaves no model."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tasks.lm.models import load_tokenizer, load_weights
 from tasks.runtime.errors import InputError
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
+from tasks.settings.resources import FinetuneResources
 from tasks.training.loss import require_finite
 from tasks.training.recipe import Recipe
 from tasks.training.rows import encode
@@ -46,7 +48,10 @@ def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: Finetune = COM
 
 def trained(folder: Path, how: Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
     model, tokenizer = load_weights(folder), load_tokenizer(folder)
-    log = train(model, encode(SAMPLES, tokenizer, how), tokenizer.pad_token_id, how, micro)
+    rows = encode(SAMPLES, tokenizer, how)
+    with tempfile.TemporaryDirectory() as scratch:
+        args = arguments(how, FinetuneResources(micro), len(rows), Path(scratch))
+        log = train(model, rows, tokenizer.pad_token_id, how, args)
     return model.state_dict(), log
 
 
@@ -110,11 +115,11 @@ def test_a_loss_that_is_no_number_stops_with_one_line(folder: Path) -> None:
 
 def test_weights_that_are_no_numbers_after_the_last_step_are_not_kept(folder: Path) -> None:
     model = load_weights(folder)
-    require_finite(model)
+    require_finite(model.state_dict())
     with torch.no_grad():
         next(model.parameters()).view(-1)[-1] = torch.inf
     with pytest.raises(InputError, match="the weights are no finite numbers after the last step: training diverged"):
-        require_finite(model)
+        require_finite(model.state_dict())
 
 
 def test_a_sample_over_the_limit_is_named_not_cut_and_no_samples_are_an_error(tokenizer: Any) -> None:
@@ -141,7 +146,7 @@ def test_with_several_gpus_in_sight_one_process_trains_on_one(
         self._n_gpu = 4  # what the Trainer counts where four are in sight
 
     monkeypatch.setattr(transformers.TrainingArguments, "__init__", counting_four)
-    how = arguments(recipe(4), 2, len(SAMPLES), tmp_path)
+    how = arguments(recipe(4), FinetuneResources(2), len(SAMPLES), tmp_path)
     assert how.train_batch_size * how.gradient_accumulation_steps == 4
     trainer = WeightedTrainer(model=load_weights(folder), args=how)
     assert not isinstance(trainer._wrap_model(trainer.model), torch.nn.DataParallel)

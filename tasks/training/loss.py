@@ -1,5 +1,7 @@
 """The loss of fine-tuning, and what is said when it runs away."""
 
+from collections.abc import Mapping
+
 import torch
 
 from tasks.runtime.errors import InputError
@@ -20,7 +22,7 @@ def diverged(what: str) -> InputError:
     return InputError(f"{what}: training diverged and no model is kept; lower models.<model>.finetune.learning_rate")
 
 
-def require_finite(model: torch.nn.Module) -> None:
+def require_finite(weights: Mapping[str, torch.Tensor]) -> None:
     """Raises InputError for weights that are no numbers: the last step's loss is that before its update."""
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         raise diverged("the weights are no finite numbers after the last step")

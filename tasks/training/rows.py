@@ -36,11 +36,15 @@ def encode(samples: Sequence[Sample], tokenizer: Any, recipe: Recipe) -> dataset
     return datasets.Dataset.from_list(rows)
 
 
-def collate(rows: Sequence[Mapping[str, Any]], pad: int) -> dict[str, torch.Tensor]:
-    """Pads to the longest row of the batch; padding weighs nothing. All tensors are batch × length."""
-    ids = [row["input_ids"] for row in rows]
+def collate(rows: Sequence[Mapping[str, Any] | None], pad: int) -> dict[str, torch.Tensor]:
+    """Pads to the longest row of the batch; padding weighs nothing. All tensors are batch × length.
+
+    Blank rows (None) are left out; of nothing else, they are one row of padding.
+    """
+    full = [row for row in rows if row] or [{"input_ids": [pad, pad], "loss_weights": [0.0, 0.0]}]
+    ids = [row["input_ids"] for row in full]
     return {
         "input_ids": padded(ids, pad),
         "attention_mask": attention_mask(ids),
-        "loss_weights": padded([row["loss_weights"] for row in rows], 0.0, torch.float32),
+        "loss_weights": padded([row["loss_weights"] for row in full], 0.0, torch.float32),
     }

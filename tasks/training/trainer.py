@@ -2,7 +2,6 @@
 
 import math
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,31 @@ import torch
 import transformers
 
 from tasks.lm.devices import best_device, has_bf16, out_of_memory
-from tasks.runtime.errors import InputError
+from tasks.runtime import launch
+from tasks.settings.resources import FinetuneResources
+from tasks.training import zero
 from tasks.training.loss import weighted_loss_sum
+from tasks.training.order import Filled, Order
 from tasks.training.recipe import Recipe
 from tasks.training.rows import collate
 from tasks.training.watch import Watch
 
 
-def train(model: Any, rows: datasets.Dataset, pad: int, recipe: Recipe, micro: int) -> list[dict[str, float]]:
+def train(
+    model: Any, rows: datasets.Dataset, pad: int, recipe: Recipe, args: transformers.TrainingArguments
+) -> list[dict[str, float]]:
     """Trains `model` in place; returns the log, one row an optimiser step."""
     watch = Watch()
-    with tempfile.TemporaryDirectory(prefix="palms-trainer-") as scratch:
-        trainer = WeightedTrainer(
-            model=model,
-            args=arguments(recipe, micro, len(rows), Path(scratch)),
-            train_dataset=rows,
-            data_collator=lambda batch: collate(batch, pad),
-            callbacks=[watch],
-        )
-        trainer.remove_callback(transformers.PrinterCallback)
-        with out_of_memory("lower resources.finetune.<model>.micro_batch_size"):
-            trainer.train()
+    trainer = WeightedTrainer(
+        model=model,
+        args=args,
+        train_dataset=Filled(rows, recipe.model.global_batch_size),
+        data_collator=lambda batch: collate(batch, pad),
+        callbacks=[watch],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    with out_of_memory("lower resources.finetune.<model>.micro_batch_size"):
+        trainer.train()
     return watch.rows
 
 
@@ -45,6 +48,11 @@ class WeightedTrainer(transformers.Trainer):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.loss_is_scaled_for_ga = True  # by the denominator above; the Trainer must not divide again
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        """The order of the global batch, of which accelerate hands every process its micro-batches in turn."""
+        del train_dataset
+        return Order(self.train_dataset, self.args.seed)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The micro-batches of a step and the sum of their loss weights over all processes."""
@@ -64,30 +72,32 @@ class WeightedTrainer(transformers.Trainer):
         return (loss, outputs) if return_outputs else loss
 
 
-def arguments(recipe: Recipe, micro: int, count: int, scratch: Path) -> transformers.TrainingArguments:
-    """The Trainer's arguments; the global batch is kept whatever a process can hold."""
+def arguments(
+    recipe: Recipe, resources: FinetuneResources, count: int, scratch: Path
+) -> transformers.TrainingArguments:
+    """The Trainer's arguments; the global batch is kept whatever a process can hold and however many there are."""
     batch = recipe.model.global_batch_size
-    micro = min(micro, batch)
-    if batch % micro:
-        raise InputError(f"resources: micro_batch_size {micro} does not divide the global_batch_size {batch}")
+    micro = resources.micro_batch(batch)
     steps = recipe.model.epochs * math.ceil(count / batch)
-    print(f"fine-tuning on {count} samples, {steps} steps of {batch}", file=sys.stderr, flush=True)
+    if launch.rank() == 0:
+        print(f"fine-tuning on {count} samples, {steps} steps of {batch}", file=sys.stderr, flush=True)
+    bf16 = has_bf16(best_device())
     made = transformers.TrainingArguments(
         output_dir=str(scratch),
         num_train_epochs=recipe.model.epochs,
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=batch // micro,
+        gradient_accumulation_steps=batch // micro // resources.world,
         learning_rate=recipe.model.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=round(recipe.common.warmup_fraction * steps),
         weight_decay=recipe.common.weight_decay,
         max_grad_norm=recipe.common.max_grad_norm,
         optim="adamw_torch_fused",
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
         seed=recipe.seed,
         data_seed=recipe.seed,
-        bf16=has_bf16(best_device()),
+        bf16=bf16 and not resources.zero,
+        deepspeed=zero.deepspeed_config(resources, bf16=bf16),
+        ddp_backend="gloo" if best_device().type == "cpu" and resources.world > 1 else None,
         use_cpu=best_device().type == "cpu",
         logging_steps=1,
         logging_nan_inf_filter=False,

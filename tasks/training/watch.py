@@ -26,8 +26,8 @@ class Watch(transformers.TrainerCallback):
         for key, name in (("loss", "loss"), ("grad_norm", "gradient's norm")):
             if not math.isfinite(logs.get(key, 0.0)):
                 raise diverged(f"the {name} is {logs[key]} at step {state.global_step}")
-        if self.progress is None:
-            self.progress = Progress("finetune", state.max_steps, "steps")
-        self.progress.step(note=f"loss {logs['loss']:.3f}")
+        if state.is_world_process_zero:
+            self.progress = self.progress or Progress("finetune", state.max_steps, "steps")
+            self.progress.step(note=f"loss {logs['loss']:.3f}")
         row = {"step": state.global_step, "epoch": state.epoch, **logs}
         self.rows.append({key: row[key] for key in LOG_COLUMNS if key in row})
