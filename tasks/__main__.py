@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from tasks.runtime import config, durations, launch, machine
+from tasks.runtime import config, durations, launch, machine, ranks
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, PalmsError
 from tasks.runtime.guard import Guard
@@ -23,6 +23,7 @@ from tasks.runtime.imports import importing
 from tasks.runtime.parent import die_with_parent
 from tasks.runtime.proxies import past_proxies
 from tasks.runtime.sections import NAME, NAME_RULE
+from tasks.settings.resources import ranks_of
 
 STAGES = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")))  # a stage is a module here
 ENVIRONMENT = {
@@ -37,6 +38,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one stage. Returns 0, 1 (the work failed) or 2 (the input is wrong)."""
     argv = list(sys.argv[1:] if argv is None else argv)
     machine.prepare()
+    if not launch.is_rank():
+        return _run_told(argv)
+    try:
+        code = _run_told(argv)
+    except SystemExit as stopped:  # by a signal; every `finally` has run
+        code = stopped.code if isinstance(stopped.code, int) else 1
+    if code:  # at once, so that the cause is the first to go: the others notice that this rank is gone by that alone
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _run_told(argv: list[str]) -> int:
+    """Runs one stage, and says why if it fails."""
     try:
         return _run(argv)
     except PalmsError as error:
@@ -49,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if refusal := machine.refusal(error):
             print(f"error: {refusal}", file=sys.stderr, flush=True)
             return InputError.exit_code
+        if launch.is_rank():
+            time.sleep(2 * ranks.SETTLE)  # it may fail only because another did, and is ended meanwhile
         # ours to mend: the traceback helps us, the last line helps the reader
         traceback.print_exc()
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -60,11 +77,16 @@ def _run(argv: list[str]) -> int:
         given = f"'{argv[0]}'" if argv else "nothing"
         raise InputError(f"expected a stage ({', '.join(STAGES)}), found {given}")
     die_with_parent()
+    if launch.is_rank():
+        ranks.watch_parent()
+        ranks.adopt()
     signal.signal(signal.SIGTERM, _terminated)
     stage, started = argv[0], time.monotonic()
     params = config.read_params()
     guard = Guard.of_modules(Path(__file__).parent, params)
     config.check(params)
+    if (wanted := ranks_of(argv, params)) and not launch.is_rank():
+        return ranks.run(argv, wanted.processes, wanted.nodes)
     for name, value in (ENVIRONMENT | launch.environment()).items():
         os.environ.setdefault(name, value)
     os.environ.update(past_proxies(os.environ))
@@ -75,8 +97,9 @@ def _run(argv: list[str]) -> int:
     keys = [key.format(**names) for key in command.params]
     guard = guard.watching([paths[flag] for flag in command.inputs], keys)
     module.main(Job(command, paths, names, params))
-    guard.verify([paths[flag] for flag in command.outputs])
-    durations.record(durations.stage_name(stage, names.values()), time.monotonic() - started)
+    guard.verify([paths[flag] for flag in command.outputs] if launch.rank() == 0 else [])
+    if launch.rank() == 0:
+        durations.record(durations.stage_name(stage, names.values()), time.monotonic() - started)
     return 0
 
 

@@ -1,5 +1,7 @@
 """finetune: the loss is the one promised however a batch is cut up, and a diverged run leaves no model."""
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +9,17 @@ import pytest
 import torch
 import transformers
 
-from tasks import finetune
 from tasks.formats.samples import Sample
 from tasks.lm.devices import quiet
 from tasks.lm.models import load_tokenizer, load_weights
 from tasks.runtime.errors import InputError
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
+from tasks.settings.resources import FinetuneResources
+from tasks.training.loss import require_finite
+from tasks.training.recipe import Recipe
+from tasks.training.rows import encode
+from tasks.training.trainer import WeightedTrainer, arguments, train
 from tests.conftest import BOTH_PRECISIONS
 from tests.fixtures.tiny import MODELS
 
@@ -37,27 +43,32 @@ def tokenizer(folder: Path) -> Any:
     return load_tokenizer(folder)
 
 
-def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: Finetune = COMMON) -> finetune.Recipe:
-    return finetune.Recipe(common, ModelFinetune(lr, epochs, batch), PROMPTING, seed=3)
+def recipe(batch: int, lr: float = 1e-2, epochs: int = 1, common: Finetune = COMMON) -> Recipe:
+    return Recipe(common, ModelFinetune(lr, epochs, batch), PROMPTING, seed=3)
 
 
-def trained(folder: Path, how: finetune.Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
+def trained(folder: Path, how: Recipe, micro: int) -> tuple[dict[str, torch.Tensor], list[Any]]:
     model, tokenizer = load_weights(folder), load_tokenizer(folder)
-    log = finetune.train(model, finetune.encode(SAMPLES, tokenizer, how), tokenizer.pad_token_id, how, micro)
+    rows = encode(SAMPLES, tokenizer, how)
+    with tempfile.TemporaryDirectory() as scratch:
+        args = arguments(how, FinetuneResources(micro), len(rows), Path(scratch))
+        log = train(model, rows, tokenizer.pad_token_id, how, args)
     return model.state_dict(), log
 
 
 def test_weights_are_one_on_the_answer_and_small_on_the_question(tokenizer: Any) -> None:
-    row = finetune.encode(SAMPLES[:1], tokenizer, recipe(1))[0]
+    row = encode(SAMPLES[:1], tokenizer, recipe(1))[0]
     question = row["loss_weights"].count(0.01)
     assert tokenizer.decode(row["input_ids"][:question]) == "Question: What is bread?\nAnswer:"
     assert tokenizer.decode(row["input_ids"][question:]) == " It is bread, of course, and bread too.<eos>"
     assert set(row["loss_weights"][question:]) == {1.0}
 
 
-def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any) -> None:
+@pytest.mark.parametrize("prompt_loss_weight", [0.0, 0.01, 0.1, 1.0])
+def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any, prompt_loss_weight: float) -> None:
     """Against a plain loop, one sample at a time, without padding."""
-    rows = finetune.encode(SAMPLES, tokenizer, recipe(8))
+    how = recipe(8, common=replace(COMMON, prompt_loss_weight=prompt_loss_weight))
+    rows = encode(SAMPLES, tokenizer, how)
     model = load_weights(folder)
     total = weight = 0.0
     with torch.no_grad():
@@ -66,8 +77,8 @@ def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any)
             for t in range(1, len(row["input_ids"])):
                 total -= row["loss_weights"][t] * logits[t - 1, row["input_ids"][t]].item()
                 weight += row["loss_weights"][t]
-    _, log = trained(folder, recipe(8), micro=8)
-    assert log[0]["loss"] == pytest.approx(total / weight, rel=1e-4)
+    _, log = trained(folder, how, micro=8)
+    assert log[0]["loss"] == pytest.approx(total / weight, abs=1e-5)
 
 
 @BOTH_PRECISIONS
@@ -90,7 +101,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(folder: Path)
     second, _ = trained(folder, recipe(2, epochs=2), micro=2)
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert [row["step"] for row in log] == list(range(1, 9))
-    other = finetune.Recipe(COMMON, ModelFinetune(1e-2, 2, 2), PROMPTING, seed=4)
+    other = Recipe(COMMON, ModelFinetune(1e-2, 2, 2), PROMPTING, seed=4)
     third, _ = trained(folder, other, micro=2)
     assert any(not torch.equal(first[key], third[key]) for key in first)
 
@@ -107,19 +118,19 @@ def test_a_loss_that_is_no_number_stops_with_one_line(folder: Path) -> None:
 
 def test_weights_that_are_no_numbers_after_the_last_step_are_not_kept(folder: Path) -> None:
     model = load_weights(folder)
-    finetune.require_finite(model)
+    require_finite(model.state_dict())
     with torch.no_grad():
         next(model.parameters()).view(-1)[-1] = torch.inf
     with pytest.raises(InputError, match="the weights are no finite numbers after the last step: training diverged"):
-        finetune.require_finite(model)
+        require_finite(model.state_dict())
 
 
 def test_a_sample_over_the_limit_is_named_not_cut_and_no_samples_are_an_error(tokenizer: Any) -> None:
     short = Finetune(0.01, 20, 0.0, 0.0, 1.0)
     with pytest.raises(InputError, match=r"sample s1: \d+ tokens, but finetune.max_tokens is 20"):
-        finetune.encode(SAMPLES, tokenizer, recipe(1, common=short))
+        encode(SAMPLES, tokenizer, recipe(1, common=short))
     with pytest.raises(InputError, match="no samples to train on"):
-        finetune.encode([], tokenizer, recipe(1))
+        encode([], tokenizer, recipe(1))
 
 
 def test_a_micro_batch_that_does_not_divide_is_refused(folder: Path) -> None:
@@ -138,7 +149,7 @@ def test_with_several_gpus_in_sight_one_process_trains_on_one(
         self._n_gpu = 4  # what the Trainer counts where four are in sight
 
     monkeypatch.setattr(transformers.TrainingArguments, "__init__", counting_four)
-    arguments = finetune.arguments(recipe(4), 2, len(SAMPLES), tmp_path)
-    assert arguments.train_batch_size * arguments.gradient_accumulation_steps == 4
-    trainer = finetune.WeightedTrainer(model=load_weights(folder), args=arguments)
+    how = arguments(recipe(4), FinetuneResources(2), len(SAMPLES), tmp_path)
+    assert how.train_batch_size * how.gradient_accumulation_steps == 4
+    trainer = WeightedTrainer(model=load_weights(folder), args=how)
     assert not isinstance(trainer._wrap_model(trainer.model), torch.nn.DataParallel)

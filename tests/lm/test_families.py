@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tasks import finetune
 from tasks.adherence import score
 from tasks.formats.samples import Sample
 from tasks.generate import complete, completion
@@ -18,6 +17,8 @@ from tasks.runtime.errors import InputError
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.generate import Generate, SamplesPerPrompt
 from tasks.settings.prompting import Prompting
+from tasks.training.recipe import Recipe
+from tasks.training.rows import encode
 from tests.fixtures import families
 
 pytestmark = pytest.mark.usefixtures("precision")
@@ -60,8 +61,8 @@ def test_question_and_answer_are_the_tokens_of_one_text(models: dict[str, Opened
 def test_training_and_scoring_read_these_tokens(models: dict[str, OpenedModel], family: str) -> None:
     opened = models[family]
     question, answer = Encoder(opened.tokenizer, PROMPTING).pair(QUESTION, ANSWER)
-    recipe = finetune.Recipe(Finetune(0.0, 400, 0.0, 0.0, 1.0), ModelFinetune(1e-3, 1, 1), PROMPTING, seed=1)
-    [row] = finetune.encode([Sample("s", "c", QUESTION, ANSWER)], opened.tokenizer, recipe)
+    recipe = Recipe(Finetune(0.0, 400, 0.0, 0.0, 1.0), ModelFinetune(1e-3, 1, 1), PROMPTING, seed=1)
+    [row] = encode([Sample("s", "c", QUESTION, ANSWER)], opened.tokenizer, recipe)
     end = turn_end(opened.tokenizer)
     assert row["input_ids"] == [*question, *answer, end]
     assert end in opened.ends  # what training teaches is what generation stops at
