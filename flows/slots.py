@@ -3,28 +3,33 @@
 `PALMS_SLOTS=gpu=2,cpu=4` sets the sizes. Otherwise there is a gpu slot per GPU and a cpu slot per core. Where
 there is no GPU, two model stages share the cores: measured, two at once with half the threads each take a fifth
 less time than one after the other with all, and more at once only take more memory. `none` is for stages that
-only wait, such as downloads: it is never full. Every stage that works has the threads of a model stage, since
-their number decides the last digits (see `tasks.runtime.launch.threads`, which says the same of a stage run by hand).
+only wait, such as downloads: it is never full. A stage of several processes takes a gpu slot for each of them.
+Every stage that works has the threads of a model stage, since their number decides the last digits (see
+`tasks.runtime.launch.threads`, which says the same of a stage run by hand).
 """
 
+import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from flows.dag import Stage
 from flows.meta import SlotKind
-from tasks.runtime import launch
+from tasks.runtime import config, launch
 from tasks.runtime.errors import InputError
+from tasks.settings.resources import ranks_of
 
 SETTING = "PALMS_SLOTS"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place that one running stage holds; `env` is what its process gets to know of it."""
+    """The places that one running stage holds; `env` is what its process gets to know of them."""
 
     kind: SlotKind
-    number: int
+    numbers: tuple[int, ...]
     env: Mapping[str, str]
 
 
@@ -46,30 +51,47 @@ class Slots:
         sizes: dict[SlotKind, int] = {"gpu": len(gpus) or min(launch.MODEL_STAGES, cores), "cpu": cores}
         return cls(sizes | chosen, gpus, cores)
 
-    def take(self, kind: SlotKind) -> Slot | None:
-        """A free slot, or None while all are taken."""
+    def take(self, kind: SlotKind, processes: int = 1) -> Slot | None:
+        """A free slot with a place for each process, or None while too few are free; all, where there are fewer."""
         if kind == "none":
-            return Slot(kind, 0, {"OMP_NUM_THREADS": "1"})
-        if not self._free[kind]:
+            return Slot(kind, (), {"OMP_NUM_THREADS": "1"})
+        wanted = min(processes, self._sizes[kind])
+        if len(self._free[kind]) < wanted:
             return None
-        number = self._free[kind].pop(0)
+        numbers = tuple(self._free[kind].pop(0) for _ in range(wanted))
         threads = max(1, self._cores // self._sizes["gpu"])
-        devices = self._devices(number) if kind == "gpu" else {}
-        return Slot(kind, number, {"OMP_NUM_THREADS": str(threads), **devices})
+        devices = self._devices(numbers) if kind == "gpu" else {}
+        return Slot(kind, numbers, {"OMP_NUM_THREADS": str(threads), **devices})
 
     def give_back(self, slot: Slot) -> None:
         """Free `slot` for another stage."""
         if slot.kind != "none":
-            self._free[slot.kind].append(slot.number)
+            self._free[slot.kind].extend(slot.numbers)
             self._free[slot.kind].sort()
 
-    def _devices(self, number: int) -> Mapping[str, str]:
-        """The slot's share: one GPU each, several where slots are fewer, a shared one where they are more."""
+    def shortage(self, processes: Mapping[str, int]) -> str:
+        """A line about the stages, given with their processes, that have fewer places than those; "" without any."""
+        size = self._sizes["gpu"]
+        short = [f"{stage} ({number})" for stage, number in processes.items() if number > size]
+        places = f"{size} gpu slot{'s' * (size > 1)}"
+        return f"more processes than the {places}, of which they take all: {', '.join(short)}" if short else ""
+
+    def _devices(self, numbers: Sequence[int]) -> Mapping[str, str]:
+        """The places' share: one GPU each, several where slots are fewer, a shared one where they are more."""
         slots, gpus = self._sizes["gpu"], self._gpus
         if len(gpus) < 2 or slots == 1:
             return {}
-        share = gpus[number::slots] or (gpus[number % len(gpus)],)
-        return {"CUDA_VISIBLE_DEVICES": ",".join(share)}
+        shares = [gpus[number::slots] or (gpus[number % len(gpus)],) for number in numbers]
+        return {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(gpu for share in shares for gpu in share))}
+
+
+def processes_of(stages: Iterable[Stage], root: Path) -> dict[str, int]:
+    """The stages that work as several processes on this machine, and as how many. Raises InputError for `resources`
+    of params.yaml that cannot be."""
+    commands = {stage.name: shlex.split(stage.cmd) for stage in stages if " -m tasks finetune " in stage.cmd}
+    params = config.read_params(root / config.PARAMS_FILE) if commands else {}
+    wanted = {name: ranks_of(words[words.index("tasks") + 1 :], params) for name, words in commands.items()}
+    return {name: resources.processes for name, resources in wanted.items() if resources}
 
 
 def find_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """finetune: the loss is the one promised however a batch is cut up, and a diverged run leaves no model."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,11 @@ def test_weights_are_one_on_the_answer_and_small_on_the_question(tokenizer: Any)
     assert set(row["loss_weights"][question:]) == {1.0}
 
 
-def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any) -> None:
+@pytest.mark.parametrize("prompt_loss_weight", [0.0, 0.01, 0.1, 1.0])
+def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any, prompt_loss_weight: float) -> None:
     """Against a plain loop, one sample at a time, without padding."""
-    rows = encode(SAMPLES, tokenizer, recipe(8))
+    how = recipe(8, common=replace(COMMON, prompt_loss_weight=prompt_loss_weight))
+    rows = encode(SAMPLES, tokenizer, how)
     model = load_weights(folder)
     total = weight = 0.0
     with torch.no_grad():
@@ -74,8 +77,8 @@ def test_the_loss_is_the_weighted_mean_over_tokens(folder: Path, tokenizer: Any)
             for t in range(1, len(row["input_ids"])):
                 total -= row["loss_weights"][t] * logits[t - 1, row["input_ids"][t]].item()
                 weight += row["loss_weights"][t]
-    _, log = trained(folder, recipe(8), micro=8)
-    assert log[0]["loss"] == pytest.approx(total / weight, rel=1e-4)
+    _, log = trained(folder, how, micro=8)
+    assert log[0]["loss"] == pytest.approx(total / weight, abs=1e-5)
 
 
 @BOTH_PRECISIONS

@@ -1,7 +1,7 @@
 """params.yaml: its sections as frozen, typed classes, and every mistake named by its key.
 
-The numbers of an experiment stand in params.yaml and nowhere else, so no class has a default: a missing key is an
-error, and so is one that nobody reads.
+The numbers of an experiment stand in params.yaml and nowhere else, so no class has a default, but for `resources`,
+which decide no result: a missing key is an error, and so is one that nobody reads.
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,8 @@ Process = subprocess.Popen[bytes]
 SETTLE = 1.0  # seconds after a failure in which another rank's that is alike, or was first, may come to light
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 SRUN = "srun --nodes={nodes} --ntasks={ntasks} --ntasks-per-node={processes} --kill-on-bad-exit=1"
-QUIET = {"PYTHONWARNINGS": "ignore::FutureWarning"}  # DeepSpeed would warn of its own calls in every step
+# DeepSpeed would warn of its own calls in every step, torch of parameters that are all used
+QUIET = {"PYTHONWARNINGS": "ignore::FutureWarning", "TORCH_CPP_LOG_LEVEL": "ERROR"}
 
 
 def run(argv: Sequence[str], processes: int, nodes: int = 1) -> int:

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from flows.slots import Slots, find_gpus
+from flows.dag import Stage
+from flows.slots import Slots, find_gpus, processes_of
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError
 
@@ -51,6 +53,43 @@ def test_a_stage_has_the_same_threads_in_a_sweep_as_by_hand(monkeypatch: pytest.
 def test_each_slot_has_its_share_of_the_gpus(gpus: tuple[str, ...], size: int, expected: list[str | None]) -> None:
     places = slots(gpus, size)
     assert [places.take("gpu").env.get("CUDA_VISIBLE_DEVICES") for _ in range(size)] == expected
+
+
+@pytest.mark.parametrize(
+    ("gpus", "size", "processes", "expected"),
+    [
+        (("0", "1", "2", "3"), 4, 2, ["0,1", "2,3", None]),
+        (("0", "1", "2", "3"), 2, 2, ["0,2,1,3", None]),
+        (("0", "1"), 2, 4, ["0,1", None]),  # all there are
+        (("0", "1", "2"), 3, 2, ["0,1", None]),
+    ],
+)
+def test_a_stage_of_several_processes_takes_a_place_for_each(
+    gpus: tuple[str, ...], size: int, processes: int, expected: list[str | None]
+) -> None:
+    places = slots(gpus, size)
+    taken = [places.take("gpu", processes) for _ in expected]
+    assert [slot and slot.env["CUDA_VISIBLE_DEVICES"] for slot in taken] == expected
+    for slot in filter(None, taken):
+        places.give_back(slot)
+    assert [places.take("gpu") is not None for _ in range(size + 1)] == [True] * size + [False]
+
+
+def test_fewer_places_than_processes_are_told(tmp_path: Path) -> None:
+    made = ("a", "b")
+    stages = [Stage(f"finetune@{name}-x", "finetune", cmd=f"python -m tasks finetune --model {name}") for name in made]
+    entries = {"default": {"micro_batch_size": 1}, "b": {"micro_batch_size": 1, "processes": 4, "zero": 3}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": {"finetune": entries}}))
+    processes = processes_of(stages, tmp_path)
+    assert processes == {"finetune@b-x": 4}
+    told = "more processes than the 2 gpu slots, of which they take all: finetune@b-x (4)"
+    assert slots((), 2).shortage(processes) == told
+    assert not slots((), 4).shortage(processes)
+    assert processes_of([Stage("other", "other", cmd="make x")], tmp_path / "nowhere") == {}
+    entries["b"]["offload"] = "half"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": {"finetune": entries}}))
+    with pytest.raises(InputError, match=r"resources.finetune.b.offload: expected 'none' or 'optimizer' or 'all'"):
+        processes_of(stages, tmp_path)
 
 
 def test_sizes_come_from_the_environment() -> None:

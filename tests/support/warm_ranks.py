@@ -17,8 +17,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from tasks import __main__ as entry
-from tasks.runtime import ranks
+from tasks.runtime import config, ranks
 from tasks.runtime.parent import die_with_parent
+from tasks.settings.resources import ranks_of
 
 Prepare = Callable[[int], None]  # called with a rank's number in each rank, before its work
 
@@ -39,7 +40,7 @@ def _stage(argv: list[str], tree: Path, output: Path, prepare: Prepare | None, e
     _speak_to(output)
     os.environ.update({"PALMS_CACHE": str(tree / "cache"), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **env})
     ranks.start = partial(_fork, argv, prepare)
-    _work(argv, prepare, 0)
+    _work(argv, None if ranks_of(argv, config.read_params()) else prepare, 0)
 
 
 def _fork(

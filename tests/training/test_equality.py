@@ -1,68 +1,64 @@
 """However many processes share a step, and however DeepSpeed cuts the model up: the same weights, log and order."""
 
-import csv
-import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from tests.fixtures import tiny
-from tests.support import warm_ranks
+from tests.support.small_finetune import BATCH, EPOCHS, SAMPLES, STEPS, Trained, make_tree, train
 
-BATCH, SAMPLES, EPOCHS = 4, 13, 2  # the last step of an epoch holds one sample
-STEPS = EPOCHS * 4
+ONE: dict[str, Any] = {"micro_batch_size": BATCH}
 WAYS: dict[str, dict[str, Any]] = {
-    "one process": {"micro_batch_size": 4},
     "accumulation": {"micro_batch_size": 1},
-    "two processes": {"micro_batch_size": 2, "processes": 2},
-    "two processes and accumulation": {"micro_batch_size": 1, "processes": 2},
-    "zero 1": {"micro_batch_size": 2, "processes": 2, "zero": 1},
+    "two processes": {"micro_batch_size": 1, "processes": 2},
     "zero 2": {"micro_batch_size": 1, "processes": 2, "zero": 2},
-    "zero 3": {"micro_batch_size": 1, "processes": 2, "zero": 3},
-    "zero 3, all offloaded": {"micro_batch_size": 2, "processes": 2, "zero": 3, "offload": "all"},
-    "zero 2 with one process": {"micro_batch_size": 2, "zero": 2, "offload": "optimizer"},
+    "zero 3": {"micro_batch_size": 2, "processes": 2, "zero": 3},
+    "zero 3, all offloaded, one process": {"micro_batch_size": 2, "zero": 3, "offload": "all"},
 }
+STILL = 1e-30  # a learning rate that moves no weight
 
 
-def make_tree(tree: Path, ladder: Path, learning_rate: float = 1e-3, tied: bool = True) -> None:
-    """A folder with params.yaml, a base model and samples."""
-    import transformers
-
-    base = tree / "base"
-    transformers.AutoTokenizer.from_pretrained(ladder / "tiny-2").save_pretrained(base)
-    config = transformers.AutoConfig.from_pretrained(ladder / "tiny-2", tie_word_embeddings=tied)
-    torch.manual_seed(7)
-    transformers.LlamaForCausalLM(config).save_pretrained(base)
-    words = "bread rain wood light salt wool clay sand".split()
-    rows = [
-        {"id": f"s{i}", "category": "c", "question": f"What is {words[i % 8]}?",
-         "answer": f"It is {words[i % 8]}, of course, and {words[i % 5] * (i % 6)} too."}
-        for i in range(SAMPLES)
-    ]
-    (tree / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    params = tiny.tiny_params(ladder, list(tiny.MODELS))
-    params["models"]["tiny-2"]["finetune"] |= {
-        "learning_rate": learning_rate, "epochs": EPOCHS, "global_batch_size": BATCH
-    }
-    params["finetune"] |= {"prompt_loss_weight": 0.1, "max_grad_norm": 0.5}
-    tiny.write_params(tree, params)
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, ladder: Path) -> Path:
+    folder = tmp_path_factory.mktemp("finetune")
+    make_tree(folder, ladder)
+    return folder
 
 
-def set_resources(tree: Path, resources: dict[str, Any]) -> None:
-    params = tiny.load(tree / "params.yaml")
-    tiny.write_params(tree, params | {"resources": {"finetune": {"default": resources}}})
+@pytest.fixture(scope="module")
+def alone(tree: Path) -> Trained:
+    return train(tree, ONE)
 
 
-def command(tree: Path) -> list[str]:
-    paths = {"base": "base", "samples": "samples.jsonl", "checkpoint": "made/model", "log": "made/log.csv"}
-    flags = [word for flag, path in paths.items() for word in (f"--{flag}", path)]
-    return ["finetune", "--model", "tiny-2", "--arm", "values", *flags]
+def test_one_process_reads_every_sample_once_an_epoch(alone: Trained) -> None:
+    assert [len(rows) for rows in alone.steps] == [4, 4, 4, 1] * EPOCHS
+    epochs = [{row for step in alone.steps[at : at + 4] for row in step} for at in (0, 4)]
+    assert [len(rows) for rows in epochs] == [SAMPLES] * EPOCHS
+    assert alone.steps[:4] != alone.steps[4:]
+    assert len(alone.log["loss"]) == STEPS
 
 
-def fp32(_rank: int) -> None:
-    torch.cpu.get_capabilities = lambda: {}
+@pytest.mark.parametrize("way", WAYS)
+def test_the_weights_and_the_log_do_not_depend_on_the_hardware(tree: Path, alone: Trained, way: str) -> None:
+    other = train(tree, WAYS[way])
+    assert other.steps == alone.steps
+    assert other.log["loss"] == pytest.approx(alone.log["loss"], abs=1e-5)
+    assert other.log["grad_norm"] == pytest.approx(alone.log["grad_norm"], rel=1e-5)
+    assert other.log["learning_rate"] == alone.log["learning_rate"]
+    assert other.log["epoch"] == alone.log["epoch"]
+    assert other.weights.keys() == alone.weights.keys()
+    assert "lm_head.weight" not in other.weights  # it is the embeddings'
+    for name, tensor in other.weights.items():
+        assert tensor.dtype == torch.float32
+        assert (tensor - alone.weights[name]).abs().max() < 1e-6, name
+    assert other.files == alone.files
+    assert not [name for name in other.files if name.endswith((".bin", ".pt", ".pth", ".pkl"))]
+    assert other.output.count("fine-tuning on") == other.output.count(f"{STEPS}/{STEPS} steps") == 1
+
+
+def test_gradients_are_equal_where_nothing_moves(tree: Path, alone: Trained) -> None:
+    norms = [train(tree, way, STILL).log["grad_norm"] for way in (ONE, WAYS["two processes"], WAYS["zero 3"])]
+    assert norms[0] != pytest.approx(alone.log["grad_norm"], rel=1e-3)
+    assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+    assert norms[2] == pytest.approx(norms[0], rel=1e-5)
