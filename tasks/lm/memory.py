@@ -28,8 +28,8 @@ def finetuning(
     """At most what each process needs to train on `micro` samples of `tokens` at once, with bf16 autocast or without.
 
     Without DeepSpeed: weights, gradients and Adam's moments, 16 bytes a weight; with several processes the gradients'
-    buckets, too. ZeRO-1, -2 and -3 share the moments, the gradients and the weights, and keep another copy of
-    the share that a process updates.
+    buckets, too. ZeRO-1, -2 and -3 share the moments, the gradients and the weights; DeepSpeed keeps a copy of the
+    weights that a process updates, but not in ZeRO-3 without offload.
     """
     weights = WEIGHT * shape.parameters
     trained = WEIGHT * shape.adapters(lora.rank) if lora else weights
@@ -43,7 +43,8 @@ def finetuning(
     moved = WEIGHT * (2 * min(shape.parameters, BUCKET) + (min(shape.parameters, LIVE) if stage == 3 else 0))
     held = weights // world if stage == 3 else weights
     gradients = trained // world if stage >= 2 else trained
-    update = 3 * trained // world  # both moments and the copy
+    copy = stage < 3 or resources.offload != "none"
+    update = (3 if copy else 2) * trained // world
     fixed = LIBRARIES + moved + cast + batch + adapters
     if resources.offload == "all":
         return Need(fixed, held + gradients + update)
@@ -54,9 +55,9 @@ def finetuning(
 
 def activations(shape: Shape, *, bf16: bool) -> int:
     """What a token leaves for the backward pass: two norms (fp32) of each layer, the inputs of its matrices and of
-    attention, and at the end the logits with their softmax and gradient."""
+    attention, and at the end the logits with their softmax and gradient. GPT-2 itself leaves half as much again."""
     size = 2 if bf16 else 4
-    norms = 6 * shape.hidden * WEIGHT
+    norms = (6 if shape.gated else 3) * shape.hidden * WEIGHT  # Llama's kind is several operations, LayerNorm is one
     inside = (4 * shape.heads * shape.head_dim + (4 if shape.gated else 2) * shape.intermediate) * size
     return shape.layers * (norms + inside) + shape.vocabulary * (size + 3 * WEIGHT)
 
