@@ -153,7 +153,7 @@ def test_choices_show_how_the_models_were_fine_tuned(results) -> None:
     def shown(**changed: object) -> dict[str, str]:
         models = {model: {"finetune": results.job.params["models"][model]["finetune"] | changed}}
         job = dataclasses.replace(results.job, params=results.job.params | {"models": models})
-        return dict(choices.section(dataclasses.replace(results, job=job)).facts["choices"]["models"])
+        return dict(choices.section(dataclasses.replace(results, job=job)).content["choices"]["models"])
 
     key = f"{model}.finetune.lora"
     assert f"{model}.finetune.learning_rate" in shown()
