@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -96,7 +96,10 @@ _ARCHIVE = (
     "Write the stored toxicity scores, with the services' own answers, to a file that DVC tracks and that the "
     "scorer `recorded` reads, so that they outlive the service."
 )
-_MODELS = "List the models of params.yaml; a star marks those that sweep.models chooses."
+_MODELS = (
+    "List the models of params.yaml, what memory fine-tuning and generation need, and whether this machine has it; "
+    "a star marks those that sweep.models chooses."
+)
 _STATUS = "Show for each stage whether it is up to date, and what has changed if it is not."
 
 
@@ -257,26 +260,16 @@ def _archive(arguments: argparse.Namespace) -> int:
 
 
 def _models(_arguments: argparse.Namespace) -> int:
+    from flows import models
     from tasks.runtime import config
 
     _enter_root()
     params = config.read_params()
-    catalogue, chosen = params.get("models"), (params.get("sweep") or {}).get("models") or []
-    if not isinstance(catalogue, Mapping) or not isinstance(chosen, list):
-        raise InputError("params.yaml: expected an entry per model in `models` and a list in `sweep.models`")
-    width = max((len(str(name)) for name in catalogue), default=0)
-    for name, entry in catalogue.items():
-        print(f"{'*' if name in chosen else ' '} {name!s:<{width}}  {_source(entry)}".rstrip())
-    if unknown := [str(name) for name in chosen if name not in catalogue]:
+    print("\n".join(models.lines(params)))
+    chosen = (params.get("sweep") or {}).get("models") or []
+    if unknown := [str(name) for name in chosen if name not in params["models"]]:
         raise InputError(f"params.yaml: sweep.models names {', '.join(unknown)}, which `models` lacks")
     return 0
-
-
-def _source(entry: Any) -> str:
-    source = entry.get("source") if isinstance(entry, Mapping) else entry
-    if not isinstance(source, Mapping):
-        return str(source)
-    return "  ".join(str(source[key]) for key in ("kind", "requirement", "id", "path", "revision") if source.get(key))
 
 
 def _status(_arguments: argparse.Namespace) -> int:

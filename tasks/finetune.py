@@ -1,4 +1,4 @@
-"""finetune: full fine-tuning of a base model on one arm's dataset, by the Hugging Face Trainer.
+"""finetune: full or LoRA fine-tuning of a base model on one arm's dataset, by the Hugging Face Trainer.
 
 `python -m tasks finetune --model smollm2-135m --arm values --base … --samples … --checkpoint … --log …`
 """
@@ -19,7 +19,7 @@ from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.prompting import Prompting
 from tasks.settings.resources import finetune_resources
 from tasks.settings.sweep import Arm
-from tasks.training import zero
+from tasks.training import lora, zero
 from tasks.training.loss import require_finite
 from tasks.training.recipe import Recipe
 from tasks.training.rows import encode
@@ -46,6 +46,8 @@ def main(job: Job) -> None:
         arm.seed,
     )
     resources = finetune_resources(job.params, job.names["model"])
+    if recipe.model.lora:
+        lora.require_possible(resources)
     samples = read_samples(job.path("samples"))
     quiet()
     torch.set_num_threads(launch.threads())
@@ -57,9 +59,11 @@ def main(job: Job) -> None:
         model = load_weights(job.path("base"))
         require_positions(model, max(rows["length"]), "the longest sample")
         require_space(job.path("checkpoint").parent, checkpoint_bytes(model), "the fine-tuned model")
-        # here a method that trains other weights than the model's own wraps it
+        if recipe.model.lora:
+            model = lora.wrap(model, recipe.model.lora, recipe.seed)
         log = train(model, rows, tokenizer.pad_token_id, recipe, args)
-    # and here it puts what it learned into the model
+    if recipe.model.lora:
+        model = lora.merged(model, list(rows))
     weights = zero.gathered(model)
     if launch.rank() == 0:
         require_finite(weights)

@@ -1,8 +1,10 @@
 """How models are fine-tuned."""
 
-from pydantic import NonNegativeFloat, PositiveFloat
+from typing import Annotated, Literal
 
-from tasks.runtime.sections import Count, Fraction, part, section
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from tasks.runtime.sections import Count, Fraction, Names, part, section
 
 
 @section("finetune")
@@ -17,9 +19,20 @@ class Finetune:
 
 
 @part
+class Lora:
+    """Low-rank adapters (Hu et al. 2021) in place of the weights themselves, merged into them after training."""
+
+    rank: Count
+    alpha: PositiveFloat  # an adapter's product is scaled by alpha / rank
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # of what an adapter reads
+    targets: Literal["all-linear"] | Names  # every linear layer but the head, or the ends of layers' names
+
+
+@part
 class ModelFinetune:
     """Training settings of one model."""
 
     learning_rate: PositiveFloat
     epochs: Count
     global_batch_size: Count  # samples per optimiser step, over all processes
+    lora: Lora | None = None  # absent or null: every weight is trained

@@ -10,7 +10,7 @@ import pytest
 from tasks.reporting.data.study import Study, read_study
 from tasks.reporting.figures import rows
 from tasks.reporting.findings.limits import limits
-from tasks.reporting.page import render, revision, statistics
+from tasks.reporting.page import choices, render, revision, statistics
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.tables import Table, csv_text
 from tests.support.contrast_rows import slopes
@@ -144,3 +144,22 @@ def test_missing_scores_are_a_limit_only_where_there_are_any_and_what_nobody_mea
     complete = dataclasses.replace(study, toxicity=study.toxicity.dropna(subset="score"))
     assert "of the first 20 words are missing" in dict(limits(study))["Missing scores"]
     assert "Missing scores" not in dict(limits(complete))
+
+
+def test_choices_show_how_the_models_were_fine_tuned(results) -> None:
+    model = next(iter(results.job.params["models"]))
+    method = {"rank": 16, "alpha": 32.0, "dropout": 0.05, "targets": ["q_proj", "v_proj"]}
+
+    def shown(**changed: object) -> dict[str, str]:
+        models = {model: {"finetune": results.job.params["models"][model]["finetune"] | changed}}
+        job = dataclasses.replace(results.job, params=results.job.params | {"models": models})
+        return dict(choices.section(dataclasses.replace(results, job=job)).content["choices"]["models"])
+
+    key = f"{model}.finetune.lora"
+    assert f"{model}.finetune.learning_rate" in shown()
+    assert not [name for name in shown() if "lora" in name]
+    assert shown(lora=None)[key] == "none"
+    rows = shown(lora=method)
+    assert {name.rpartition(".")[2]: value for name, value in rows.items() if name.startswith(key)} == {
+        "rank": "16", "alpha": "32.0", "dropout": "0.05", "targets": "q_proj, v_proj"
+    }
