@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-SPARE = 64  # tokens of free room behind those held, each time that more is needed
+SPARE = 16  # tokens of free room behind those held, each time that more is needed
 
 
 @dataclass

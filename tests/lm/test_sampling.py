@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from tasks.lm.engines import transformers as engine
-from tasks.lm.engines.transformers import HEAD, StreamSampler, gumbel, sample, stops_at
+from tasks.lm.engines.transformers import HEAD, StreamSampler, gumbel, sample
 from tasks.lm.models import OpenedModel
 from tasks.lm.sampling import EncodedPrompt, stream_seed
 from tasks.settings.generate import Generate, SamplesPerPrompt

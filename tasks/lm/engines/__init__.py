@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tasks.lm.sampling import EncodedPrompt, Sampling
-from tasks.runtime.backends import open_backend
+from tasks.runtime.backends import open_backend, require
 
 ENGINES = {name: f"tasks.lm.engines.{name}" for name in ("transformers", "vllm")}
+PACKAGES = {"vllm": {"vllm": "vllm"}}  # what an engine imports when it draws: module → name for pip
 
 
 class Opened(Protocol):
@@ -27,7 +28,7 @@ class Engine(Protocol):
 
     def open_folder(self, folder: Path, tensor_parallel: int) -> Opened:
         """Opens a model; `tensor_parallel` GPUs share its weights, where the engine can. Raises InputError if the
-        folder holds no readable model or a package is missing."""
+        folder holds no readable model."""
 
     def sample(
         self, opened: Any, prompts: Sequence[EncodedPrompt], sampling: Sampling, label: str, stop: tuple[str, ...] = ()
@@ -40,5 +41,11 @@ class Engine(Protocol):
 
 
 def engine(label: str, name: str) -> Engine:
-    """The engine that params.yaml chooses at `<label>.engine`. Raises InputError if there is none of that name."""
-    return cast(Engine, open_backend(f"{label}.engine", name, ENGINES))
+    """The engine that params.yaml chooses at `<label>.engine`.
+
+    Raises InputError if there is none of that name or its package is missing.
+    """
+    key = f"{label}.engine"
+    module = open_backend(key, name, ENGINES)
+    require(key, name, PACKAGES.get(name, {}))
+    return cast(Engine, module)
