@@ -78,8 +78,10 @@ def choices(tagger: Tagger, lexicon: Lexicon, config: Cooccurrence) -> dict[str,
 
 
 def read_completions(folder: Path, ladder: Sequence[Checkpoint], families: Mapping[str, Family]) -> pd.DataFrame:
-    """The completions of every checkpoint of the sweep, in its order. Raises InputError if they are of other probes or of
-    different engines."""
+    """The completions of every checkpoint of the sweep, in its order.
+
+    Raises InputError if they are of other probes or of different engines.
+    """
     probes = {(probe.family, probe.group, probe.template) for each in families.values() for probe in each.probes()}
     parts = []
     for checkpoint in ladder:

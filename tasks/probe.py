@@ -37,7 +37,8 @@ def main(job: Job) -> None:
     """Draws every completion and writes one row for each, in the order of the probes.
 
     Columns: model, arm, family, group, template, prompt, sample (its number), completion (with the space after the
-    prompt, or without), finish_reason ("stop": end-of-text, or "length"), tokens (how many were drawn), engine (what drew them).
+    prompt, or without), finish_reason ("stop": end-of-text, or "length"), tokens (how many were drawn), engine
+    (what drew them).
     """
     config = job.section("probe", Probe)
     probes = [probe for family in load_families(job.path("probes")) for probe in family.probes()]
@@ -48,7 +49,8 @@ def main(job: Job) -> None:
     require_some(completions, "the model ends its texts at once")
     rows = [
         {"model": job.names["model"], "arm": job.names["arm"], **asdict(probe), "sample": number}
-        | {"completion": drawn.text, "finish_reason": drawn.finish_reason, "tokens": drawn.tokens, "engine": config.engine}
+        | {"completion": drawn.text, "finish_reason": drawn.finish_reason, "tokens": drawn.tokens}
+        | {"engine": config.engine}
         for probe, of_probe in zip(probes, completions, strict=True)
         for number, drawn in enumerate(of_probe)
     ]
