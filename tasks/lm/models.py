@@ -58,11 +58,12 @@ def open_model(folder: Path) -> OpenedModel:
 def keep_in_bf16(model: torch.nn.Module) -> None:
     """Keeps in bf16 the weights that autocast would cast at each step of inference, which gives the same numbers.
 
-    All else stays in fp32: biases, norms, and embeddings, of which a tied head gets a copy of its own. Such a model is
-    for inference under autocast alone: it is neither trained nor saved.
+    All else stays in fp32: biases, norms, routers of experts (classes of their own, which may compute in fp32), and
+    embeddings, of which a tied head gets a copy of its own. Such a model is for inference under autocast alone: it is
+    neither trained nor saved.
     """
     for module in model.modules():
-        if isinstance(module, torch.nn.Linear | Conv1D):
+        if type(module) in (torch.nn.Linear, Conv1D):
             module.weight = torch.nn.Parameter(module.weight.detach().to(torch.bfloat16), requires_grad=False)
 
 

@@ -62,6 +62,19 @@ def test_only_the_weights_of_linear_layers_are_kept_in_bf16(pair: Pair) -> None:
     assert {weight.dtype for weight in pair.cast.model.parameters()} == {torch.float32}
 
 
+def test_a_layer_of_another_class_which_may_compute_in_fp32_stays_as_it_is() -> None:
+    class Router(torch.nn.Linear):
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", enabled=False):
+                return torch.nn.functional.linear(hidden.float(), self.weight)
+
+    layers = torch.nn.Sequential(torch.nn.Linear(4, 4, bias=False), Router(4, 4, bias=False))
+    models.keep_in_bf16(layers)
+    assert [layer.weight.dtype for layer in layers] == [torch.bfloat16, torch.float32]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layers(torch.ones(1, 4)).dtype == torch.float32
+
+
 def test_tokens_scores_and_the_harness_s_likelihoods_are_equal(pair: Pair) -> None:
     encoder = Encoder(pair.kept.tokenizer, PROMPTING)
     prompts = [EncodedPrompt(encoder.question(each.prompt), [f"{each.id}/{i}" for i in range(4)]) for each in PROMPTS]
