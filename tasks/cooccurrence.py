@@ -24,6 +24,7 @@ from tasks.bias.descriptions import Describer, sentiments
 from tasks.bias.sentiment import completion_sentiment, label_sentiment
 from tasks.bias.tables import all_tables, metrics, warnings_of
 from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
+from tasks.formats.engines import require_one_engine
 from tasks.formats.tables import read_table
 from tasks.inputs.probes import Family, load_families
 from tasks.runtime import launch
@@ -77,7 +78,10 @@ def choices(tagger: Tagger, lexicon: Lexicon, config: Cooccurrence) -> dict[str,
 
 
 def read_completions(folder: Path, ladder: Sequence[Checkpoint], families: Mapping[str, Family]) -> pd.DataFrame:
-    """The completions of every checkpoint of the sweep, in its order. Raises InputError if they are of other probes."""
+    """The completions of every checkpoint of the sweep, in its order.
+
+    Raises InputError if they are of other probes or of different engines.
+    """
     probes = {(probe.family, probe.group, probe.template) for each in families.values() for probe in each.probes()}
     parts = []
     for checkpoint in ladder:
@@ -91,7 +95,7 @@ def read_completions(folder: Path, ladder: Sequence[Checkpoint], families: Mappi
                 "run probe again for every model and arm"
             )
         parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    return require_one_engine(folder, pd.concat(parts, ignore_index=True))
 
 
 def analyse(

@@ -5,17 +5,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from tasks.inputs.dataset import Prompt, load_prompts
 from tasks.lm.devices import out_of_memory
-from tasks.lm.models import OpenedModel, open_model
+from tasks.lm.engines import Opened, engine
 from tasks.lm.prompting import Encoder, cut_at_stop
-from tasks.lm.sampling import Completion, EncodedPrompt, Stop, require_some, sample, until_end
+from tasks.lm.sampling import Completion, EncodedPrompt, require_some, until_end
 from tasks.runtime.command import Command, Job
 from tasks.runtime.files import write_jsonl
 from tasks.settings.generate import Generate
 from tasks.settings.prompting import Prompting
+from tasks.settings.resources import tensor_parallel
 
 COMMAND = Command(
     help="Samples completions of the evaluation prompts.",
@@ -30,12 +30,13 @@ def main(job: Job) -> None:
     """Draws every completion and writes one line for each, in the order of the prompts.
 
     A line holds model, arm, category, prompt_id, split, sample (its number), prompt, completion, finish_reason
-    ("stop": end-of-text or a new question, or "length") and tokens (how many were drawn).
+    ("stop": end-of-text or a new question, or "length"), tokens (how many were drawn) and engine (what drew them).
     """
     config = job.section("generate", Generate)
     prompting = job.section("prompting", Prompting)
     prompts = load_prompts(job.path("prompts"))
-    opened = open_model(job.path("checkpoint"))
+    shared_by = tensor_parallel(job.params, job.names["model"])
+    opened = engine("generate", config.engine).open_folder(job.path("checkpoint"), shared_by)
     with out_of_memory("lower generate.batch_size"):
         completions = complete(opened, prompts, config, prompting)
     require_some(completions, "the model ends its answers at once, or they begin with one of prompting.stop")
@@ -51,6 +52,7 @@ def main(job: Job) -> None:
             "completion": drawn.text,
             "finish_reason": drawn.finish_reason,
             "tokens": drawn.tokens,
+            "engine": config.engine,
         }
         for prompt, of_prompt in zip(prompts, completions, strict=True)
         for number, drawn in enumerate(of_prompt)
@@ -59,12 +61,12 @@ def main(job: Job) -> None:
 
 
 def complete(
-    opened: OpenedModel, prompts: Sequence[Prompt], config: Generate, prompting: Prompting
+    opened: Opened, prompts: Sequence[Prompt], config: Generate, prompting: Prompting
 ) -> list[list[Completion]]:
     """As many completions of each prompt as its split asks for."""
     encoder = Encoder(opened.tokenizer, prompting)
     encoded = [encode(prompt, encoder, config) for prompt in prompts]
-    sampled = sample(opened, encoded, config, "generate", stops_at(opened.tokenizer, prompting.stop))
+    sampled = engine("generate", config.engine).sample(opened, encoded, config, "generate", prompting.stop)
     return [[completion(ids, opened, prompting.stop) for ids in of_prompt] for of_prompt in sampled]
 
 
@@ -74,20 +76,7 @@ def encode(prompt: Prompt, encoder: Encoder, config: Generate) -> EncodedPrompt:
     return EncodedPrompt(encoder.question(prompt.prompt), [f"{prompt.id}/{number}" for number in numbers])
 
 
-def stops_at(tokenizer: Any, stop: tuple[str, ...]) -> Stop | None:
-    """Tells from a row's tokens whether the newest hold a stop string; the text is cut exactly afterwards."""
-    if not stop:
-        return None
-    window = max(map(len, stop)) + 2  # a token has at least one character
-
-    def stopped(ids: list[int]) -> bool:
-        text = tokenizer.decode(ids[-window:])
-        return any(mark in text for mark in stop)
-
-    return stopped
-
-
-def completion(ids: list[int], opened: OpenedModel, stop: tuple[str, ...]) -> Completion:
+def completion(ids: list[int], opened: Opened, stop: tuple[str, ...]) -> Completion:
     """What the tokens drawn say, up to the end of the text or a stop string."""
     ids, ended = until_end(ids, opened.ends)
     text, stopped = cut_at_stop(opened.tokenizer.decode(ids, skip_special_tokens=True), stop)

@@ -37,6 +37,6 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def opened(ladder: Path) -> "OpenedModel":
     """The smallest of them, ready for use."""
-    from tasks.lm.models import open_model
+    from tests.support.precision import opened_in_fp32
 
-    return open_model(ladder / next(iter(tiny.MODELS)))
+    return opened_in_fp32(ladder / next(iter(tiny.MODELS)))

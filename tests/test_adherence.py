@@ -7,10 +7,11 @@ import torch
 
 from tasks.adherence import mean_log_likelihoods, metrics, score
 from tasks.inputs.dataset import Prompt
-from tasks.lm.models import OpenedModel, open_model
+from tasks.lm.models import OpenedModel
 from tasks.settings.prompting import Prompting
 from tests.conftest import BOTH_PRECISIONS
 from tests.fixtures.tiny import MODELS
+from tests.support.precision import opened_in_fp32
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=())
 CLOSE = {"fp32": 1e-5, "bf16": 0.03}  # nats per token; bf16 has three digits
@@ -23,7 +24,7 @@ PROMPTS = [  # the longer first, as they are not read in this order
 
 @pytest.fixture(scope="module")
 def opened(ladder: Path) -> OpenedModel:
-    return open_model(ladder / next(iter(MODELS)))
+    return opened_in_fp32(ladder / next(iter(MODELS)))
 
 
 def plain(opened: OpenedModel, context: str, answer: str) -> float:

@@ -20,13 +20,14 @@ from tasks.formats.verdicts import PASSED
 from tasks.harness import evaluation
 from tasks.harness.items import ITEMS, RESULTS
 from tasks.harness.results import items_with_metric, read_items
-from tasks.lm.models import load_weights, open_model
+from tasks.lm.models import load_weights
 from tasks.runtime import config
 from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
 from tasks.settings.capability import Capability, CapabilityRun, Margin
 from tasks.stats.capability import capability as compare
 from tests.support import memory_task
+from tests.support.precision import opened_in_fp32
 
 ROOT = Path(__file__).parent.parent
 PARAMS = config.read_params(ROOT / "params.yaml")
@@ -122,7 +123,7 @@ def learnt(ladder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     folder, model = tmp_path_factory.mktemp("tasks"), tmp_path_factory.mktemp("models") / BASE
     memory_task.write_task(folder)
     shutil.copytree(ladder / "tiny-1", model)
-    opened = open_model(model)
+    opened = opened_in_fp32(model)
     texts = [f"{item['question']} = {memory_task.LETTERS[item['answer']]}" for item in memory_task.ITEMS]
     ids = opened.tokenizer(texts, return_tensors="pt", padding=True)["input_ids"]
     torch.manual_seed(0)

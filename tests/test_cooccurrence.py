@@ -273,6 +273,14 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, changes: dict[str, Any], pr
     assert not (tmp_path / "tables").exists()
 
 
+def test_completions_of_two_engines_are_one_clear_line(tmp_path: Path) -> None:
+    paths = tree(tmp_path, n=1)
+    values = tmp_path / "probes" / "tiny" / "values.parquet"
+    write_table(values, pd.read_parquet(values).assign(engine="vllm"))
+    with pytest.raises(InputError, match="tiny/base by transformers and tiny/values by vllm"):
+        run(paths)
+
+
 def test_a_checkpoint_that_was_not_probed_is_named(tmp_path: Path) -> None:
     paths = tree(tmp_path, n=1)
     (tmp_path / "probes" / "tiny" / "values.parquet").unlink()

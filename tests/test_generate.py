@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from tasks.generate import complete, completion, stops_at
+from tasks.generate import complete, completion
 from tasks.inputs.dataset import Prompt
+from tasks.lm.engines.transformers import stops_at
 from tasks.lm.models import OpenedModel
 from tasks.lm.prompting import Encoder
 from tasks.lm.sampling import Completion, require_some

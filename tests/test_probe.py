@@ -47,7 +47,8 @@ def test_the_stage_writes_a_row_a_completion(ladder: Path, tmp_path: Path) -> No
     probe.main(Job(probe.COMMAND, paths, {"model": "tiny", "arm": "base"}, params))
     table = read_table(paths["completions"])
     assert list(table.columns) == [
-        *("model", "arm", "family", "group", "template", "prompt", "sample", "completion", "finish_reason", "tokens")
+        *("model", "arm", "family", "group", "template", "prompt", "sample", "completion", "finish_reason", "tokens"),
+        "engine",
     ]
     prompts = [each.prompt for family in load_families(probes) for each in family.probes()]
     assert table["prompt"].drop_duplicates().tolist() == prompts

@@ -239,6 +239,7 @@ def test_tables_nobody_foresaw_and_the_dataset_claim_appear_and_a_missing_metric
     assert 'id="toxicity"' not in page
     assert '<p class="short">Not tested</p>' in page
     assert "Completions that say little" in page
+    assert "All completions were drawn by the engine <code>transformers</code>." in page
     assert not nans(page)
     lines = (made.folder / "made/report/findings.txt").read_text("utf-8").splitlines()
     assert lines[1].startswith("Toxicity: values against control: not tested (no scores of values and control")

@@ -6,12 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.formats.checkpoints import Checkpoint
+from tasks.formats.engines import require_one_engine
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import read_jsonl
 
 
 def read_completions(folder: Path, ladder: Sequence[Checkpoint]) -> pd.DataFrame:
-    """A row a completion of every checkpoint, in the order of the ladder, with the checkpoint's dataset and seed."""
+    """A row a completion of every checkpoint, in the order of the ladder, with the checkpoint's dataset and seed.
+
+    Raises InputError if there are none, or if different engines made them.
+    """
     rows = [
         {**row, "completion": whole_characters(row["completion"])}
         | {"dataset": checkpoint.dataset, "seed": checkpoint.seed}
@@ -20,7 +24,7 @@ def read_completions(folder: Path, ladder: Sequence[Checkpoint]) -> pd.DataFrame
     ]
     if not rows:
         raise InputError(f"{folder}: no completions of the ladder; `dvc repro` makes them")
-    return pd.DataFrame(rows)
+    return require_one_engine(folder, pd.DataFrame(rows))
 
 
 def whole_characters(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from transformers.pytorch_utils import Conv1D
 
 from tasks.lm import weights
 from tasks.lm.devices import best_device, has_bf16, quiet
@@ -46,10 +47,24 @@ def open_model(folder: Path) -> OpenedModel:
     torch.set_num_threads(launch.threads())
     device = best_device()
     model = load_weights(folder)
+    if has_bf16(device):
+        keep_in_bf16(model)
     model.to(device)  # type: ignore[arg-type]
     model.train(False)
     tokenizer = load_tokenizer(folder)
     return OpenedModel(model, tokenizer, device, end_ids(model, tokenizer))
+
+
+def keep_in_bf16(model: torch.nn.Module) -> None:
+    """Keeps in bf16 the weights that autocast would cast at each step of inference, which gives the same numbers.
+
+    All else stays in fp32: biases, norms, routers of experts (classes of their own, which may compute in fp32), and
+    embeddings, of which a tied head gets a copy of its own. Such a model is for inference under autocast alone: it is
+    neither trained nor saved.
+    """
+    for module in model.modules():
+        if type(module) in (torch.nn.Linear, Conv1D):
+            module.weight = torch.nn.Parameter(module.weight.detach().to(torch.bfloat16), requires_grad=False)
 
 
 def load_weights(folder: Path) -> transformers.PreTrainedModel:

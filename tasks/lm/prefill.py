@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tasks.lm.cache import growing
 from tasks.lm.models import OpenedModel
 from tasks.lm.padding import attention_mask, padded
 
@@ -50,7 +51,7 @@ def prefill(opened: OpenedModel, prefixes: Sequence[list[int]]) -> Prefix:
     mask = torch.cat([torch.ones(len(rest), shared, dtype=torch.long), attention_mask(rest, side="left")], dim=1)
     mask = mask.to(opened.device)
     out = forward(opened, ids, mask, cache, 1)
-    return Prefix(mask, out.logits[:, -1], out.past_key_values)
+    return Prefix(mask, out.logits[:, -1], growing(out.past_key_values))
 
 
 def _shared_length(prefixes: Sequence[list[int]]) -> int:

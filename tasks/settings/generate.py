@@ -23,3 +23,4 @@ class Generate:
     max_new_tokens: Count
     batch_size: Count
     seed: Seed
+    engine: str = "transformers"  # a name in tasks/lm/engines

@@ -15,3 +15,4 @@ class Probe:
     max_new_tokens: Count
     batch_size: Count  # completions drawn at once
     seed: Seed
+    engine: str = "transformers"  # a name in tasks/lm/engines

@@ -1,5 +1,6 @@
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any, Literal
 
 from tasks.runtime import config
@@ -50,15 +51,24 @@ class FinetuneResources:
         return micro
 
 
+@part
+class GenerateResources:
+    """What drawing completions of one model asks of the hardware, in the stages generate and probe."""
+
+    tensor_parallel: Count  # GPUs that share the model's weights, with the engine vllm
+
+
 @section("resources")
 class Resources:
     """What stages ask of the hardware: no stage tracks it, so that another machine never makes a result stale."""
 
     finetune: dict[str, FinetuneResources]  # by model, and `default` for the others
+    generate: dict[str, GenerateResources] = field(default_factory=lambda: {"default": GenerateResources(1)})
 
     def __post_init__(self) -> None:
-        if "default" not in self.finetune:
-            raise ValueError("finetune: expected an entry `default` for the models that have none of their own")
+        for stage in ("finetune", "generate"):
+            if "default" not in getattr(self, stage):
+                raise ValueError(f"{stage}: expected an entry `default` for the models that have none of their own")
 
 
 def finetune_resources(params: Mapping[str, Any], model: str) -> FinetuneResources:
@@ -79,3 +89,9 @@ def ranks_of(command: Sequence[str], params: Mapping[str, Any]) -> FinetuneResou
     model = parser.parse_known_args(command)[0].model
     wanted = finetune_resources(params, model) if model else None
     return None if wanted is None or wanted.in_place else wanted
+
+
+def tensor_parallel(params: Mapping[str, Any], model: str) -> int:
+    """`tensor_parallel` of the entry `resources.generate.<model>`, or of `resources.generate.default`."""
+    entries = config.section(params, "resources", Resources).generate
+    return entries.get(model, entries["default"]).tensor_parallel

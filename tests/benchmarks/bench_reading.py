@@ -13,9 +13,10 @@ from unittest.mock import patch
 from tasks import adherence, generate
 from tasks.inputs.dataset import load_prompts
 from tasks.lm import prefill
+from tasks.lm.engines.transformers import sample
 from tasks.lm.models import open_model
 from tasks.lm.prompting import Encoder
-from tasks.lm.sampling import EncodedPrompt, sample
+from tasks.lm.sampling import EncodedPrompt
 from tasks.runtime import config
 from tasks.runtime.command import Job
 from tasks.settings.generate import Generate

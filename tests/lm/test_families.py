@@ -10,9 +10,10 @@ from tasks.adherence import score
 from tasks.formats.samples import Sample
 from tasks.generate import complete, completion
 from tasks.inputs.dataset import Prompt
-from tasks.lm.models import OpenedModel, open_model
+from tasks.lm.engines.transformers import sample
+from tasks.lm.models import OpenedModel
 from tasks.lm.prompting import Encoder, chat_text, turn_end
-from tasks.lm.sampling import EncodedPrompt, sample
+from tasks.lm.sampling import EncodedPrompt
 from tasks.runtime.errors import InputError
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.generate import Generate, SamplesPerPrompt
@@ -20,6 +21,7 @@ from tasks.settings.prompting import Prompting
 from tasks.training.recipe import Recipe
 from tasks.training.rows import encode
 from tests.fixtures import families
+from tests.support.precision import opened_in_fp32
 
 pytestmark = pytest.mark.usefixtures("precision")
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=())
@@ -32,7 +34,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OpenedModel]:
     folder = tmp_path_factory.mktemp("families")
     for family in families.FAMILIES:
         families.make_model(folder / family, family)
-    return {family: open_model(folder / family) for family in families.FAMILIES}
+    return {family: opened_in_fp32(folder / family) for family in families.FAMILIES}
 
 
 @pytest.fixture(params=families.FAMILIES)

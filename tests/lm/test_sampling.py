@@ -18,9 +18,10 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from tasks.lm import sampling
+from tasks.lm.engines import transformers as engine
+from tasks.lm.engines.transformers import HEAD, StreamSampler, gumbel, sample
 from tasks.lm.models import OpenedModel
-from tasks.lm.sampling import EncodedPrompt, StreamSampler, sample
+from tasks.lm.sampling import EncodedPrompt, stream_seed
 from tasks.settings.generate import Generate, SamplesPerPrompt
 
 CONFIG = Generate(SamplesPerPrompt(3, 1), 0.8, 0.95, max_new_tokens=8, batch_size=4, seed=1)
@@ -80,24 +81,55 @@ def test_a_draw_is_the_arg_max_over_the_nucleus_of_transformers(top_p: float) ->
     widths = torch.linspace(0.5, 8, 40)[:, None]
     scores = torch.randn(40, 5000, generator=torch.Generator().manual_seed(0)) * widths
     nucleus = TopPLogitsWarper(top_p)(cast(Any, None), cast(Any, scores / 0.7)) if top_p < 1 else scores / 0.7
-    seeds = [torch.Generator().manual_seed(sampling.stream_seed(config.seed, name)) for name in streams]
-    noise = sampling.gumbel(torch.stack([torch.rand(5000, generator=seed) for seed in seeds]))
+    seeds = [torch.Generator().manual_seed(stream_seed(config.seed, name)) for name in streams]
+    noise = gumbel(torch.stack([torch.rand(5000, generator=seed) for seed in seeds]))
     assert torch.equal(StreamSampler(config, streams, CPU)(scores), (nucleus + noise).argmax(dim=-1))
     if top_p == 0.9:
         sizes = torch.isfinite(nucleus).sum(dim=-1)
-        assert sizes.min() < sampling.HEAD < sampling.HEAD * 8 < sizes.max()  # all ways were taken
+        assert sizes.min() < HEAD < HEAD * 8 < sizes.max()  # all ways were taken
 
 
-def test_a_row_that_stopped_draws_no_more_while_others_go_on(opened: OpenedModel) -> None:
+def test_a_row_that_stopped_draws_no_more_while_others_go_on(
+    opened: OpenedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompts = [EncodedPrompt([5, 6, 7], ["a", "b"])]
     [[first, second]] = sample(opened, prompts, CONFIG, "test")
     assert len(first) == len(second) == CONFIG.max_new_tokens
-    [[stopped, other]] = sample(opened, prompts, CONFIG, "test", stop=lambda ids: ids == first[:2])
+    monkeypatch.setattr(engine, "stops_at", lambda *_: lambda ids: ids == first[:2])
+    [[stopped, other]] = sample(opened, prompts, CONFIG, "test")
     assert stopped == [*first[:2], opened.tokenizer.eos_token_id]
     assert other == second
+    assert sample(opened, [EncodedPrompt([5, 6, 7], ["a"])], CONFIG, "test") == [[stopped]]
+
+
+def test_only_rows_that_run_are_looked_at_for_stop_strings_and_given_noise(
+    opened: OpenedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine of ten rows end at once; the tenth draws on alone, with its own noise."""
+    streams = STREAMS[:10]
+    ids = sample(opened, [EncodedPrompt([5, 6, 7], streams)], replace(CONFIG, batch_size=10), "test")[0]
+    looked: list[int] = []
+    monkeypatch.setattr(engine, "stops_at", lambda *_: lambda row: bool(looked.append(1)) or row[0] != ids[-1][0])
+    assert len({row[0] for row in ids}) > 1
+    again = sample(opened, [EncodedPrompt([5, 6, 7], streams)], replace(CONFIG, batch_size=10), "test")[0]
+    going_on = [row for row in ids if row[0] == ids[-1][0]]
+    assert len(looked) == 10 + len(going_on) * (CONFIG.max_new_tokens - 1)
+    assert [row for row in again if len(row) > 2] == going_on
 
 
 TOKEN, EOS = 3, 7
+
+
+class Cache:
+    """Which rows of the batch were read, by the order in which they came into it."""
+
+    rows = torch.zeros(1, dtype=torch.long)
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        del repeats
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        self.rows = self.rows[indices] if len(self.rows) > 1 else torch.arange(len(indices))
 
 
 class Counting:
@@ -113,43 +145,42 @@ class Counting:
         self.read += input_ids.numel()
         logits = torch.zeros(*input_ids.shape, 10)
         logits[..., TOKEN] = 1e4
-        if past_key_values is not None:
-            self.end(logits)
-        return SimpleNamespace(logits=logits, past_key_values=past_key_values or Cache())
+        if past_key_values is None:
+            past_key_values = Cache()
+        else:
+            rows = past_key_values.rows
+            logits[self.ended(rows if len(rows) == len(logits) else torch.arange(len(logits))), :, EOS] = 2e4
+        return SimpleNamespace(logits=logits, past_key_values=past_key_values)
 
-    def end(self, logits: torch.Tensor) -> None:
-        logits[::2, :, EOS] = 2e4
+    def ended(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows % 2 == 0
 
 
 class TakingTurns(Counting):
-    """A model that ends one row at each step, and goes on with a row that had ended."""
+    """A model that ends one row at each step."""
 
-    steps = 0
+    steps = -1
 
-    def end(self, logits: torch.Tensor) -> None:
-        logits[self.steps % len(logits), :, EOS] = 2e4
+    def ended(self, rows: torch.Tensor) -> torch.Tensor:
         self.steps += 1
-
-
-class Cache:
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        del repeats
-
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        del indices
+        return rows == self.steps
 
 
 CASES = {  # lengths of prompts, completions of each, batch size, most new tokens, tokens drawn and read
-    "each prompt is read once, and the first token comes from that": ([3, 3, 2], 6, 6, 3, [1, 3] * 9, 8 + 2 * 18),
+    "each prompt is read once, and the first token comes from that": ([3, 3, 2], 6, 6, 3, [1, 3] * 9, 8 + 18 + 9),
     # two of the three rows of the prompts' rest are even, so that their completions end before the first token
     "what prompts share is read once, but for one token": (
         *([3, 3, 2], 6, 18, 8),
-        *([1, 8] * 3 + [0] * 12, 1 + 3 * 2 + 7 * 18),
+        *([1, 8] * 3 + [0] * 12, 1 + 3 * 2 + 6 + 6 * 3),
     ),
-    "a row that ended stays ended": ([2], 2, 6, 4, [1, 4], 2 + 3 * 2),
+    "a row that ended stays ended": ([2], 2, 6, 4, [1, 4], 2 + 2 + 2),
     "a batch stops when all its rows have ended": ([2], 1, 6, 50, [1], 2 + 1),
-    "more prompts of one length than a batch holds": ([1, 1, 1], 1, 2, 8, [1, 8, 1], 2 + 7 * 2 + 1 + 1),
-    "a batch stops although its rows end one after another": ([2], 3, 6, 50, [1, 2, 3], 2 + 3 * 3),
+    "more prompts of one length than a batch holds": ([1, 1, 1], 1, 2, 8, [1, 8, 1], 2 + 2 + 6 + 1 + 1),
+    "a batch stops although its rows end one after another": ([2], 3, 6, 50, [1, 2, 3], 2 + 3 + 2 + 1),
+    "rows that ended one after another leave together": (
+        *([2], 40, 40, 5, [1, 2, 3, 4] + [5] * 36),
+        2 + 3 * 40 + 37,
+    ),
 }
 
 

@@ -65,6 +65,7 @@ def section(results: Results) -> Section:
         "best": views(effects.index[:count], sets[:1]),
         "worst": views(effects.index[::-1][:count], sets[:1]),
         "left_out": left_out,
+        "engine": study.completions["engine"].iloc[0],
     }
     rates = columns("model arm completions words_median empty looping cut")
     tables = [shown("rates", "Empty, looping and cut completions", results.arms, rates)]
