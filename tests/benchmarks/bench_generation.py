@@ -227,7 +227,7 @@ def main() -> int:
     results = side_by_side.compare("bench_generation", settings, arguments.rounds, arguments.threads)
     counts = f"{len(task.prompts)} prompts, {SAMPLES} completions each of at most {task.max_new_tokens} tokens"
     print(f"generation: {counts}; {arguments.rounds} rounds; batches of {best.batch} for model.generate and lm-eval")
-    print(side_by_side.machine(arguments.threads, results[OURS][0].precision))
+    print(f"{side_by_side.machine()}; {arguments.threads} threads a process")
     print(side_by_side.table(results, OURS))
     return 0
 

@@ -173,9 +173,8 @@ def main() -> int:
     task = Task(str(side_by_side.base_model()), samples(QUICK_SAMPLES if arguments.quick else SAMPLES))
     settings = {name: asdict(task) for name in ARMS}
     results = side_by_side.compare("bench_training", settings, arguments.rounds, arguments.threads)
-    precisions = results[OURS][0].precision
     print(f"training: {len(task.samples)} samples, one epoch, {BATCH} a step; {arguments.rounds} rounds")
-    print(side_by_side.machine(arguments.threads, precisions))
+    print(f"{side_by_side.machine()}; {arguments.threads} threads a process")
     print(side_by_side.table(results, OURS))
     return 0
 

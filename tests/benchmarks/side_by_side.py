@@ -168,14 +168,14 @@ def base_model() -> Path:
     return folder
 
 
-def machine(threads: int, precision: str) -> str:
-    """The machine and what decides its speed, in a line."""
-    name = platform.processor() or platform.machine()
+def machine() -> str:
+    """The machine and the versions of what decides its speed, in a line."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "transformers"))
-    return f"{name}, {launch.cores()} cores, {threads} threads a process; {versions}; {precision} where ours computes"
+    lines = info.read_text("utf-8").splitlines() if info.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
+    packages = ("torch", "transformers", "dvc", "prefect")
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return f"{model or platform.machine()}, {launch.cores()} cores, Python {platform.python_version()}, {versions}"
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
