@@ -46,6 +46,7 @@ class Task:
     top_p: float
     batch: int = 1
     precision: str = "fp32"
+    own_batch: int | None = None  # of the stage, instead of params.yaml's
 
 
 def the_task(model: Path, count: int) -> Task:
@@ -65,6 +66,7 @@ def ours(task: Task) -> int:
     params = config.read_params(ROOT / "params.yaml")
     params["generate"] |= {"samples": {"test": task.samples, "validation": task.samples}}
     params["generate"] |= {"max_new_tokens": task.max_new_tokens}
+    params["generate"] |= {"batch_size": task.own_batch} if task.own_batch else {}
     names = ["--model", "model", "--arm", "base"]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
