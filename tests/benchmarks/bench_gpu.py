@@ -87,7 +87,7 @@ def make_model(folder: Path, size: Size) -> None:
 
     tiny.make_model(folder, layers=1)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = CHAT
+    tokenizer.chat_template, tokenizer.pad_token = CHAT, tokenizer.eos_token
     torch.manual_seed(0)
     ids = {f"{name}_token_id": tokenizer.eos_token_id for name in ("eos", "bos", "pad")}
     shape = LlamaConfig(

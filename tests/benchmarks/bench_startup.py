@@ -5,7 +5,7 @@ and ended where its work begins: at the call of the stage's `main` (Python, impo
 and inputs), and for the stages that run a model once more at the model's first call (reading the inputs, opening the
 model). One thread a process. The second needs a finished sweep's inputs in data/made; without them it is left out.
 
-`--imports STAGE` prints what the imports of one stage cost, by package, with the chain that brings each in.
+`--imports STAGE` prints what the imports of one stage cost, in wall seconds by package, and who brings each in.
 
 Five minutes on two cores.
 """
@@ -71,7 +71,7 @@ def turn(argv: Sequence[str], place: str) -> dict[str, float] | None:
     """What one start took; None if the stage ended before it ran a model."""
     words = [sys.executable, "-m", "tests.benchmarks.bench_startup", "--until", place, *argv]
     env = {**os.environ, "OMP_NUM_THREADS": "1", BEGUN: str(time.monotonic())}
-    done = subprocess.run(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, check=False)
     if place == MAIN and done.returncode:
         raise SystemExit(f"{done.stderr.decode()}error: {argv[0]} did not start")
     return json.loads(done.stdout) if done.stdout else None

@@ -129,7 +129,8 @@ def turn(module: str, arm: str, setting: Mapping[str, Any], threads: int) -> Wor
     """One arm's work, in a process of its own. Ends the benchmark with the arm's own words if it fails."""
     command = [sys.executable, "-m", f"tests.benchmarks.{module}", "--arm", arm, "--setting", json.dumps(setting)]
     with tempfile.TemporaryFile("w+") as log:
-        done = subprocess.run(command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, stderr=log, text=True)
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": log, "text": True}
+        done = subprocess.run(command, cwd=ROOT, env=environment(threads), **streams, check=False)
         if done.returncode:
             log.seek(0)
             raise SystemExit(f"{log.read()}error: the arm '{arm}' failed with exit code {done.returncode}")
