@@ -113,14 +113,14 @@ def measure(folder: Path, sizes: Sequence[int], rounds: int) -> dict[tuple[str, 
 
 def table(results: dict[tuple[str, int], list[Cost]], few: int, many: int) -> str:
     """A Markdown table: what a call costs with one stage, and what each further stage adds."""
-    rows = [["", f"{few} stage, s", f"{many} stages, s", "a stage more, s", "a stage more, CPU s"]]
+    rows = [["", f"{few} stage, s", f"{many} stages, s", f"{many} stages, CPU s", "a stage more, s", "CPU s"]]
     rows.append(["---", *["---:"] * (len(rows[0]) - 1)])
     for name in dict.fromkeys(name for name, _ in results):
         pairs = list(zip(results[name, few], results[name, many], strict=True))
         wall = [(more.wall - less.wall) / (many - few) for less, more in pairs]
         cpu = [(more.cpu - less.cpu) / (many - few) for less, more in pairs]
-        whole = [spread([each.wall for each in results[name, size]]) for size in (few, many)]
-        rows.append([name, *whole, spread(wall), spread(cpu)])
+        whole = [spread([each.wall for each in results[name, size]], 1) for size in (few, many)]
+        rows.append([name, *whole, spread([more.cpu for _, more in pairs], 1), spread(wall), spread(cpu)])
     return side_by_side.markdown(rows)
 
 
