@@ -1,15 +1,16 @@
 """Training and generation of a model of a billion parameters on one GPU of 80 GB or more.
 
-`python -m tests.benchmarks.bench_gpu [--rounds 3] [--quick]`: a Llama of 1.2 billion random parameters, which train
+`python -m tests.benchmarks.bench_gpu [--rounds 2] [--quick]`: a Llama of 1.2 billion random parameters, which train
 and draw as fast as real ones. Training: the stage `finetune`, every weight, with ZeRO-2 and ZeRO-3 on the one GPU, in
-steps of 16 samples of 1,000 tokens; tokens a second of what 200 further steps take, so without start and saving; MFU,
+steps of 16 samples of 1,000 tokens; tokens a second of what 100 further steps take, so without start and saving; MFU,
 the share of the GPU's bf16 peak that the model's own products are; and the highest memory in use. Generation: the
 stage `generate`, batches through `model.generate`, and vLLM where it is installed, as `bench_generation` measures
-them. Ten minutes on an H100, 25 GB of disk. On a machine without a GPU only `--quick`, with a tiny model.
+them. Some twelve minutes on an H100 (an estimate), 25 GB of disk. Without a GPU only `--quick`, with a tiny model.
 """
 
 import importlib.util
 import json
+import math
 import os
 import random
 import statistics
@@ -68,7 +69,7 @@ class Size:
         return 6 * self.products + 12 * self.layers * self.hidden * self.length
 
 
-LARGE = Size(2048, 8192, 16, 32, 8, 49_152, 1000, 16, 8, (20, 220), 64, 16, 128, 512)
+LARGE = Size(2048, 8192, 16, 32, 8, 49_152, 1000, 16, 8, (10, 110), 64, 16, 128, 512)
 TINY = Size(32, 64, 2, 2, 2, 1024, 60, 2, 2, (1, 3), 2, 2, 4, 4)
 
 
@@ -144,7 +145,7 @@ def stage_seconds(argv: list[str], folder: Path) -> float:
 
 
 def train(model: Path, size: Size, zero: int, folder: Path) -> float:
-    """Tokens a second of the steps that the longer of two runs has more."""
+    """Tokens a second of the steps that the longer of two runs has more; NaN where these were too short to be seen."""
     params = config.read_params(ROOT / "params.yaml")
     source = next(iter(params["models"].values()))["source"]
     recipe = {"learning_rate": 1e-5, "epochs": 1, "global_batch_size": size.batch}
@@ -158,7 +159,8 @@ def train(model: Path, size: Size, zero: int, folder: Path) -> float:
         write_samples(folder / "samples.jsonl", model, size, steps * size.batch)
         paths = ["--base", str(model), "--samples", "samples.jsonl", "--checkpoint", "checkpoint", "--log", "log.csv"]
         taken.append(stage_seconds(["finetune", "--model", "model", "--arm", "values", *paths], folder))
-    return (size.steps[1] - size.steps[0]) * size.batch * size.length / (taken[1] - taken[0])
+    tokens, seconds = (size.steps[1] - size.steps[0]) * size.batch * size.length, taken[1] - taken[0]
+    return tokens / seconds if seconds > 0 else math.nan
 
 
 class MemoryWatch(threading.Thread):
@@ -233,7 +235,7 @@ def generation_settings(model: Path, size: Size, device: str) -> dict[str, Task]
 
 def main() -> int:
     """Prints a table of the training and one of the generation."""
-    arguments = side_by_side.parse("bench_gpu", __doc__ or "", rounds=3)
+    arguments = side_by_side.parse("bench_gpu", __doc__ or "", rounds=2)
     if arguments.arm:
         return side_by_side.report(lambda: arm(arguments.arm, Task(**arguments.setting)))
     import torch

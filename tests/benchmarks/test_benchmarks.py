@@ -1,6 +1,7 @@
 """Every arm of the benchmarks on tiny models, in this process; that figures are right is shown on made ones."""
 
 import json
+import math
 import os
 import signal
 import sys
@@ -185,6 +186,8 @@ def test_the_path_of_the_gpu_benchmark_on_a_tiny_model(
     monkeypatch.setattr(bench_gpu, "stage_seconds", seconds)
     size = bench_gpu.TINY
     assert bench_gpu.train(chatting, size, 0, tmp_path) == pytest.approx(size.batch * size.length)
+    monkeypatch.setattr(bench_gpu, "stage_seconds", lambda _argv, _folder: 10.0)  # a longer run that is no longer
+    assert math.isnan(bench_gpu.train(chatting, size, 0, tmp_path))
     rows = (tmp_path / "samples.jsonl").read_text("utf-8").splitlines()
     task = bench_training.Task(str(chatting), [json.loads(row) for row in rows])
     assert bench_training.lengths(task) == [size.length] * size.batch * size.steps[1]
