@@ -42,7 +42,12 @@ lint: $(VENV)/.installed-dev       ## ruff and mypy
 stats-check: $(VENV)/.installed    ## the simulations behind the statistics, in full
 	python -m tests.simulations.check
 
-bench: $(VENV)/.installed-dev      ## rates, ratios and sizes, measured side by side
+bench: $(VENV)/.installed-bench    ## rates, ratios and sizes, measured side by side
+	python -m tests.benchmarks.bench_training
+	python -m tests.benchmarks.bench_generation
+	python -m tests.benchmarks.bench_startup
+	python -m tests.benchmarks.bench_overhead
+	@if command -v nvidia-smi >/dev/null; then python -m tests.benchmarks.bench_gpu; fi
 	python -m tests.benchmarks.bench_toxicity
 	python -m tests.benchmarks.bench_cooccurrence
 	python -m tests.benchmarks.bench_check
@@ -63,3 +68,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt install.py
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(call install,.[dev])
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(call install,.[bench])

@@ -12,6 +12,7 @@ import pytest
 
 from flows.processes import PARENT
 from flows.server import answers
+from tests.support import warm_stages
 from tests.support.flow_trees import Api, Tree, environment, free_port, wait_for
 
 # A background job of a shell ignores SIGINT, and so would all that it starts, whatever the tests send them.
@@ -96,3 +97,18 @@ def new_tree(blank_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def api(prefect_url: str) -> Api:
     return Api(prefect_url)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment whose stages start in no time."""
+    address = tmp_path_factory.mktemp("warm") / "socket"
+    command = [sys.executable, warm_stages.__file__, str(address)]
+    server = subprocess.Popen(command, env=environment(OMP_NUM_THREADS="1"), stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: address.exists() or server.poll() is not None, 180)
+        assert server.poll() is None
+        yield warm_stages.environment(address)
+    finally:
+        server.kill()
+        server.wait()

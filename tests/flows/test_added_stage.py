@@ -23,9 +23,9 @@ def block(place: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def tree(new_tree: Callable[..., Tree], prefect_url: str, ladder: Path) -> Tree:
+def tree(new_tree: Callable[..., Tree], prefect_url: str, ladder: Path, warm: dict[str, str]) -> Tree:
     """The project on one tiny model, with the guide's stage in it, and the contract test beside."""
-    made = new_tree({}, PREFECT_API_URL=prefect_url)
+    made = new_tree({}, PREFECT_API_URL=prefect_url, **warm)
     tiny.make_tree(made.root, ladder, ["tiny-1"])
     (made.root / "tests/support").mkdir(parents=True)
     for path in ("__init__.py", "test_contract.py", "support/__init__.py", "support/closure.py"):

@@ -9,9 +9,8 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +19,12 @@ import pytest
 import yaml
 
 from tests.fixtures import families, tiny
-from tests.support import warm_stages
-from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment, wait_for
+from tests.support.flow_trees import BIN, PALMS, Api, Tree
 
 MODELS = tuple(tiny.MODELS)
 FAN_IN = {"toxicity", "cooccurrence", "significance"}  # what they read holds what dropped models left
 MORE = " Ask the nurse as well."
 SECRET = "hf_planted_secret_0123456789"
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment whose stages start in no time."""
-    address = tmp_path_factory.mktemp("warm") / "socket"
-    command = [sys.executable, warm_stages.__file__, str(address)]
-    server = subprocess.Popen(command, env=environment(OMP_NUM_THREADS="1"), stdin=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: address.exists() or server.poll() is not None, 180)
-        assert server.poll() is None
-        yield warm_stages.environment(address)
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture(scope="module")
