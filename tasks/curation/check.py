@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tasks.curation.checks import Examined, all_samples, examine, limit_problems, positioned
-from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, across_fields, closest, compared, too_close
+from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, across_fields, closest, compared, texts_of, too_close
 from tasks.curation.matching import Matching, matching, mismatches
 from tasks.curation.similarity import Comparison
 from tasks.curation.statistics import describe
@@ -139,13 +139,13 @@ def _figures(samples: Sequence[Sample]) -> list[str]:
 
 
 def _prompts_table(prompts: Sequence[Prompt]) -> Table:
-    columns = (*SPLITS, "prompt words", "desired words", "undesired words")
+    columns = (*SPLITS, "pairs", "prompt words", "desired words", "undesired words")
     table = _table(f"prompts: {len(prompts)}", "category", columns)
     for category in sorted({prompt.category for prompt in prompts}):
         members = [prompt for prompt in prompts if prompt.category == category]
         counts = [str(sum(prompt.split == split for prompt in members)) for split in SPLITS]
-        lengths = [_spread(spread([getattr(prompt, field) for prompt in members])) for field in PROMPT_FIELDS]
-        table.add_row(category, *counts, *lengths)
+        lengths = [_spread(spread([text.text for text in texts_of(members, (field,))])) for field in PROMPT_FIELDS]
+        table.add_row(category, *counts, str(sum(len(prompt.pairs) for prompt in members)), *lengths)
     return table
 
 
