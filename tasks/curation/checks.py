@@ -147,10 +147,11 @@ class _Checks:
         names = {entry.category for entry in (self.categories if positioned(self.categories) else self.prompts)}
         for split in SPLITS:
             sizes = Counter(prompt.category for prompt in self.prompts if prompt.split == split)
+            expected = getattr(rules.prompts_per_category, split)
             for name in sorted(names):
-                if self.split(split) not in self.damaged and sizes[name] != (expected := getattr(rules.prompts_per_category, split)):
-                    named = f"curate.prompts_per_category.{split} is {expected}"
-                    message = f"{sizes[name]} prompts of category '{name}'; {named}"
+                if self.split(split) not in self.damaged and sizes[name] != expected:
+                    wanted = f"curate.prompts_per_category.{split} is {expected}"
+                    message = f"{sizes[name]} prompts of category '{name}'; {wanted}"
                     yield Problem(self.split(split), NO_ENTRY, "balance", message)
 
 
