@@ -60,7 +60,7 @@ def knowing(folder: Path, ladder: Path, text: str) -> Path:
         model.model.embed_tokens.weight.fill_(1.0)
         width = model.config.hidden_size
         for token in range(len(tokenizer)):
-            model.lm_head.weight[token] = torch.tensor(counts[token] + 0.5).log() / width
+            model.lm_head.weight[token] = torch.tensor(counts[token] + 0.01).log() / width
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
