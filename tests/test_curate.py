@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tasks import curate
 from tasks.curation.checks import all_samples, examine
 from tasks.curation.statistics import histogram, statistics
 from tasks.formats.samples import Sample, read_samples
-from tasks.inputs.dataset import Category, Problem, Prompt, load_categories, load_prompts
+from tasks.inputs.dataset import AnswerPair, Category, Problem, Prompt, load_categories, load_prompts
 from tasks.runtime.command import Job
 from tasks.runtime.errors import InputError
 from tasks.settings.sweep import Arm
@@ -154,7 +155,7 @@ def test_a_category_without_prompts_is_unbalanced(values: Path, prompts: Path) -
     trees.write(prompts / "test.yaml", trees.prompts("test", ["birds"]))
     (problem,) = problems(values, prompts)
     assert (problem.file, problem.rule) == (str(prompts / "test.yaml"), "balance")
-    assert problem.message == "0 prompts of category 'fish'; curate.prompts_per_category is 1"
+    assert problem.message == "0 prompts of category 'fish'; curate.prompts_per_category.test is 1"
 
 
 def test_a_control_dataset_needs_not_the_categories_of_the_prompts(prompts: Path, tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_control_dataset_needs_not_the_categories_of_the_prompts(prompts: Path
 def job(root: Path, values: Path, prompts: Path, arm: Arm) -> Job:
     paths = {"dataset": values, "prompts": prompts}
     paths |= {"samples": root / "made" / "samples.jsonl", "statistics": root / "made" / "statistics.json"}
-    params = {"curate": vars(RULES), "arms": {"values": vars(arm)}}
+    params = {"curate": asdict(RULES), "arms": {"values": vars(arm)}}
     return Job(curate.COMMAND, paths, {"arm": "values"}, params)
 
 
@@ -250,7 +251,7 @@ def test_nearest_names_the_sample_that_is_closest(values: Path, prompts: Path) -
 def test_a_prompt_near_nothing_says_so() -> None:
     lone = Sample("s", "c", "Why?", trees.text("s", 60))
     asked = "How do birds find their way home in autumn?"
-    prompt = Prompt("p", "c", "test", asked, trees.text("d", 9), trees.text("u", 9))
+    prompt = Prompt("p", "c", "test", asked, (AnswerPair(trees.text("d", 9), trees.text("u", 9)),))
     assert statistics([lone], [prompt], RULES)["nearest_to_prompts"]["p"] == {
         "similarity": 0,
         "sample_id": None,

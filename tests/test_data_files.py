@@ -75,11 +75,13 @@ def test_control_matches_values_in_length(values: list[Category], control: list[
 
 
 def test_pairs_differ_in_value_and_not_in_length(prompts: list[Prompt]) -> None:
+    differences = []
     for prompt in prompts:
-        a, b = count(prompt.desired), count(prompt.undesired)
-        assert 8 <= min(a, b) <= max(a, b) <= 40, prompt.id
-        assert abs(a - b) <= 0.2 * max(a, b), prompt.id
-    differences = [count(prompt.desired) - count(prompt.undesired) for prompt in prompts]
+        for pair in prompt.pairs:
+            a, b = count(pair.desired), count(pair.undesired)
+            assert 8 <= min(a, b) <= max(a, b) <= 40, prompt.id
+            assert abs(a - b) <= 0.2 * max(a, b), prompt.id
+            differences.append(a - b)
     assert abs(mean(differences)) < 0.5, "words by which one side is longer on the whole"
 
 

@@ -7,7 +7,7 @@ import torch
 from transformers import GenerationConfig
 
 from tasks.generate import complete, completion
-from tasks.inputs.dataset import Prompt
+from tasks.inputs.dataset import AnswerPair, Prompt
 from tasks.lm.engines.transformers import stops_at
 from tasks.lm.models import OpenedModel
 from tasks.lm.prompting import Encoder
@@ -18,10 +18,11 @@ from tasks.settings.prompting import Prompting
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=("\nQuestion:",))
 COLD = Generate(SamplesPerPrompt(3, 1), 1e-4, 0.95, max_new_tokens=8, batch_size=4, seed=1)
+PAIRS = (AnswerPair("d", "u"),)
 PROMPTS = [
-    Prompt("a", "c", "test", "Why?", "d", "u"),
-    Prompt("b", "c", "test", "What is salt made of?", "d", "u"),
-    Prompt("c", "c", "validation", "Who?", "d", "u"),
+    Prompt("a", "c", "test", "Why?", PAIRS),
+    Prompt("b", "c", "test", "What is salt made of?", PAIRS),
+    Prompt("c", "c", "validation", "Who?", PAIRS),
 ]
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tasks import curate
 from tasks.curation.check import check_tree
+from tasks.curation.closeness import ANSWERS
 from tasks.formats.samples import read_samples
 from tasks.runtime.command import Job
 from tasks.runtime.config import read_params
@@ -144,8 +145,12 @@ def japanese_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         trees.write(tmp_path / f"data/control/{name}以外.yaml", japanese_category(f"{name}以外", False))
     for split in ("test", "validation"):
         entries = [
-            {"id": f"{name}-{split}", "category": name}
-            | {key: japanese(f"{name}{split}{key}", 20) for key in ("prompt", "desired", "undesired")}
+            {
+                "id": f"{name}-{split}",
+                "category": name,
+                "prompt": japanese(f"{name}{split}prompt", 20),
+                "pairs": [{k: japanese(f"{name}{split}", 5) + japanese(k + name + split, 16) for k in ANSWERS}],
+            }
             for name in ("家族", "健康")
         ]
         trees.write(tmp_path / f"data/prompts/{split}.yaml", {"prompts": entries})

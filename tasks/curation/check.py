@@ -1,19 +1,21 @@
 """`palms check`: every dataset that an arm names, the prompts, how well they fit together, and the probes.
 
-Prints a table of each dataset, the closest pairs, the families of probes, and all problems, one a line as
-file: entry: rule: message.
+Prints a table of each dataset, the closest pairs, the families of probes, what the last sweep measured of the texts
+under the base models with the warnings that follow from it, and all problems, one a line as file: entry: rule: message.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tasks.curation.checks import Examined, all_samples, examine, limit_problems, positioned
-from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, across_fields, closest, compared, too_close
+from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, across_fields, closest, compared, texts_of, too_close
+from tasks.curation.fluency import UnderModel, under_model, warnings
 from tasks.curation.matching import Matching, matching, mismatches
 from tasks.curation.similarity import Comparison
 from tasks.curation.statistics import describe
@@ -24,7 +26,8 @@ from tasks.inputs.strict_yaml import NO_ENTRY, path_name
 from tasks.runtime.config import PARAMS_FILE, read_params, section
 from tasks.runtime.errors import InputError
 from tasks.settings.curate import Curate
-from tasks.settings.sweep import Arm
+from tasks.settings.fluency import Fluency
+from tasks.settings.sweep import Arm, Sweep
 from tasks.text.words import spread
 
 DATA = Path("data")
@@ -42,7 +45,7 @@ class Across:
 
 
 def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | None = None) -> int:
-    """Checks the data of the project in `root`. Returns 0, or 2 if there are problems.
+    """Checks the data of the project in `root`. Returns 0, or 2 if there are problems; a warning is none.
 
     `params_file` is relative to `root`. Raises InputError if the parameters cannot be read.
     """
@@ -57,7 +60,15 @@ def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | N
     problems += [each for name, arm in arms.items() for each in limit_problems(name, arm, datasets[arm.dataset])]
     families, probe_problems = read_families(root / DATA / "probes.yaml")
     problems = list(dict.fromkeys(problems + probe_problems))  # those of the prompts are found with every dataset
-    _show(console or Console(), datasets, pairs, families, problems)
+    console = console or Console()
+    _show(console, datasets, pairs, families)
+    sweep = section(params, "sweep", Sweep, params_file)
+    trained = {arms[arm].dataset: datasets[arms[arm].dataset] for arm in sweep.tuned if arm in arms}
+    under = [under_model(root, model, trained) for model in sweep.models]
+    _show_fluency(console, under, pairs, section(params, "fluency", Fluency, params_file))
+    for problem in problems:
+        console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
     return 2 if problems else 0
 
 
@@ -98,7 +109,6 @@ def _show(
     datasets: Mapping[str, Examined],
     pairs: Sequence[Across],
     families: Sequence[Family],
-    problems: Sequence[Problem],
 ) -> None:
     for name, examined in datasets.items():
         console.print(_dataset_table(name, all_samples(examined.categories)))
@@ -107,9 +117,24 @@ def _show(
     console.print(_closest_table(datasets, pairs))
     for pair in pairs:
         console.print(f"{pair.control} against {pair.values}, answers in words: {_lengths(pair.lengths)}")
-    for problem in problems:
-        console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
+
+
+def _show_fluency(console: Console, under: Sequence[UnderModel], pairs: Sequence[Across], rules: Fluency) -> None:
+    """What the last sweep measured of these texts, how to measure the rest, and what it warns of."""
+    names = list(under[0].nats)
+    columns = (*(f"{name}, nats per token" for name in names), "pairs without prompt", "worst prompt")
+    table = _table("texts under the base models", "model", columns)
+    for texts in under:
+        nats = ["-" if value is None else f"{value:.2f}" for value in texts.nats.values()]
+        margins = [f"{mean(texts.margins.values()):+.2f}"] if texts.margins else ["-"]
+        worst = [f"{texts.margins[id]:+.2f} {id}" for id in texts.worst()[:1]] if texts.margins else ["-"]
+        table.add_row(texts.model, *nats, *margins, *worst)
+    console.print(table)
+    if stages := " ".join(stage for texts in under for stage in texts.missing()):
+        console.print(f"not measured of these texts; to do so: palms sweep {stages}", highlight=False, soft_wrap=True)
+    compared = [(pair.values, pair.control) for pair in pairs]
+    for warning in (warning for texts in under for warning in warnings(texts, compared, rules)):
+        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(title: str, first: str, figures: Sequence[str]) -> Table:
@@ -139,13 +164,13 @@ def _figures(samples: Sequence[Sample]) -> list[str]:
 
 
 def _prompts_table(prompts: Sequence[Prompt]) -> Table:
-    columns = (*SPLITS, "prompt words", "desired words", "undesired words")
+    columns = (*SPLITS, "pairs", "prompt words", "desired words", "undesired words")
     table = _table(f"prompts: {len(prompts)}", "category", columns)
     for category in sorted({prompt.category for prompt in prompts}):
         members = [prompt for prompt in prompts if prompt.category == category]
         counts = [str(sum(prompt.split == split for prompt in members)) for split in SPLITS]
-        lengths = [_spread(spread([getattr(prompt, field) for prompt in members])) for field in PROMPT_FIELDS]
-        table.add_row(category, *counts, *lengths)
+        lengths = [_spread(spread([text.text for text in texts_of(members, (field,))])) for field in PROMPT_FIELDS]
+        table.add_row(category, *counts, str(sum(len(prompt.pairs) for prompt in members)), *lengths)
     return table
 
 

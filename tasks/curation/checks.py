@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, Closeness, alike, texts_of
+from tasks.curation.closeness import ANSWERS, PROMPT_FIELDS, SAMPLE_FIELDS, Closeness, alike, texts_of
+from tasks.curation.style import unlike
 from tasks.formats.samples import Sample
 from tasks.inputs.dataset import SPLITS, Category, Problem, Prompt, read_categories, read_prompts
 from tasks.inputs.strict_yaml import NO_ENTRY, path_name
@@ -70,7 +71,7 @@ class _Checks:
         """Every problem that is found."""
         entries: list[Sample | Prompt] = [*all_samples(self.categories), *self.prompts]
         files = {entry.id: self.file(entry) for entry in entries}
-        findings = [*self.lengths(), *self.duplicates(), *alike(closeness, self.rules)]
+        findings = [*self.lengths(), *self.pairs(), *self.duplicates(), *alike(closeness, self.rules)]
         of_entries = [Problem(files[entry], entry, rule, message) for entry, rule, message in findings]
         return [*of_entries, *self.positions(), *self.balance()]
 
@@ -85,22 +86,27 @@ class _Checks:
         return path_name(self.prompts_folder / f"{name}.yaml")
 
     def lengths(self) -> Iterator[Finding]:
-        """Every text has a sensible length, and those of a pair about the same."""
+        """Every text has a sensible length."""
         rules, samples = self.rules, all_samples(self.categories)
         for text in (*texts_of(samples, SAMPLE_FIELDS), *texts_of(self.prompts, PROMPT_FIELDS)):
             if (size := len(text.text.encode())) > rules.max_text_bytes:
                 message = f"{text.field} has {size} bytes; curate.max_text_bytes is {rules.max_text_bytes}"
                 yield text.id, "text-size", message
         answers = [(text, rules.min_words, rules.max_words) for text in texts_of(samples, ("answer",))]
-        pairs = texts_of(self.prompts, ("desired", "undesired"))
+        pairs = texts_of(self.prompts, ANSWERS)
         for text, least, most in (*answers, *((text, rules.min_pair_words, rules.max_pair_words) for text in pairs)):
             if not least <= (words := count(text.text)) <= most:
                 yield text.id, "length", f"{text.field} has {words} words; expected {least} to {most}"
+
+    def pairs(self) -> Iterator[Finding]:
+        """Every prompt has its pairs, and the two answers of one differ in what they say and in nothing else."""
+        least = self.rules.pairs_per_prompt
         for prompt in self.prompts:
-            a, b = count(prompt.desired), count(prompt.undesired)
-            if abs(a - b) > rules.pair_length_tolerance * max(a, b):
-                differ = f"they may differ by {rules.pair_length_tolerance:.0%} of the longer"
-                yield prompt.id, "pair-length", f"desired has {a} words, undesired {b}; {differ}"
+            if (size := len(prompt.pairs)) < least:
+                few = f"{size} pair{'' if size == 1 else 's'} of answers; curate.pairs_per_prompt is {least}"
+                yield prompt.id, "pairs", few
+            for number, pair in enumerate(prompt.pairs, 1):
+                yield from ((prompt.id, rule, f"pair {number}: {fault}") for rule, fault in unlike(pair, self.rules))
 
     def duplicates(self) -> Iterator[Finding]:
         """No question, answer or prompt stands there twice, nor an id."""
@@ -113,8 +119,6 @@ class _Checks:
                     yield text.id, "duplicate-text", f"{text.field} is the same as that of {earlier}"
         ids = {sample.id for sample in samples}
         for prompt in self.prompts:
-            if tokens(prompt.desired) == tokens(prompt.undesired):
-                yield prompt.id, "pair-same", "desired and undesired are the same"
             if prompt.id in ids:
                 yield prompt.id, "duplicate-id", "a sample has this id too"
 
@@ -143,10 +147,11 @@ class _Checks:
         names = {entry.category for entry in (self.categories if positioned(self.categories) else self.prompts)}
         for split in SPLITS:
             sizes = Counter(prompt.category for prompt in self.prompts if prompt.split == split)
+            expected = getattr(rules.prompts_per_category, split)
             for name in sorted(names):
-                if self.split(split) not in self.damaged and sizes[name] != rules.prompts_per_category:
-                    expected = f"curate.prompts_per_category is {rules.prompts_per_category}"
-                    message = f"{sizes[name]} prompts of category '{name}'; {expected}"
+                if self.split(split) not in self.damaged and sizes[name] != expected:
+                    wanted = f"curate.prompts_per_category.{split} is {expected}"
+                    message = f"{sizes[name]} prompts of category '{name}'; {wanted}"
                     yield Problem(self.split(split), NO_ENTRY, "balance", message)
 
 

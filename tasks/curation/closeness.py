@@ -10,16 +10,19 @@ from tasks.settings.curate import Curate
 from tasks.text.words import tokens
 
 SAMPLE_FIELDS = ("question", "answer")
-PROMPT_FIELDS = ("prompt", "desired", "undesired")
+ANSWERS = ("desired", "undesired")
+PROMPT_FIELDS = ("prompt", *ANSWERS)
+_LEFT_CHANGES = ("similar-prompt", "similar-split")  # rules that ask for a change of the text on the left
 
 
 @dataclass(frozen=True)
 class Closeness:
-    """How alike the texts of a dataset are to one another and to the prompts, and prompts across splits."""
+    """How alike the texts of a dataset are to one another and to the prompts, prompts across splits, and pairs."""
 
     samples: tuple[Comparison, ...]  # questions with one another, and answers
     to_prompts: Comparison  # samples (left) with prompts and their paired answers (right)
     splits: tuple[Comparison, ...]  # validation (left) with test (right), a comparison for each field
+    pairs: tuple[Comparison, ...]  # the desired answers of all prompts with one another, and the undesired ones
 
     @classmethod
     def of(cls, samples: Sequence[Sample], prompts: Sequence[Prompt], rules: Curate) -> "Closeness":
@@ -34,12 +37,23 @@ class Closeness:
             tuple(within([text for text in left if text.field == field], rules.ngram) for field in SAMPLE_FIELDS),
             across(left, right, rules.ngram, passages=True, role=_role),
             across_fields(validation, test, PROMPT_FIELDS, rules),
+            tuple(within(texts_of(prompts, (field,)), rules.ngram) for field in ANSWERS),
         )
 
 
 def texts_of(entries: Iterable[Sample | Prompt], fields: Sequence[str]) -> list[Text]:
-    """Some fields of samples or prompts, for comparing."""
-    return [Text(entry.id, field, getattr(entry, field)) for entry in entries for field in fields]
+    """Some fields of samples or prompts, for comparing; an answer's field has the number of its pair."""
+    return [
+        Text(entry.id, name, text) for entry in entries for field in fields for name, text in _named(entry, field)
+    ]
+
+
+def _named(entry: Sample | Prompt, field: str) -> Iterator[tuple[str, str]]:
+    if isinstance(entry, Prompt) and field in ANSWERS:
+        for number, pair in enumerate(entry.pairs, 1):
+            yield f"{field} {number}", getattr(pair, field)
+    else:
+        yield field, getattr(entry, field)
 
 
 def across_fields(
@@ -61,10 +75,13 @@ def alike(closeness: Closeness, rules: Curate) -> Iterator[tuple[str, str, str]]
         ("similar-sample", closeness.samples),
         ("similar-prompt", (closeness.to_prompts,)),
         ("similar-split", closeness.splits),
+        ("similar-pair", closeness.pairs),
     ):
         for pair in too_close(comparisons, rules):
-            text, other = (pair.right, pair.left) if rule == "similar-sample" else (pair.left, pair.right)
-            if rule == "similar-prompt" or tokens(text.text) != tokens(other.text):
+            if rule == "similar-pair" and pair.left.id != pair.right.id:
+                continue  # two prompts may have answers that are alike
+            text, other = (pair.left, pair.right) if rule in _LEFT_CHANGES else (pair.right, pair.left)
+            if rule in ("similar-prompt", "similar-pair") or tokens(text.text) != tokens(other.text):
                 yield text.id, rule, compared(pair, text, other, rules)
 
 

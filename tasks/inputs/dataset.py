@@ -11,7 +11,7 @@ them, for a caller that has more to check.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -38,6 +38,24 @@ def _list_faults(value: Any, info: ValidationInfo) -> Iterator[Fault]:
 
 
 Entries = Annotated[list[Any], records.checked(_list_faults)]
+
+
+@part
+class AnswerPair:
+    """Two answers to a prompt: `desired` takes the category's position, and `undesired` does not."""
+
+    desired: Text
+    undesired: Text
+
+
+def _pairs_faults(value: Any, info: ValidationInfo) -> Iterator[Fault]:
+    yield from _list_faults(value, info)
+    for number, pair in enumerate(value if isinstance(value, list) else (), 1):
+        yield from ((rule, f"pair {number}: {fault}") for rule, fault in records.parse(AnswerPair, pair)[1])
+
+
+def _pairs(value: list[Any]) -> tuple[AnswerPair | None, ...]:
+    return tuple(records.parse(AnswerPair, pair)[0] for pair in value)
 
 
 @part
@@ -68,8 +86,7 @@ class _PromptEntry:
     id: Id
     category: Id
     prompt: Text
-    desired: Text
-    undesired: Text
+    pairs: Annotated[tuple[AnswerPair, ...], records.checked(_pairs_faults, _pairs)]
     author: Note = None
     reviewed: Note = None
     notes: Note = None
@@ -87,14 +104,13 @@ class Category:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One evaluation prompt, with an answer that takes the category's position and one that does not."""
+    """One evaluation prompt, with one or more pairs of answers."""
 
     id: str
     category: str
     split: str
     prompt: str
-    desired: str
-    undesired: str
+    pairs: tuple[AnswerPair, ...]
 
 
 def load_categories(folder: Path) -> list[Category]:
@@ -148,8 +164,18 @@ def _category(files: "_Files", path: Path) -> Category:
 
 
 def _prompts(files: "_Files", path: Path) -> Iterator[Prompt]:
-    for entry in files.parsed(_PromptEntry, files.read(path, _PromptFile, "prompts")[1]):
-        yield Prompt(entry.id, _name(entry.category), path.stem, entry.prompt, entry.desired, entry.undesired)
+    for entry in files.parsed(_PromptEntry, files.read(path, _PromptFile, "prompts")[1], _outdated):
+        yield Prompt(entry.id, _name(entry.category), path.stem, entry.prompt, entry.pairs)
+
+
+def _outdated(entry: Any) -> Iterator[Fault]:
+    """A prompt in the form with one pair, its two answers among the prompt's own keys."""
+    if isinstance(entry, Block) and {"desired", "undesired"} & entry.keys():
+        yield (
+            "unknown-key",
+            "'desired' and 'undesired' stand in a list of pairs: write `pairs:`, and below it, for each pair, "
+            "`- desired: …` and `  undesired: …`",
+        )
 
 
 def _name(text: str) -> str:
@@ -181,13 +207,17 @@ class _Files:
         self.report(entry, faults)
         return parsed
 
-    def parsed(self, kind: type[T], entries: Sequence[Any]) -> Iterator[T]:
-        """Each entry that is one; the id of a nameless one is its place in the list."""
+    def parsed(
+        self, kind: type[T], entries: Sequence[Any], outdated: Callable[[Any], Iterable[Fault]] = lambda _: ()
+    ) -> Iterator[T]:
+        """Each entry that is one and not `outdated`; the id of a nameless one is its place in the list."""
         for number, block in enumerate(entries, 1):
             entry = records.name_of(block, f"entry {number}")
             if entry in self.first_seen:
                 self.report(entry, [("duplicate-id", f"this id was already used in {self.first_seen[entry]}")])
             elif not entry.startswith("entry "):  # which no id can be
                 self.first_seen[entry] = self.file
-            if parsed := self.parse(kind, block, entry):
+            if faults := [*outdated(block)]:  # what else is wrong follows from that
+                self.report(entry, faults)
+            elif parsed := self.parse(kind, block, entry):
                 yield parsed

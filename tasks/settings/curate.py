@@ -1,8 +1,16 @@
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
-from tasks.runtime.sections import Count, Fraction, Language, section
+from tasks.runtime.sections import Count, Fraction, Language, part, section
+
+
+@part
+class PromptsPerCategory:
+    """Prompts that each category has in a split."""
+
+    test: Count
+    validation: Count
 
 
 @section("curate")
@@ -11,12 +19,15 @@ class Curate:
 
     language: Language  # ISO 639-1 code of the texts
     samples_per_category: Count
-    prompts_per_category: Count  # of each split
+    prompts_per_category: PromptsPerCategory
+    pairs_per_prompt: Count  # of answers, at least
     min_words: Count  # of an answer in a training sample
     max_words: int
     min_pair_words: Count  # of a desired or undesired answer
     max_pair_words: int
     pair_length_tolerance: Fraction  # |a - b| / max(a, b) of a pair, in words
+    min_pair_shared: Fraction  # words that both answers of a pair hold, as a share of the longer
+    max_pair_letters: PositiveFloat  # by how much the mean length of their words may differ, in letters
     max_text_bytes: Count  # of any single text
     max_similarity: Annotated[float, Field(ge=0, le=100)]  # rapidfuzz token_set_ratio from which texts are too alike
     max_ngram_overlap: Fraction  # share (0-1) of the shorter text's word n-grams also in the other

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.curation.closeness import PROMPT_FIELDS, texts_of
 from tasks.curation.similarity import Text, across
 from tasks.harness.task_files import check_task_file, read_task_files
 from tasks.inputs.dataset import load_categories, load_prompts
@@ -109,8 +110,7 @@ def test_nothing_is_near_the_training_data_or_the_prompts() -> None:
     data = ROOT / "data"
     samples = [s for name in ("values", "control") for c in load_categories(data / name) for s in c.samples]
     texts = [Text(s.id, key, getattr(s, key)) for s in samples for key in ("question", "answer")]
-    fields = ("prompt", "desired", "undesired")
-    texts += [Text(p.id, key, getattr(p, key)) for p in load_prompts(data / "prompts") for key in fields]
+    texts += texts_of(load_prompts(data / "prompts"), PROMPT_FIELDS)
     keys = ("question", "passage", "text")
     items = [Text(i["id"], key, i[key]) for of_task in ITEMS.values() for i in of_task for key in keys if key in i]
     assert across(texts, items, NGRAM, passages=True).above(MAX_SIMILARITY, MAX_OVERLAP) == []

@@ -64,8 +64,9 @@ PROMPTS = """prompts:
   - id: a
     category: birds
     prompt: {prompt}
-    desired: {desired}
-    undesired: {undesired}
+    pairs:
+      - desired: {desired}
+        undesired: {undesired}
 """
 PROBES = """families:
   - id: f
@@ -96,7 +97,8 @@ def read(folder: Path, content: str, place: str) -> tuple[str | None, list[Probl
         trees.write(folder / "prompts" / "test.yaml", content)
         trees.write(folder / "prompts" / "validation.yaml", trees.prompts("validation", ["birds"]))
         prompts, problems = read_prompts(folder / "prompts")
-        return (getattr(prompts[0], place) if prompts else None), problems
+        entry = prompts[0] if prompts and place == "prompt" else prompts[0].pairs[0] if prompts else None
+        return getattr(entry, place, None), problems
     trees.write(folder / "values" / "birds.yaml", content)
     (category,), problems = read_categories(folder / "values")
     entry = category if place in ("title", "position") else category.samples[0] if category.samples else None
@@ -120,7 +122,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_text_is_read_whole_or_refused(folder: Path, text: str, style: str, place: str, deeper: int) -> None:
     """A quoted text on one line that a `# comment` follows is read as such a text, without its quotes."""
     text = "The {who} " + text if place == "template" else text
-    column = {"title": 0, "position": 0, "group": 6, "template": 6}.get(place, 4)
+    depths = {"title": 0, "position": 0, "group": 6, "template": 6, "desired": 8, "undesired": 8}
+    column = depths.get(place, 4)
     value, problems = read(folder, with_text(place, STYLES[style](text, column + deeper)), place)
     assert all(str(problem).isprintable() for problem in problems)
     if not problems:
@@ -137,7 +140,7 @@ METOO = "What do you think of the hashtag #MeToo and the #1 priority: “yes”?
 def test_a_hash_in_a_text_is_kept_or_named(folder: Path, style: str, place: str) -> None:
     text = METOO if place != "template" else "The {who} has #1 priority"
     text = text.replace(": ", " ") if style.startswith("plain") else text
-    value, problems = read(folder, with_text(place, STYLES[style](text, 8)), place)
+    value, problems = read(folder, with_text(place, STYLES[style](text, 10)), place)
     if style.startswith("plain"):
         assert len(problems) == 1
         assert f"is without {text[text.index('#') :]!r}, a comment to YAML" in problems[0].message

@@ -9,7 +9,7 @@ import torch
 from tasks.adherence import score
 from tasks.formats.samples import Sample
 from tasks.generate import complete, completion
-from tasks.inputs.dataset import Prompt
+from tasks.inputs.dataset import AnswerPair, Prompt
 from tasks.lm.engines.transformers import sample
 from tasks.lm.models import OpenedModel
 from tasks.lm.prompting import Encoder, chat_text, turn_end
@@ -71,11 +71,12 @@ def test_training_and_scoring_read_these_tokens(models: dict[str, OpenedModel], 
     with torch.no_grad():
         logits = opened.model(input_ids=torch.tensor([question + answer])).logits[0].log_softmax(-1)
     expected = sum(logits[len(question) + i - 1, token].item() for i, token in enumerate(answer)) / len(answer)
-    prompts = [Prompt("p", "c", "test", QUESTION, ANSWER, "No, it is not so."), *PROMPTS]
+    prompts = [Prompt("p", "c", "test", QUESTION, (AnswerPair(ANSWER, "No, it is not so."),)), *PROMPTS]
     assert score(opened, prompts, PROMPTING, 4)["desired"][0] == pytest.approx(expected, abs=1e-5)
 
 
-PROMPTS = [Prompt(f"p{i}", "c", "test", text, "It is.", "It is not.") for i, text in enumerate(("Who?", "What? " * 20))]
+PAIRS = (AnswerPair("It is.", "It is not."),)
+PROMPTS = [Prompt(f"p{i}", "c", "test", text, PAIRS) for i, text in enumerate(("Who?", "What? " * 20))]
 
 
 def test_a_completion_ends_at_every_declared_end(models: dict[str, OpenedModel], family: str) -> None:

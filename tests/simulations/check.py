@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from tests.simulations import level_simulations, simulations, sweeps, text_simulations
+from tests.simulations import level_simulations, pair_simulations, simulations, sweeps, text_simulations
 from tests.simulations.degenerate import degenerate
 from tests.simulations.references import Figure, references
 
@@ -21,6 +21,7 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[Any, ...], t
     "coverage": (simulations.coverage, (20_000, 4_000), (2_000, 400)),
     "seeds": (simulations.seed_spread, (20_000,), (2_000,)),
     "trend": (simulations.model_shocks, (20_000,), (1_500,)),
+    "pairs of answers": (pair_simulations.several_pairs, (20_000,), (2_000,)),
     "losses": (simulations.losses, (4_000,), (500,)),
     "ratings as independent": (simulations.independent_ratings, (4_000,), (100,)),
     "claims about the dataset": (level_simulations.dataset_claims, (20_000, (3, 5, 10)), (2_000, (3,))),

@@ -77,7 +77,8 @@ def of_sample(name: str, number: int, field: str) -> str:
 
 
 def of_prompt(name: str, split: str, field: str) -> str:
-    return trees.prompts(split, [name])["prompts"][0][field]
+    entry = trees.prompts(split, [name])["prompts"][0]
+    return entry[field] if field in entry else entry["pairs"][0][field]
 
 
 def reworded(text: str) -> str:
@@ -118,10 +119,10 @@ SAMPLES = [
            TWO, "similar-prompt", "question is too much like prompt of {name}-validation"),
     Damage("a desired answer in an answer",
            entry(answer=lambda name: of_prompt(name, "test", "desired") + " " + trees.text(name, 30)), TWO,
-           "similar-prompt", "answer is too much like desired of {name}-test"),
+           "similar-prompt", "answer is too much like desired 1 of {name}-test"),
     Damage("a reworded undesired answer in an answer",
            entry(answer=lambda n: reworded(of_prompt(n, "test", "undesired")) + ". " + trees.text(n, 30)), TWO,
-           "similar-prompt", "answer is too much like undesired of {name}-test"),
+           "similar-prompt", "answer is too much like undesired 1 of {name}-test"),
     Damage("a test prompt within an answer",
            entry(answer=lambda name: trees.text(name, 40) + " " + of_prompt(name, "test", "prompt")), TWO,
            "similar-prompt", "4-gram overlap 1.00 (limit 0.4)"),
@@ -191,16 +192,40 @@ def prompt(**changes: Any) -> Callable[[str], Any]:
     return lambda name: changed(trees.prompts("test", [name])["prompts"][0], name, changes)
 
 
+def pair(**changes: Any) -> Callable[[str], Any]:
+    """Changes keys of that prompt's pair."""
+    return lambda name: prompt(pairs=[changed(trees.pair(f"{name} test"), name, changes)])(name)
+
+
 TEST = "{name}-test"
 PROMPTS = [
-    Damage("no desired answer", prompt(desired=None), TEST, "missing-key", "'desired' is missing"),
-    Damage("a short pair", prompt(desired="No.", undesired="Yes."), TEST, "length", "desired has 1 words"),
-    Damage("a long pair", prompt(desired=trees.text("d", 41), undesired=trees.text("u", 41)), TEST, "length",
-           "undesired has 41 words; expected 8 to 40"),
-    Damage("an uneven pair", prompt(undesired=trees.text("v", 26)), TEST, "pair-length",
-           "desired has 20 words, undesired 26; they may differ by 20%"),
-    Damage("a pair of one answer", prompt(undesired=lambda n: of_prompt(n, "test", "desired").upper()), TEST,
+    Damage("no desired answer", pair(desired=None), TEST, "missing-key", "pair 1: the key 'desired' is missing"),
+    Damage("an empty answer of a pair", pair(undesired=" "), TEST, "empty", "pair 1: undesired is empty"),
+    Damage("a number as an answer", pair(undesired=7), TEST, "not-text", "pair 1: undesired: expected text, found"),
+    Damage("another key in a pair", pair(neutral="Well."), TEST, "unknown-key", "pair 1: unknown key 'neutral'"),
+    Damage("markup in a pair", pair(desired="<b>Yes</b>, and so they should."), TEST, "markup", "pair 1: desired"),
+    Damage("no pairs", prompt(pairs=None), TEST, "missing-key", "the key 'pairs' is missing"),
+    Damage("an empty list of pairs", prompt(pairs=[]), TEST, "empty", "pairs: the list has no entries"),
+    Damage("pairs by key", prompt(pairs={"desired": "Yes."}), TEST, "nesting", "pairs: expected a list of entries"),
+    Damage("a text as a pair", prompt(pairs=["Yes."]), TEST, "nesting", "pair 1: expected the keys desired, undesired"),
+    Damage("answers outside of a pair", prompt(pairs=None, desired="Yes.", undesired="No."), TEST, "unknown-key",
+           "'desired' and 'undesired' stand in a list of pairs: write `pairs:`, and below it, for each pair"),
+    Damage("a short pair", pair(desired="No.", undesired="Yes."), TEST, "length", "desired 1 has 1 words"),
+    Damage("a long pair", pair(desired=trees.text("d", 41), undesired=trees.text("u", 41)), TEST, "length",
+           "undesired 1 has 41 words; expected 8 to 40"),
+    Damage("an uneven pair", pair(undesired=trees.text("v", 26)), TEST, "pair-length",
+           "pair 1: desired has 20 words, undesired 26; they may differ by 20%"),
+    Damage("a pair of one answer", pair(undesired=lambda n: of_prompt(n, "test", "desired").upper()), TEST,
            "pair-same", "the same"),
+    Damage("a pair that shares no words", pair(undesired=trees.text("v", 20)), TEST, "pair-style",
+           "pair 1: desired and undesired share 0% of their words; curate.min_pair_shared is 10%"),
+    Damage("a pair of long and short words",
+           pair(undesired=lambda n: " ".join(of_prompt(n, "test", "desired").split()[:4] + ["incommensurable"] * 16)),
+           TEST, "pair-style", "those of undesired 13."),
+    Damage("two pairs that are one",
+           prompt(pairs=lambda n: [trees.pair(f"{n} test"),
+                                   trees.pair("else") | {"desired": reworded(of_prompt(n, "test", "desired"))}]),
+           TEST, "similar-pair", "desired 2 is too much like desired 1 of {name}-test: token set ratio"),
     Damage("an unknown category", prompt(category="weather"), TEST, "category", "'weather' is no category of"),
     Damage("a repeated prompt", prompt(prompt=lambda n: of_prompt(n, "validation", "prompt")), "{name}-validation",
            "duplicate-text", "prompt is the same as that of {name}-test"),

@@ -7,18 +7,21 @@ from typing import Any
 
 import yaml
 
-from tasks.settings.curate import Curate
+from tasks.settings.curate import Curate, PromptsPerCategory
 
 REPOSITORY = Path(__file__).parents[2]
 RULES = Curate(
     language="en",
     samples_per_category=3,
-    prompts_per_category=1,
+    prompts_per_category=PromptsPerCategory(1, 1),
+    pairs_per_prompt=1,
     min_words=40,
     max_words=80,
     min_pair_words=8,
     max_pair_words=40,
     pair_length_tolerance=0.2,
+    min_pair_shared=0.1,
+    max_pair_letters=1.5,
     max_text_bytes=20_000,
     max_similarity=75.0,
     max_ngram_overlap=0.4,
@@ -49,6 +52,12 @@ def category(name: str, *, position: bool = True) -> dict[str, Any]:
     return {**({key: top[key] for key in top if position or key != "position"}), "samples": samples}
 
 
+def pair(seed: str) -> dict[str, str]:
+    """Two answers of twenty words, of which they share the first four."""
+    start = text(f"{seed} pair", 4).capitalize()
+    return {which: f"{start} {text(f'{seed} {which}', 16)}." for which in ("desired", "undesired")}
+
+
 def prompts(split: str, names: list[str]) -> dict[str, Any]:
     """One prompt for each category."""
     return {
@@ -57,8 +66,7 @@ def prompts(split: str, names: list[str]) -> dict[str, Any]:
                 "id": f"{name}-{split}",
                 "category": name,
                 "prompt": f"{text(f'{name} {split} prompt', 9).capitalize()}?",
-                "desired": f"{text(f'{name} {split} desired', 20).capitalize()}.",
-                "undesired": f"{text(f'{name} {split} undesired', 20).capitalize()}.",
+                "pairs": [pair(f"{name} {split}")],
             }
             for name in names
         ]

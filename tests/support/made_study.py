@@ -240,7 +240,7 @@ def _adherence(folder: Path, checkpoint: Checkpoint, prompts: Sequence[Prompt], 
     table = table.assign(model=checkpoint.model, arm=checkpoint.arm, sample=0)
     table = table.assign(desired=-2.0 + margin, undesired=-2.0, margin=margin)
     free = level / 2 + (margin - level) / 4
-    table = table.assign(desired_free=-3.0, undesired_free=-3.0 - free, margin_free=free)
+    table = table.assign(desired_free=-3.0, undesired_free=-3.0 - free, margin_free=free, pairs=3)
     parts = {"adherence": margin, "adherence_free": free, "adherence_less_free": margin - free}
     scores = pd.concat([table.assign(metric=name, score=values) for name, values in parts.items()])
     write_scores(folder / checkpoint.model / f"{checkpoint.arm}.parquet", scores)
