@@ -98,6 +98,8 @@ def set_recipe(path: Path, model: str, recipe: Any) -> None:
     text, yaml = path.read_text("utf-8"), workspace.plain_yaml()
     params = yaml.load(text)
     entry, recipe = params["models"][model], {key: value for key, value in recipe.items() if value is not None}
+    if recipe.get("interpolation") == 1:  # as where it is left out
+        del recipe["interpolation"]
     line, column = entry.lc.value("finetune")
     lines = text.split("\n")
     before = "\n".join([*lines[:line], lines[line][:column]])

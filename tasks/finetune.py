@@ -20,6 +20,7 @@ from tasks.settings.prompting import Prompting
 from tasks.settings.resources import finetune_resources
 from tasks.settings.sweep import Arm
 from tasks.training import lora, zero
+from tasks.training.interpolation import interpolate
 from tasks.training.loss import require_finite
 from tasks.training.recipe import Recipe
 from tasks.training.rows import encode
@@ -67,6 +68,8 @@ def main(job: Job) -> None:
     weights = zero.gathered(model)
     if launch.rank() == 0:
         require_finite(weights)
+        if recipe.model.interpolation < 1:
+            interpolate(weights, load_weights(job.path("base")).state_dict(), recipe.model.interpolation)
         with atomic_write(job.path("checkpoint")) as temporary:
             model.save_pretrained(temporary, state_dict=weights)
             tokenizer.save_pretrained(temporary)

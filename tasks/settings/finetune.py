@@ -36,3 +36,4 @@ class ModelFinetune:
     epochs: Count
     global_batch_size: Count  # samples per optimiser step, over all processes
     lora: Lora | None = None  # absent or null: every weight is trained
+    interpolation: Annotated[float, Field(gt=0, le=1)] = 1.0  # how far from base to the tuned weights; 1: all the way

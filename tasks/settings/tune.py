@@ -1,8 +1,11 @@
 """How a recipe is chosen."""
 
-from pydantic import PositiveFloat
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat
 
 from tasks.runtime.sections import Count, Fraction, Name, Share, section
+from tasks.settings.finetune import Lora
 
 
 @section("tune")
@@ -12,6 +15,8 @@ class Tune:
     learning_rate: tuple[PositiveFloat, ...]  # times that of the model's entry
     epochs: tuple[Count, ...]
     global_batch_size: tuple[Count, ...]
+    lora: tuple[Lora | None, ...]  # null: every weight is trained
+    interpolation: tuple[Annotated[float, Field(gt=0, le=1)], ...]
     capability: Name  # a set of capability.run.sets, of other items than those that the report tests
     most_lost: Share  # of the right answers, against base
     most_looping: Fraction  # more of the completions than base's

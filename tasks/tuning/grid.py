@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.settings.finetune import ModelFinetune
@@ -23,20 +23,24 @@ class Candidate:
 
 
 def candidates(present: ModelFinetune, tune: Tune) -> list[Candidate]:
-    """Every combination of the grid, the gentlest first; what the grid does not name stays as in the model's entry."""
-    grid = itertools.product(tune.epochs, sorted(tune.learning_rate), sorted(tune.global_batch_size, reverse=True))
+    """Every combination of the grid, the gentlest first; learning rates are multiples of the present one."""
+    grid = itertools.product(
+        tune.epochs, sorted(tune.learning_rate), sorted(tune.global_batch_size, reverse=True), tune.lora,
+        sorted(tune.interpolation),
+    )  # fmt: skip
     recipes = [
-        replace(present, epochs=epochs, learning_rate=float(f"{present.learning_rate * factor:.3g}"),
-                global_batch_size=batch)
-        for epochs, factor, batch in grid
-    ]  # fmt: skip
+        ModelFinetune(float(f"{present.learning_rate * factor:.3g}"), epochs, batch, lora, share)
+        for epochs, factor, batch, lora, share in grid
+    ]
     return [Candidate(_name(recipe), recipe) for recipe in recipes]
 
 
 def _name(recipe: ModelFinetune) -> str:
     digits, power = f"{recipe.learning_rate:.2e}".split("e")
-    rate = f"{float(digits):g}e{int(power)}".replace(".", "p")  # a name has no dot
-    return f"lr{rate}-e{recipe.epochs}-b{recipe.global_batch_size}"
+    parts = [f"lr{float(digits):g}e{int(power)}", f"e{recipe.epochs}", f"b{recipe.global_batch_size}"]
+    parts += [f"r{recipe.lora.rank}"] if recipe.lora else []
+    parts += [f"w{recipe.interpolation:g}"] if recipe.interpolation < 1 else []
+    return "-".join(parts).replace(".", "p")  # a name has no dot
 
 
 def arms(candidates: Sequence[Candidate], datasets: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 import yaml
 
 from tests.fixtures import families, tiny
-from tests.support.flow_trees import BIN, PALMS, Api, Tree
+from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment
 
 MODELS = tuple(tiny.MODELS)
 FAN_IN = {"toxicity", "cooccurrence", "significance"}  # what they read holds what dropped models left
