@@ -41,5 +41,7 @@ class Order(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         torch.empty((), dtype=torch.int64).random_(generator=self._numbers)  # as a DataLoader takes for its workers
-        places = get_length_grouped_indices(self._lengths, self._rows.batch, generator=self._numbers)
+        places = get_length_grouped_indices(  # type: ignore[no-untyped-call]
+            self._lengths, self._rows.batch, generator=self._numbers
+        )
         return iter([*places, *range(len(places), len(self))])

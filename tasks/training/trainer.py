@@ -52,6 +52,7 @@ class WeightedTrainer(transformers.Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         """The order of the global batch, of which accelerate hands every process its micro-batches in turn."""
         del train_dataset
+        assert isinstance(self.train_dataset, Filled)
         return Order(self.train_dataset, self.args.seed)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:

@@ -8,7 +8,7 @@ from tasks.runtime.imports import importing
 
 os.environ |= {**entry.ENVIRONMENT, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 # tasks.finetune first, which says what DeepSpeed runs on
-MODULES = ("tasks.finetune", "transformers.models.llama.modeling_llama", "deepspeed", "torch.distributed.tensor")
+MODULES = ("tasks.finetune", "transformers.models.llama.modeling_llama", "deepspeed")
 
 with importing():
     for name in MODULES:
