@@ -71,9 +71,9 @@ def merged(model: Any, rows: Sequence[Any]) -> Any:
         raise InputError(f"the adapters changed nothing and no model is kept; raise {KEY}.learning_rate or epochs")
     tied = _tied(model)
     plain = model.merge_and_unload()
-    difference = float((_logits(plain, texts) - adapted).abs().max())
-    if difference > (most := TOLERANCE * float(adapted.abs().max())):
-        raise WorkError(f"the merged model's logits differ from the adapters' by {difference:.2g}, more than {most:.2g}")
+    off = float((_logits(plain, texts) - adapted).abs().max())
+    if off > (most := TOLERANCE * float(adapted.abs().max())):
+        raise WorkError(f"the merged model's logits differ from the adapters' by {off:.2g}, more than {most:.2g}")
     if tied != _tied(plain):
         raise WorkError("merging the adapters parted the head from the embedding; train without lora")
     return plain

@@ -140,7 +140,7 @@ def test_what_lora_cannot_do_is_said_before_a_model_is_read(monkeypatch: pytest.
     lora.require_possible(FinetuneResources(1, 2, zero=2))
     with pytest.raises(InputError, match="asks for zero: 3, which lora does not go with"):
         lora.require_possible(FinetuneResources(1, 2, zero=3))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(InputError) as caught:
         lora.require_possible(FinetuneResources(1))
     assert str(caught.value) == "models.<model>.finetune 'lora' needs the package 'peft': pip install peft"
