@@ -22,13 +22,14 @@ class Closeness:
     samples: tuple[Comparison, ...]  # questions with one another, and answers
     to_prompts: Comparison  # samples (left) with prompts and their paired answers (right)
     splits: tuple[Comparison, ...]  # validation (left) with test (right), a comparison for each field
-    pairs: tuple[Comparison, ...]  # the desired answers of all prompts with one another, and the undesired ones
+    pairs: tuple[Comparison, ...]  # of prompts with several pairs, the desired answers with one another, and undesired
 
     @classmethod
     def of(cls, samples: Sequence[Sample], prompts: Sequence[Prompt], rules: Curate) -> "Closeness":
         """Compares everything that may not be alike, but for texts too large to be accepted at all."""
         validation = [prompt for prompt in prompts if prompt.split == "validation"]
         test = [prompt for prompt in prompts if prompt.split == "test"]
+        several = [prompt for prompt in prompts if len(prompt.pairs) > 1]
         left, right = (
             [text for text in texts if len(text.text.encode()) <= rules.max_text_bytes]
             for texts in (texts_of(samples, SAMPLE_FIELDS), texts_of(prompts, PROMPT_FIELDS))
@@ -37,7 +38,7 @@ class Closeness:
             tuple(within([text for text in left if text.field == field], rules.ngram) for field in SAMPLE_FIELDS),
             across(left, right, rules.ngram, passages=True, role=_role),
             across_fields(validation, test, PROMPT_FIELDS, rules),
-            tuple(within(texts_of(prompts, (field,)), rules.ngram) for field in ANSWERS),
+            tuple(within(texts_of(several, (field,)), rules.ngram) for field in ANSWERS),
         )
 
 
