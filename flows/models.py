@@ -97,8 +97,10 @@ def shape_of(name: str, entry: Model) -> Shape | None:
     """The dimensions of a model by its own configuration where it is on this disk, else by what is published."""
     source = entry.source
     fetched = shapes.of_folder(MADE / name / "base")
-    if fetched or isinstance(source, PathSource):
-        return fetched or shapes.of_folder(Path(source.path))
+    if fetched:
+        return fetched
+    if isinstance(source, PathSource):
+        return shapes.of_folder(Path(source.path))
     return shapes.of_name(source.id if isinstance(source, HubSource) else source.file)
 
 

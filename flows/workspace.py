@@ -76,8 +76,8 @@ def _overridden(path: Path, overrides: Mapping[str, Any]) -> Any:
         *above, last = key.split(".")
         section: Any = params
         for part in above:
-            section = section.get(part) if isinstance(section, Mapping) else None
-        if not isinstance(section, Mapping) or last not in section:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
             raise InputError(f"{path.name} has no '{key}'; name an entry that is there, such as sweep.models")
         section[last] = _laid_out(value)
     return params

@@ -64,7 +64,8 @@ def keep_in_bf16(model: torch.nn.Module) -> None:
     """
     for module in model.modules():
         if type(module) in (torch.nn.Linear, Conv1D):
-            module.weight = torch.nn.Parameter(module.weight.detach().to(torch.bfloat16), requires_grad=False)
+            weight: torch.Tensor = module.weight  # type: ignore[assignment]
+            module.weight = torch.nn.Parameter(weight.detach().to(torch.bfloat16), requires_grad=False)
 
 
 def load_weights(folder: Path) -> transformers.PreTrainedModel:

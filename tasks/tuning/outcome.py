@@ -51,9 +51,9 @@ class Outcome:
 class Measured:
     """What one checkpoint's validation gave: margins by prompt with the prompts' categories, and shares."""
 
-    margins: pd.Series  # type: ignore[type-arg]  # by prompt
-    categories: pd.Series  # type: ignore[type-arg]
-    right: pd.Series  # type: ignore[type-arg]  # 0 or 1 by item
+    margins: pd.Series  # by prompt
+    categories: pd.Series
+    right: pd.Series  # 0 or 1 by item
     text: float
     looping: float
     cut: float
