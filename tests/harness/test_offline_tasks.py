@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "data" / "capability"
 CHOICE = ("arithmetic", "knowledge", "reading", "reasoning", "word_meaning")
 SCORED = (*CHOICE, "last_word")
+VALIDATION = tuple(f"validation_{name}" for name in SCORED)  # on which recipes are chosen
+BOTH_CHOICES = (*CHOICE, *VALIDATION[:-1])
 OPERATIONS = {"+": operator.add, "-": operator.sub, "×": operator.mul, "÷": operator.floordiv}
 MAX_SIMILARITY, MAX_OVERLAP, NGRAM = 75, 0.4, 4  # as for the datasets themselves
 ITEMS = {
@@ -36,26 +38,27 @@ def right(item: dict[str, Any]) -> str:
 
 
 def test_there_are_enough_items_and_none_occurs_twice() -> None:
-    assert set(ITEMS) == {*SCORED, "text"}
+    assert set(ITEMS) == {*SCORED, *VALIDATION, "text", "validation_text"}
     assert sum(len(ITEMS[name]) for name in SCORED) >= 300
     assert min(len(ITEMS[name]) for name in SCORED) >= 50
-    assert len(ITEMS["text"]) == 20
+    assert min(len(ITEMS[name]) for name in VALIDATION) >= 28
+    assert (len(ITEMS["text"]), len(ITEMS["validation_text"])) == (20, 10)
     items = [item for of_task in ITEMS.values() for item in of_task]
     assert len({item["id"] for item in items}) == len(items)
     questions = Counter((item.get("passage"), item.get("question", item.get("text"))) for item in items)
     assert set(questions.values()) == {1}
 
 
-def test_every_task_file_is_whole_and_in_the_offline_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_file_is_whole_and_in_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     tasks = read_task_files(FOLDER)
-    assert set(tasks) == set(PLAN.run.sets["offline"])
+    assert sorted(tasks) == sorted(PLAN.run.sets["offline"] + PLAN.run.sets["validation"])
     for task in tasks.values():
         check_task_file(task)
         assert task.config["metadata"]["license"] == "CC-BY-4.0"
 
 
-@pytest.mark.parametrize("name", CHOICE)
+@pytest.mark.parametrize("name", BOTH_CHOICES)
 def test_answers_are_distinct_and_their_places_balanced(name: str) -> None:
     for item in ITEMS[name]:
         assert 2 <= len(item["choices"]) <= 4
@@ -67,10 +70,11 @@ def test_answers_are_distinct_and_their_places_balanced(name: str) -> None:
         assert max(spread) - min(spread) <= 1, f"{name}, {size} choices: {spread}"
 
 
-def test_the_right_answer_is_not_the_longest() -> None:
+@pytest.mark.parametrize("names", [CHOICE, VALIDATION[:-1]])
+def test_the_right_answer_is_not_the_longest(names: tuple[str, ...]) -> None:
     """Likelihoods fall with length: a rule "take the shortest" must not do better than chance by much."""
     for pick in (max, min):
-        items = [item for name in CHOICE for item in ITEMS[name]]
+        items = [item for name in names for item in ITEMS[name]]
         extreme = [pick(map(len, item["choices"])) for item in items]
         shares = [
             (len(right(item)) == length) / sum(len(choice) == length for choice in item["choices"])
@@ -80,7 +84,7 @@ def test_the_right_answer_is_not_the_longest() -> None:
 
 
 def test_arithmetic_is_right() -> None:
-    for item in ITEMS["arithmetic"]:
+    for item in ITEMS["arithmetic"] + ITEMS["validation_arithmetic"]:
         a, sign, b = item["question"].split()
         value = OPERATIONS[sign](int(a), int(b))
         assert right(item) == str(value), item["id"]
@@ -88,21 +92,22 @@ def test_arithmetic_is_right() -> None:
 
 
 def test_each_passage_has_two_questions_that_it_answers() -> None:
-    passages = {item["cluster"]: item["passage"] for item in ITEMS["reading"]}
-    assert set(Counter(item["cluster"] for item in ITEMS["reading"]).values()) == {2}
+    items = ITEMS["reading"] + ITEMS["validation_reading"]
+    passages = {item["cluster"]: item["passage"] for item in items}
+    assert set(Counter(item["cluster"] for item in items).values()) == {2}
     assert len(set(passages.values())) == len(passages)
-    for item in ITEMS["reading"]:
+    for item in items:
         words = [word.removesuffix("'s") for word in right(item).casefold().split()]
         missing = [word for word in words if word not in {"a", "an", "the", "in", "on", "at"}]
         assert all(word in item["passage"].casefold() for word in missing), item["id"]
 
 
 def test_last_words_are_one_word_that_is_left_out_and_documents_of_one_size() -> None:
-    for item in ITEMS["last_word"]:
+    for item in ITEMS["last_word"] + ITEMS["validation_last_word"]:
         assert count(item["word"]) == 1, item["id"]
         assert item["text"] == item["text"].strip(), item["id"]
         assert not item["text"].endswith(item["word"]), item["id"]
-    lengths = [count(item["text"]) for item in ITEMS["text"]]
+    lengths = [count(item["text"]) for item in ITEMS["text"] + ITEMS["validation_text"]]
     assert 80 <= min(lengths) <= max(lengths) <= 110
 
 
@@ -131,6 +136,7 @@ def test_chance_levels_are_those_of_the_items() -> None:
 
 def test_every_task_that_can_be_chosen_has_a_margin_that_its_items_can_rule_out() -> None:
     named = {task for names in PLAN.run.sets.values() for task in names}
+    named -= set(PLAN.run.sets["validation"])  # which choose and test nothing
     assert named - set(PLAN.margins) == {"palms_text"}  # no right or wrong in running text
     for name in SCORED:
         assert items_needed(0.055, PLAN.margins[f"palms_{name}"].margin) <= len(ITEMS[name]), name
