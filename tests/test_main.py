@@ -39,10 +39,10 @@ child.wait()
         ([], "error: expected a stage (adherence, capability, "),
         (["finetun"], "found 'finetun'"),
         (
-            ["adherence", "--model", "a.b", "--arm", "x", "--checkpoint", "m", "--prompts", "p", "--scores", "s"],
+            ["adherence", "--model", "a.b", "--arm", "x", "--checkpoint", "m", "--prompts", "p", "--scores", "s", "--pairs", "c"],
             "--model a.b",
         ),
-        (["adherence", *CHECKPOINT, "--checkpoint", "m", "--prompts", "data/prompts", "--scores", "s"], "m: no model"),
+        (["adherence", *CHECKPOINT, "--checkpoint", "m", "--prompts", "data/prompts", "--scores", "s", "--pairs", "c"], "m: no model"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(

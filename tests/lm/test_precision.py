@@ -10,7 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from tasks.adherence import score
 from tasks.harness.evaluation import Harness
-from tasks.inputs.dataset import Prompt
+from tasks.inputs.dataset import AnswerPair, Prompt
 from tasks.lm import models
 from tasks.lm.engines.transformers import sample
 from tasks.lm.models import OpenedModel, open_model
@@ -22,7 +22,8 @@ from tests.fixtures import families
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=())
 CONFIG = Generate(SamplesPerPrompt(3, 1), 1.0, 0.9, max_new_tokens=12, batch_size=5, seed=1)
-PROMPTS = [Prompt(f"p{i}", "c", "test", text, "It is.", "It is not.") for i, text in enumerate(("Who?", "What? " * 9))]
+PAIRS = (AnswerPair("It is.", "It is not."),)
+PROMPTS = [Prompt(f"p{i}", "c", "test", text, PAIRS) for i, text in enumerate(("Who?", "What? " * 9))]
 TEXTS = [("The sky is", " blue"), ("One and one are", " two and no more")]
 
 

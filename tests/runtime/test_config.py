@@ -61,7 +61,7 @@ def test_the_projects_own_file_is_right(params: Params) -> None:
         ("generate.batch_size", 1.5, "generate.batch_size: expected a whole number, found 1.5"),
         ("generate.batch_size", 0, "generate.batch_size: expected at least 1, found 0"),
         ("generate.samples", 3, "generate.samples: expected keys and values, found 3"),
-        ("generate.samples.test", 0, "generate.samples.test: expected at least 1, found 0"),
+        ("generate.samples.test", -1, "generate.samples.test: expected at least 0, found -1"),
         ("models.smollm2-135m.finetune.epochs", None, "finetune.epochs: expected a whole number, found nothing"),
         ("extra", {}, "unknown section 'extra'; known are adherence, arms, "),
         ("sweep.models", ["gpt-9"], "sweep.models: 'gpt-9' is not in the catalogue `models` (smollm2"),

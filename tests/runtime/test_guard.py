@@ -75,7 +75,7 @@ def test_an_edit_of_what_it_does_not_read_is_fine(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "named"),
     [
-        ("params.yaml", "adherence:\n  batch_size: 16", "adherence:\n  batch_size: 2", "params.yaml: adherence"),
+        ("params.yaml", "adherence:\n  batch_size: 24", "adherence:\n  batch_size: 2", "params.yaml: adherence"),
         ("tasks/helper.py", "done", "undone", "tasks/helper.py"),
         ("tasks/page/templates/style.css", "h1", "h2", "tasks/page/templates/style.css"),
         ("in/a.txt", "a", "b", "in/a.txt"),
@@ -109,8 +109,8 @@ def test_a_wrong_key_anywhere_in_params_is_refused_before_the_work(tree: Path) -
     assert done.stderr == (
         "error: params.yaml: generate: missing key 'top_p'\n"
         "params.yaml: generate: unknown key 'topp'; known are samples, temperature, top_p, max_new_tokens, "
-        "batch_size, seed\n"
+        "batch_size, seed, engine\n"
         "params.yaml: probe: missing key 'top_p'\n"
         "params.yaml: probe: unknown key 'topp'; known are completions, temperature, top_p, max_new_tokens, "
-        "batch_size, seed\n"
+        "batch_size, seed, engine\n"
     )
