@@ -30,7 +30,7 @@ class Room:
         return whole
 
 
-class GrowingLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values, which see all tokens."""
 
     keep: int | None = None  # tokens that are held after a step; None: all
@@ -43,6 +43,8 @@ class GrowingLayer(DynamicLayer):
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
         """Adds the new tokens' (rows, heads, new, size); returns all that their attention may see."""
         keys, values = self.rooms()
+        assert self.keys is not None  # the model has read the prefix
+        assert self.values is not None
         whole = keys.append(self.keys, key_states, self.keep), values.append(self.values, value_states, self.keep)
         self.keys, self.values = keys.held, values.held
         return whole
@@ -53,7 +55,7 @@ class GrowingLayer(DynamicLayer):
         self.__dict__.pop("_rooms", None)
 
 
-class GrowingSlidingWindowLayer(GrowingLayer, DynamicSlidingWindowLayer):
+class GrowingSlidingWindowLayer(GrowingLayer, DynamicSlidingWindowLayer):  # type: ignore[no-untyped-call]
     """The same of a layer that sees a window of the last tokens."""
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
@@ -63,7 +65,7 @@ class GrowingSlidingWindowLayer(GrowingLayer, DynamicSlidingWindowLayer):
         return super().update(key_states, value_states)
 
 
-GROWING = {DynamicLayer: GrowingLayer, DynamicSlidingWindowLayer: GrowingSlidingWindowLayer}
+GROWING: dict[type, Any] = {DynamicLayer: GrowingLayer, DynamicSlidingWindowLayer: GrowingSlidingWindowLayer}
 
 
 def growing(cache: Any) -> Any:
