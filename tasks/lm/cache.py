@@ -42,9 +42,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
         """Adds the new tokens' (rows, heads, new, size); returns all that their attention may see."""
-        assert self.keys is not None
-        assert self.values is not None  # it holds the prefix
         keys, values = self.rooms()
+        assert self.keys is not None  # the model has read the prefix
+        assert self.values is not None
         whole = keys.append(self.keys, key_states, self.keep), values.append(self.values, value_states, self.keep)
         self.keys, self.values = keys.held, values.held
         return whole
@@ -65,7 +65,7 @@ class GrowingSlidingWindowLayer(GrowingLayer, DynamicSlidingWindowLayer):  # typ
         return super().update(key_states, value_states)
 
 
-GROWING: dict[type[Any], type[Any]] = {DynamicLayer: GrowingLayer, DynamicSlidingWindowLayer: GrowingSlidingWindowLayer}
+GROWING: dict[type, Any] = {DynamicLayer: GrowingLayer, DynamicSlidingWindowLayer: GrowingSlidingWindowLayer}
 
 
 def growing(cache: Any) -> Any:

@@ -42,8 +42,10 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
         kept = open_model(folder)
-        patch.setattr(models, "keep_in_bf16", lambda _: None)
-        yield Pair(kept, open_model(folder))
+        with patch.context() as other:
+            other.setattr(models, "keep_in_bf16", lambda _: None)
+            cast = open_model(folder)
+        yield Pair(kept, cast)
 
 
 def test_only_the_weights_of_linear_layers_are_kept_in_bf16(pair: Pair) -> None:
