@@ -91,7 +91,10 @@ _TUNE = (
     "base and control, and what it harms. Prints a table, and writes the recipe that it recommends into the model's "
     "entry. Its trainings are kept, so that it goes on where it was stopped."
 )
-_CHECK = "Check the values, prompts and probes in data/ for mistakes, in a second and without a model."
+_CHECK = (
+    "Check the values, prompts and probes in data/ for mistakes, in a second and without a model. Where a sweep has "
+    "measured these texts under the base models, it says how well a model can learn from them, too."
+)
 _ARCHIVE = (
     "Write the stored toxicity scores, with the services' own answers, to a file that DVC tracks and that the "
     "scorer `recorded` reads, so that they outlive the service."

@@ -18,6 +18,7 @@ from tasks.settings.resources import finetune_resources
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ("--model", "a", "--arm", "x")
+ADHERENCE = ["--checkpoint", "m", "--prompts", "data/prompts", "--scores", "s", "--pairs", "c"]
 CHILD = """
 import time
 from tasks.runtime.parent import die_with_parent
@@ -38,11 +39,8 @@ child.wait()
     [
         ([], "error: expected a stage (adherence, capability, "),
         (["finetun"], "found 'finetun'"),
-        (
-            ["adherence", "--model", "a.b", "--arm", "x", "--checkpoint", "m", "--prompts", "p", "--scores", "s", "--pairs", "c"],
-            "--model a.b",
-        ),
-        (["adherence", *CHECKPOINT, "--checkpoint", "m", "--prompts", "data/prompts", "--scores", "s", "--pairs", "c"], "m: no model"),
+        (["adherence", "--model", "a.b", "--arm", "x", *ADHERENCE], "--model a.b"),
+        (["adherence", *CHECKPOINT, *ADHERENCE], "m: no model"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(
