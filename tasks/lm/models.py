@@ -70,6 +70,8 @@ def keep_in_bf16(model: torch.nn.Module) -> None:
 
 def load_weights(folder: Path) -> transformers.PreTrainedModel:
     """The model of a folder in fp32 on the CPU. Raises InputError if the folder holds no readable, whole model."""
+    if not folder.is_dir():  # where peft is installed, transformers would ask the hub for an adapter of that name
+        raise InputError(f"{folder}: no model: there is no such folder")
     try:
         model = weights.load(
             transformers.AutoModelForCausalLM, folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
