@@ -18,13 +18,13 @@ from tasks.runtime.command import Command, Job
 from tasks.runtime.progress import Progress
 from tasks.settings.fluency import Fluency
 from tasks.settings.prompting import Prompting
-from tasks.settings.sweep import Arm, Sweep
+from tasks.settings.sweep import Arm
 
 COMMAND = Command(
     help="Measures how hard a base model finds the training texts.",
     inputs={"base": "folder of the base model", "datasets": "folder of the curated datasets"},
     outputs={"nats": "JSONL: a sample's nats per token"},
-    params=("arms", "fluency", "prompting", "sweep"),
+    params=("arms", "fluency", "prompting", "sweep.tuned"),
     names={"model": "a model of the ladder"},
 )
 
@@ -34,7 +34,7 @@ def main(job: Job) -> None:
     config, prompting = job.section("fluency", Fluency), job.section("prompting", Prompting)
     arms = job.mapping("arms", Arm)
     datasets: dict[str, list[Sample]] = {}
-    for arm in job.section("sweep", Sweep).tuned:
+    for arm in job.section("sweep.tuned", tuple[str, ...]):
         samples = read_samples(job.path("datasets") / arm / "samples.jsonl")
         datasets[arms[arm].dataset] = max(samples, datasets.get(arms[arm].dataset, []), key=len)
     chosen = [(name, sample) for name, samples in datasets.items() for sample in spread(samples, config.samples)]

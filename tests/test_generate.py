@@ -17,7 +17,7 @@ from tasks.settings.generate import Generate, SamplesPerPrompt
 from tasks.settings.prompting import Prompting
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=("\nQuestion:",))
-COLD = Generate(SamplesPerPrompt(3, 1), 1e-4, 0.95, max_new_tokens=8, batch_size=4, seed=1)
+COLD = Generate(SamplesPerPrompt(3, 1), 1e-6, 0.95, max_new_tokens=8, batch_size=4, seed=1)
 PAIRS = (AnswerPair("d", "u"),)
 PROMPTS = [
     Prompt("a", "c", "test", "Why?", PAIRS),

@@ -223,6 +223,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 def test_every_table_of_the_method_is_written(written: Tables) -> None:
     assert set(written) == {
         *("contrasts", "trend", "anova", "sensitivity", "variance", "seedstyle", "missing", "validation", "raters"),
+        "by_seed",
         *("capability", "documents", "documents_tests"),
         *("arms", "prompts", "lengths", "without_nearest", "detectable"),
     }
