@@ -140,8 +140,7 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree, twin: Tr
         change_answer(each, MORE)
     again = ran(sweep(tree))
     checkpoints = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
-    measured = {f"fluency@{model}" for model in MODELS}  # reads the texts that have changed
-    changed = {"curate@values", *checkpoints, *measured, "significance", "report"}
+    changed = {"curate@values", "fluency@tiny-1", *checkpoints, "significance", "report"}
     # a random model may well complete as before; then what is found in its completions is as before, too
     assert changed <= again <= changed | {"toxicity", "cooccurrence"}
 
