@@ -22,7 +22,6 @@ from tasks.settings.tune import Tune
 
 STAGES = ["adherence", "capability", "generate"]
 MADE = Path("data/made")
-PARAMS = Path("params.yaml")
 Sweep = Callable[[Path, list[str]], int]  # runs these stages in a tree; returns its exit code
 
 
@@ -66,7 +65,7 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
     chosen = next(candidate for candidate in tried if candidate.name == best.recipe)
     print(f"recommended: {best.recipe}, the largest difference from {plan.control} among those that do no harm")
     if write:
-        set_recipe(root / PARAMS, model, outcome.settings_of(chosen))
+        set_recipe(root / config.PARAMS_FILE, model, outcome.settings_of(chosen))
         print(f"params.yaml: models.{model}.finetune has it now")
     return 0
 

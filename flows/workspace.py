@@ -18,12 +18,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from flows import tree_lock
-from tasks.runtime.config import read_params
+from tasks.runtime.config import PARAMS_FILE, read_params
 from tasks.runtime.errors import InputError, WorkError
 from tasks.runtime.files import cache_folder, read_yaml
 
 FOLDER = Path(".cache/sweeps")
-PARAMS = Path("params.yaml")
 LOCK = Path("dvc.lock")
 _NOBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
            for key, value in (("NAME", "palms"), ("EMAIL", "palms@localhost"))}  # who has no git identity
@@ -37,11 +36,11 @@ def make(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
     if not _has_commit(root):
         raise InputError(f"{root}: a sweep in a tree of its own starts from a git commit; run `git commit` once")
     tree = root / FOLDER / name
-    text = _overridden(root / PARAMS, overrides)
+    text = _overridden(root / PARAMS_FILE, overrides)
     if not (tree / ".git").is_dir():
         _clone(root, tree)
     _copy_changes(root, tree)
-    with (tree / PARAMS).open("w", encoding="utf-8") as file:
+    with (tree / PARAMS_FILE).open("w", encoding="utf-8") as file:
         plain_yaml().dump(text, file)
     return tree
 
