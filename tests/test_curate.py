@@ -2,7 +2,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -63,9 +62,7 @@ def test_a_well_formed_tree_has_no_problems_whatever_notes_and_hidden_files_stan
 @pytest.mark.parametrize("damage", SAMPLES, ids=by_kind)
 def test_damage_to_a_sample_is_named(values: Path, prompts: Path, damage: Damage) -> None:
     damage_file(values, "birds", damage)
-    start = time.process_time()
     reported = problems(values, prompts)
-    assert time.process_time() - start < 2
     assert_named(reported, damage, "birds", values / "birds.yaml")
     assert {problem.file for problem in reported} == {str(values / "birds.yaml")}, "the rest is well-formed"
 
@@ -103,10 +100,8 @@ def damaged_tree(root: Path) -> tuple[Path, Path, list[str]]:
 
 def test_all_damage_is_found_in_one_pass(tmp_path: Path) -> None:
     values, prompts, names = damaged_tree(tmp_path)
-    start = time.process_time()
     with pytest.raises(InputError) as refusal:
         curate.main(job(tmp_path, values, prompts, Arm("values", None, 1)))
-    assert time.process_time() - start < 2
     lines = str(refusal.value).split("\n")
     for name, damage in zip(names, [*SAMPLES, *PROMPTS], strict=True):
         entry, message = (text.format(name=name) for text in (damage.entry, damage.message))

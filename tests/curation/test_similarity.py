@@ -1,4 +1,3 @@
-import time
 
 import numpy as np
 import pytest
@@ -110,14 +109,6 @@ def test_scripts_without_spaces_are_compared_by_pairs_of_letters() -> None:
     asked = "父親は口答えをする息子をどう罰するべきですか。"
     assert similarity(asked, "父は口答えをする息子をどう罰するべきですか。") > 85
     assert similarity(asked, "夏の京都ではどの寺を訪ねるのが一番よいでしょうか。") < 50
-
-
-def test_eighty_by_eighty_takes_well_under_a_second() -> None:
-    left = texts(*(f"{trees.text(f'a{n}', 12)}. " * 12 for n in range(80)))
-    start = time.process_time()
-    across(left, texts(*(trees.text(f"b{n}", 25) for n in range(80))), 4, passages=True)
-    within(left, 4)
-    assert time.process_time() - start < 0.8
 
 
 # --- words ----------------------------------------------------------------------------------------------------
