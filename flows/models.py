@@ -100,7 +100,7 @@ def shape_of(name: str, entry: Model) -> Shape | None:
     if fetched:
         return fetched
     if isinstance(source, PathSource):
-        return shapes.of_folder(Path(source.path))
+        return shapes.of_folder(Path(source.path).expanduser())
     return shapes.of_name(source.id if isinstance(source, HubSource) else source.file)
 
 

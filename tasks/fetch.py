@@ -115,7 +115,7 @@ def _header_read_once() -> Iterator[None]:
 
 
 def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:
-    path = Path(source.path)
+    path = Path(source.path).expanduser()
     if not path.exists():
         raise InputError(f"params.yaml: models: path '{source.path}' does not exist")
     if path.is_file() and path.suffix != ".gguf":
