@@ -49,9 +49,10 @@ def _problems(root: Path, params: Mapping[str, Any]) -> Iterator[str]:
     named = [task for name in capability.run.tasks for task in capability.run.sets.get(name, (name,))]
     for task in named:
         if not (root / f"data/capability/{task}.yaml").exists() and not _of_harness(task):
+            names = (*capability.run.sets, *(path.stem for path in _harness_files()))
             yield (
                 f"capability.run: no task '{task}': neither a set, nor a file of data/capability, nor one of "
-                f"lm-evaluation-harness{_close(task, (*capability.run.sets, *_harness_files()))}"
+                f"lm-evaluation-harness{_close(task, names)}"
             )
 
 
@@ -61,6 +62,8 @@ def _datasets(root: Path, arms: Mapping[str, Arm], sweep: Sweep, plan: Significa
         if arm.dataset not in folders:
             yield f"arms.{name}.dataset: no folder data/{arm.dataset} with samples{_close(arm.dataset, folders)}"
     trained = {arms[name].dataset for name in sweep.tuned}
+    if not trained <= folders:
+        return  # which has been told
     for key in ("target", "control"):
         if (dataset := getattr(plan, key)) not in trained:
             yield (
@@ -109,19 +112,20 @@ def _close(name: str, names: Iterable[str]) -> str:
 
 
 @functools.cache
-def _harness_files() -> Mapping[str, Path]:
-    """The harness's task files by their names, which are mostly the tasks'."""
+def _harness_files() -> tuple[Path, ...]:
+    """The harness's task files; most have their task's name."""
     spec = importlib.util.find_spec("lm_eval")
     folders = spec.submodule_search_locations if spec else None
-    return {path.stem: path for folder in folders or () for path in Path(folder, "tasks").rglob("*.yaml")}
+    return tuple(path for folder in folders or () for path in Path(folder, "tasks").rglob("*.yaml"))
 
 
 def _of_harness(task: str) -> bool:
     """Whether the harness knows the task, by its files: to ask the harness itself takes ten seconds."""
-    if task in (files := _harness_files()):
+    files = _harness_files()
+    if any(path.stem == task for path in files):
         return True
     lines = (f"task: {task}\n", f"group: {task}\n", f"tag: {task}\n", f"- {task}\n")
-    return any(any(line in text for line in lines) for text in map(_text, files.values()))
+    return any(any(line in text for line in lines) for text in map(_text, files))
 
 
 def _text(path: Path) -> str:
