@@ -72,7 +72,8 @@ def test_what_a_mistake_of_type_brings_with_it_is_not_told(params: dict[str, Any
     params["significance"]["target"] = "nothing"
     with pytest.raises(InputError) as refusal:
         references.check(ROOT, params)
-    assert str(refusal.value).splitlines() == ["params.yaml: arms.values.dataset: expected text, found 3; write it in quotes"]
+    line = "params.yaml: arms.values.dataset: expected text, found 3; write it in quotes"
+    assert str(refusal.value).splitlines() == [line]
 
 
 @pytest.mark.parametrize("command", ["sweep", "check", "models"])
