@@ -131,7 +131,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     for note in tree_lock.tidy(root):
         print(note)
     # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
-    _check_params(root)
+    _check_params(root, tests=not arguments.targets or bool({"significance", "report"} & {*arguments.targets}))
     for stage in dag.select(dag.read(root), arguments.targets):
         meta.Meta.of(stage)
     slots.Slots.of_this_machine(os.environ)
@@ -143,14 +143,15 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _check_params(root: Path) -> None:
-    """Raises InputError for what is wrong anywhere in params.yaml, where dvc.yaml is this project's."""
+def _check_params(root: Path, *, tests: bool = True) -> None:
+    """Raises InputError for what is wrong anywhere in params.yaml, where dvc.yaml is this project's; `tests`: the
+    sweep ends in them."""
     from flows import references
     from tasks.runtime import config
 
     graph = root / "dvc.yaml"
     if graph.exists() and "python -m tasks" in graph.read_text("utf-8", errors="replace"):
-        references.check(root, config.read_params())
+        references.check(root, config.read_params(), tests=tests)
 
 
 def _stop_at_once() -> None:

@@ -6,11 +6,15 @@ The stages themselves check again; they cannot know what is in other sections. T
 import difflib
 import functools
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks import scorers
+from tasks.bias.backends import TAGGERS, open_tagger
+from tasks.formats.checkpoints import subject
+from tasks.lm.folders import lacking
 from tasks.runtime import config
 from tasks.runtime.errors import InputError
 from tasks.settings.capability import Capability
@@ -18,7 +22,6 @@ from tasks.settings.cooccurrence import Cooccurrence
 from tasks.settings.models import Model, PathSource
 from tasks.settings.resources import Resources
 from tasks.settings.significance import Significance
-from tasks.settings.studies import Study
 from tasks.settings.sweep import Arm, Sweep
 from tasks.settings.toxicity import Toxicity
 from tasks.settings.tune import Tune
@@ -26,44 +29,50 @@ from tasks.settings.tune import Tune
 TASKS = Path(__file__).parents[1] / "tasks"
 
 
-def check(root: Path, params: Mapping[str, Any]) -> None:
-    """Raises InputError with a line for each mistake of the params, types first: what follows of one is not told."""
+def check(root: Path, params: Mapping[str, Any], *, tests: bool = True) -> None:
+    """Raises InputError with a line for each mistake of the params, types first: what follows of one is not told.
+    Without `tests` it does not matter whether there are arms to compare."""
     config.check(params)
-    if problems := [f"{config.PARAMS_FILE}: {problem}" for problem in _problems(root, params)]:
+    if problems := [f"{config.PARAMS_FILE}: {problem}" for problem in _problems(root, params, tests)]:
         raise InputError("\n".join(problems))
 
 
-def _problems(root: Path, params: Mapping[str, Any]) -> Iterator[str]:
+def _problems(root: Path, params: Mapping[str, Any], tests: bool) -> Iterator[str]:
     def of(key: str, kind: Any) -> Any:
         return config.section(params, key, kind)
 
     sweep, arms, models = of("sweep", Sweep), of("arms", dict[str, Arm]), of("models", dict[str, Model])
-    yield from _datasets(root, arms, sweep, of("significance", Significance))
+    yield from (lost := list(_datasets(root, arms)))
+    if tests and not lost:  # what is compared follows from the datasets
+        yield from _compared(arms, sweep, of("significance", Significance))
     yield from _models(root, models, sweep, of("resources", Resources))
-    for name, study in of("studies", dict[str, Study]).items():
-        for model in study.models or ():
-            yield from _known(f"studies.{name}.models", model, models)
-    yield from _parts(params, of("toxicity", Toxicity), of("cooccurrence", Cooccurrence))
+    yield from _parts(root, params, of("toxicity", Toxicity), of("cooccurrence", Cooccurrence))
     capability = of("capability", Capability)
     yield from _known("tune.capability", of("tune", Tune).capability, capability.run.sets)
     named = [task for name in capability.run.tasks for task in capability.run.sets.get(name, (name,))]
     for task in named:
         if not (root / f"data/capability/{task}.yaml").exists() and not _of_harness(task):
-            names = (*capability.run.sets, *(path.stem for path in _harness_files()))
             yield (
                 f"capability.run: no task '{task}': neither a set, nor a file of data/capability, nor one of "
-                f"lm-evaluation-harness{_close(task, names)}"
+                f"lm-evaluation-harness{_close(task, (*capability.run.sets, *_harness_files()))}"
             )
 
 
-def _datasets(root: Path, arms: Mapping[str, Arm], sweep: Sweep, plan: Significance) -> Iterator[str]:
+def _datasets(root: Path, arms: Mapping[str, Arm]) -> Iterator[str]:
     folders = {path.parent.name for path in (root / "data").glob("*/*.yaml")} - {"prompts", "capability"}
     for name, arm in arms.items():
         if arm.dataset not in folders:
             yield f"arms.{name}.dataset: no folder data/{arm.dataset} with samples{_close(arm.dataset, folders)}"
+
+
+def _compared(arms: Mapping[str, Arm], sweep: Sweep, plan: Significance) -> Iterator[str]:
+    """Arms that are no replicates, and what the plan compares but no arm is."""
+    alike: dict[Arm, str] = {}
+    for name in sweep.tuned:
+        if (first := alike.setdefault(arms[name], name)) != name:
+            kind = f"{subject(arms[name])} with seed {arms[name].seed}"
+            yield f"arms.{name}: the same as arms.{first}, {kind}; give it another"
     trained = {arms[name].dataset for name in sweep.tuned}
-    if not trained <= folders:
-        return  # which has been told
     for key in ("target", "control"):
         if (dataset := getattr(plan, key)) not in trained:
             yield (
@@ -74,25 +83,36 @@ def _datasets(root: Path, arms: Mapping[str, Arm], sweep: Sweep, plan: Significa
 
 def _models(root: Path, models: Mapping[str, Model], sweep: Sweep, resources: Resources) -> Iterator[str]:
     for stage in ("finetune", "generate"):
-        for name in getattr(resources, stage):
-            yield from _known(f"resources.{stage}", name, (*models, "default"))
+        entries = getattr(resources, stage)
+        left = [name for name in sweep.models if name not in entries]  # an entry of a model that is gone does no harm
+        for name in (name for name in entries if name not in models):
+            if close := difflib.get_close_matches(name, left, 1, 0.9):
+                yield f"resources.{stage}: '{name}' is no model of `models`; did you mean {close[0]}?"
     for name in sweep.models:
         source, recipe = models[name].source, models[name].finetune
-        if isinstance(source, PathSource) and not (root / Path(source.path).expanduser()).exists():
-            yield f"models.{name}.source.path: {source.path}: not found"
+        if isinstance(source, PathSource) and (lack := lacking(root / Path(source.path).expanduser())):
+            yield f"models.{name}.source.path: {source.path}: {lack}"
         try:
             resources.finetune.get(name, resources.finetune["default"]).micro_batch(recipe.global_batch_size)
         except InputError as error:
             yield f"models.{name}: {str(error).removeprefix(f'{config.PARAMS_FILE}: ')}"
 
 
-def _parts(params: Mapping[str, Any], toxicity: Toxicity, cooccurrence: Cooccurrence) -> Iterator[str]:
+def _parts(root: Path, params: Mapping[str, Any], toxicity: Toxicity, cooccurrence: Cooccurrence) -> Iterator[str]:
     """Modules that are chosen by name, each a file or folder of its room."""
     yield from _known("toxicity.scorer", toxicity.scorer, scorers.SCORERS)
     for key in ("generate", "probe"):
         yield from _known(f"{key}.engine", params[key].get("engine", "transformers"), _modules("lm/engines"))
     yield from _known("cooccurrence.tagger", cooccurrence.tagger, _modules("bias/taggers"))
     yield from _known("cooccurrence.lexicon", cooccurrence.lexicon, _modules("bias/lexicons"))
+    if cooccurrence.language != "en" and cooccurrence.tagger in TAGGERS:  # English every one knows, and they are slow
+        try:
+            open_tagger(cooccurrence.tagger).version(cooccurrence.language)
+        except InputError as error:
+            yield str(error)
+    classifier = toxicity.classifier.models[toxicity.classifier.model]
+    if toxicity.scorer == "classifier" and classifier.revision is None and not (root / classifier.id).exists():
+        yield f"toxicity.classifier.models.{toxicity.classifier.model}.id: {classifier.id}: no such folder"
 
 
 def _modules(room: str) -> list[str]:
@@ -112,21 +132,21 @@ def _close(name: str, names: Iterable[str]) -> str:
 
 
 @functools.cache
-def _harness_files() -> tuple[Path, ...]:
-    """The harness's task files; most have their task's name."""
+def _harness_files() -> Mapping[str, Sequence[Path]]:
+    """The harness's task files by their names, which are mostly the tasks'; several are called alike."""
     spec = importlib.util.find_spec("lm_eval")
     folders = spec.submodule_search_locations if spec else None
-    return tuple(path for folder in folders or () for path in Path(folder, "tasks").rglob("*.yaml"))
+    files: dict[str, list[Path]] = {}
+    for folder in folders or ():
+        for path in Path(folder, "tasks").rglob("*.yaml"):
+            files.setdefault(path.stem, []).append(path)
+    return files
 
 
 def _of_harness(task: str) -> bool:
-    """Whether the harness knows the task, by its files: to ask the harness itself takes ten seconds."""
-    files = _harness_files()
-    if any(path.stem == task for path in files):
+    """Whether the harness knows the task, group or tag, by its files: to ask the harness itself takes ten seconds."""
+    if task in (files := _harness_files()):
         return True
-    lines = (f"task: {task}\n", f"group: {task}\n", f"tag: {task}\n", f"- {task}\n")
-    return any(any(line in text for line in lines) for text in map(_text, files))
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace") + "\n"
+    name = re.escape(task.encode())
+    line = re.compile(rb"^(?: *- |(?:task|group|tag): *)[\"']?" + name + rb"[\"']? *$", re.MULTILINE)
+    return any(line.search(path.read_bytes()) for paths in files.values() for path in paths)
