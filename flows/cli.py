@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from flows import rate
 from flows.console import console, hang_up
 from tasks.runtime import machine
 from tasks.runtime.errors import InputError, PalmsError, WorkError
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
     archive.add_argument("--out", type=Path, help="the file, *.jsonl.gz (default: data/archive/<scorer>.jsonl.gz)")
     archive.add_argument("--calibration", type=Path, metavar="CSV", help="print how the scorers compare; a CSV, too")
+    rate.add_arguments(add("rate", _check, "have people rate completions", rate.DESCRIPTION), _enter_root)
     add("models", _models, "list the models of params.yaml", _MODELS)
     add("status", _status, "show what is out of date, and why", _STATUS)
     return parser

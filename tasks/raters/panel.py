@@ -221,7 +221,8 @@ class Panel:
         answered = [each for each in turns if each["rated_at"] is not None]
         if turn is None:
             crowd = self.store.row("SELECT code FROM crowds WHERE id = ?", rater["crowd"])
-            return Step("done", rater, number=len(answered), code=crowd["code"] if crowd and answered else None)
+            code = crowd["code"] if crowd and answered else None
+            return Step("done", rater, number=len(answered), back=bool(answered), code=code)
         if now - rater["began_at"] >= 60 * self.config.break_after_minutes:
             return Step("break", rater, number=len(answered))
         number = len(answered) + 1

@@ -25,7 +25,6 @@ from tasks.text.shown import safe
 
 HERE = Path(__file__).parent
 LARGEST = 65_536  # bytes of a form; a note of 2000 characters, encoded, has at most 24,000
-LONG = 4_000  # characters of a text that scrolls by itself, so that the choices stay near
 IDS = ("PROLIFIC_PID", "workerId", "participant")  # under which crowd platforms pass a person's id
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -172,7 +171,7 @@ class _Pages:
         )
         environment.filters |= {"safe_text": safe, "paragraphs": _paragraphs}
         environment.globals |= {"instructions": instructions, "words": self._words, "config": panel.config,
-                                "longest_note": LONGEST_NOTE, "long": LONG}  # fmt: skip
+                                "longest_note": LONGEST_NOTE}  # fmt: skip
         self._templates = environment
 
     def step(self, step: Step, token: str) -> Response:
