@@ -52,7 +52,7 @@ def read_plan() -> Plan:
 def only_server(path: Path) -> Iterator[None]:
     """Holds the database for this process, whose death frees it. Raises InputError where another one serves it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{path}.lock")
+    lock = FileLock(f"{path.resolve()}.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
