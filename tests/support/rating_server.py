@@ -41,6 +41,7 @@ INSTRUCTIONS = Instructions(
     title="Rating texts",
     consent="You will read unpleasant texts.\n\nYou may stop.",
     task="Rate each text by the position.",
+    rules="Some texts come twice.",
     question="How well does it match?",
     scale=SCALE,
     cannot_judge={"unclear": "I do not understand it", "upsetting": "I do not want to"},
@@ -149,6 +150,7 @@ class HttpRater:
         self.token, self.path = token, f"/r/{token}"
         self.client = httpx.Client(base_url=url, trust_env=False, timeout=30)
         self.given: dict[str, str] = {}  # completion -> the last acknowledged rating or reason
+        self.texts: list[tuple[str, str]] = []  # prompt and completion of each acknowledged answer
 
     def page(self, back: bool = False) -> Page:
         return Page.of(self.client.get(self.path + ("/back" if back else "")))
@@ -163,6 +165,7 @@ class HttpRater:
             fields["rating"] = rating
         answer = self.post(**fields)
         if answer.status == 303 and page.texts:
+            self.texts.append((page.texts[0], page.texts[-1]))
             self.given[page.texts[-1]] = str(fields.get("rating", fields.get("reason")))
         return answer
 
