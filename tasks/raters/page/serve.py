@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -124,7 +123,7 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         hint = "name another by --port" if error.errno == errno.EADDRINUSE else "name another by --host"
-        raise InputError(f"{host}:{port}: {os.strerror(error.errno or 0)}; {hint}") from None
+        raise InputError(f"{host}:{port}: {error.strerror}; {hint}") from None
     return listener
 
 
