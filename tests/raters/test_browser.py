@@ -62,7 +62,7 @@ def rated(folder: Path, rater: str) -> list[dict[str, str]]:
 
 
 def judged(text: str) -> str:
-    return text.removeprefix("Please choose ")[0] if text.startswith("Please") else str(1 + len(text + text[7]) % 5)
+    return text.removeprefix("Please choose ")[0] if text.startswith("Please") else str(1 + (int(text[7]) + int(text[-2])) % 5)
 
 
 def test_three_raters_by_keyboard_alone_close_the_browser_and_come_back(tmp_path: Path) -> None:
