@@ -16,8 +16,8 @@ from tasks.formats.ratings import COLUMNS, text_id
 from tasks.inputs.ratings import read_instructions
 from tasks.raters import closing
 from tasks.raters.page.words import page_words
-from tasks.raters.panel import CLAIM
 from tasks.raters.texts import Text
+from tasks.raters.turns import CLAIM
 from tasks.runtime.errors import InputError
 from tests.support.rating_server import (
     BARE,
@@ -505,7 +505,7 @@ def predicted(feature: np.ndarray, truth: np.ndarray) -> float:
 # a crowd platform
 
 
-def test_people_of_a_crowd_platform_come_by_one_link_and_leave_with_a_code(server: RatingServer, tmp_path: Path) -> None:
+def test_people_of_a_crowd_come_by_one_link_and_leave_with_a_code(server: RatingServer, tmp_path: Path) -> None:
     link = server.store.add_crowd("panel", 2, "C0DE", most=2)
     client = httpx.Client(base_url=server.url, trust_env=False)
 

@@ -14,9 +14,11 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-         "--remote-debugging-port=0")  # fmt: skip
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+)  # fmt: skip
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}  # the others are their letters
 
 

@@ -53,7 +53,10 @@ INSTRUCTIONS = Instructions(
         Attention("water", "Is this read?", "Please choose 2.", (2,)),
         Attention("fire", "Is this read, too?", "Please choose 4.", (4,)),
     ),
-    check=(Question("By what do you judge?", ("my opinion", "the position"), 2), Question("A 5 is", ("best", "long"), 1)),
+    check=(
+        Question("By what do you judge?", ("my opinion", "the position"), 2),
+        Question("A 5 is", ("best", "long"), 1),
+    ),
     words={},
 )
 BARE = replace(INSTRUCTIONS, practice=(), attention=(), check=())
@@ -144,7 +147,7 @@ class Page:
 
 
 class HttpRater:
-    """Somebody with a link. Not following redirects, so that an acknowledged answer is one that was answered with 303."""
+    """Somebody with a link. No redirect is followed: an acknowledged answer is one that was answered with 303."""
 
     def __init__(self, url: str, token: str) -> None:
         self.token, self.path = token, f"/r/{token}"

@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 
 from tasks.inputs.ratings import Instructions
 from tasks.raters.page.words import page_words
-from tasks.raters.panel import LONGEST_NOTE, Panel, Refused, Step
+from tasks.raters.panel import LONGEST_NOTE, Panel, Step
+from tasks.raters.turns import Refused
 from tasks.text.shown import safe
 
 HERE = Path(__file__).parent
