@@ -17,7 +17,7 @@ from tasks.formats.ratings import text_id
 from tasks.inputs.ratings import Attention, Instructions, Practice
 from tasks.raters.store import Row, Store, hashed
 from tasks.raters.texts import Position, Text
-from tasks.raters.turns import Refused, Turns
+from tasks.raters.turns import RefusedError, Turns
 from tasks.settings.ratings import Ratings
 
 PAUSE = 600.0  # seconds without a page that count as a break
@@ -69,7 +69,7 @@ class Panel:
         self._turns = Turns(self.store, self.config, self.texts, self._items.keys(), list(attention))
 
     def step(self, token: str, now: float) -> Step:
-        """What the rater with this token is shown now. Raises Refused if there is no such rater."""
+        """What the rater with this token is shown now. Raises RefusedError if there is no such rater."""
         with self.store.transaction():
             rater = self._rater(token)
             if rater["seen_at"] is None or now - rater["seen_at"] > PAUSE:
@@ -78,13 +78,13 @@ class Panel:
             return self._step(rater, now)
 
     def last(self, token: str) -> Step:
-        """The rater's last answer, to change it. Raises Refused if there is none that may be changed."""
+        """The rater's last answer, to change it. Raises RefusedError if there is none that may be changed."""
         with self.store.transaction():
             rater = self._rater(token)
             if self._gate(rater) is not None or (turn := self._turns.last_answered(rater)) is None:
-                raise Refused(409, "no_last")
+                raise RefusedError(409, "no_last")
             if (item := self._items.get(turn["text"])) is None:
-                raise Refused(409, "no_last")
+                raise RefusedError(409, "no_last")
             turns = self._turns.of(rater)
             number = sum(each["rated_at"] is not None for each in turns)
             total = max(number, self._turns.total(rater, turns, now=turn["rated_at"]))
@@ -93,21 +93,21 @@ class Panel:
     def join(self, token: str, external: str, now: float) -> str:
         """The personal token of somebody who comes by a crowd's link, the same at every visit.
 
-        Raises Refused if there is no such crowd, the id is none, or all places are taken.
+        Raises RefusedError if there is no such crowd, the id is none, or all places are taken.
         """
         with self.store.transaction() as store:
             crowd = store.row("SELECT * FROM crowds WHERE token = ?", hashed(token))
             if crowd is None:
-                raise Refused(404, "no_link")
+                raise RefusedError(404, "no_link")
             if not EXTERNAL.fullmatch(external):
-                raise Refused(400, "no_id")
+                raise RefusedError(400, "no_id")
             digest = hmac.digest(token.encode(), external.encode(), "sha256")
             personal = base64.urlsafe_b64encode(digest).decode().rstrip("=")
             taken = store.rows("SELECT name, external FROM raters WHERE crowd = ?", crowd["id"])
             if known := [rater["name"] for rater in taken if rater["external"] == external]:
                 store.run("UPDATE raters SET token = ? WHERE name = ?", hashed(personal), known[0])
             elif len(taken) >= crowd["places"]:
-                raise Refused(403, "full")
+                raise RefusedError(403, "full")
             else:
                 store.run(
                     "INSERT INTO raters (name, token, most, crowd, external, added_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -122,7 +122,7 @@ class Panel:
             rater = self._rater(token)
             self._require_open()
             if version != self.config.consent_version:
-                raise Refused(409, "old_page")
+                raise RefusedError(409, "old_page")
             self._set(rater, consent=version, consented_at=now)
 
     def go_on(self, token: str, page: str, now: float) -> None:
@@ -136,7 +136,7 @@ class Panel:
             elif page == "break":
                 self._set(rater, began_at=now)
             else:
-                raise Refused(400, "wrong")
+                raise RefusedError(400, "wrong")
 
     def answer_check(self, token: str, answers: Sequence[int], now: float) -> None:
         """The choices (from 1) at the comprehension check; each call is an attempt."""
@@ -144,11 +144,11 @@ class Panel:
             rater = self._rater(token)
             self._require_open()
             if self._gate(rater) != "check":
-                raise Refused(409, "old_page")
+                raise RefusedError(409, "old_page")
             questions = self.instructions.check
             choices = zip(answers, questions, strict=False)
             if len(answers) != len(questions) or any(not 1 <= n <= len(q.choices) for n, q in choices):
-                raise Refused(400, "wrong")
+                raise RefusedError(400, "wrong")
             right = all(number == question.right for number, question in zip(answers, questions, strict=True))
             self._set(rater, checks=rater["checks"] + 1, passed_at=now if right else None)
 
@@ -165,12 +165,12 @@ class Panel:
                rating: int | None, reason: str | None, note: str) -> None:  # fmt: skip
         """A rating, or the reason why there is none. Answering alike a second time changes nothing.
 
-        Raises Refused if it is no rating, of no text that the rater has before them, or too late.
+        Raises RefusedError if it is no rating, of no text that the rater has before them, or too late.
         """
         if (rating is None) == (reason is None) or rating not in (None, *self.instructions.scale):
-            raise Refused(400, "wrong")
+            raise RefusedError(400, "wrong")
         if reason not in (None, *self.instructions.cannot_judge):
-            raise Refused(400, "wrong")
+            raise RefusedError(400, "wrong")
         note = _note(note)
         with self.store.transaction():
             rater = self._rater(token)
@@ -181,11 +181,11 @@ class Panel:
                     return
                 last = self._turns.last_answered(rater)
                 if turn["revision"] != revision or last is None or last["number"] != number:
-                    raise Refused(409, "already")
+                    raise RefusedError(409, "already")
             elif revision != turn["revision"] or self._gate(rater) not in (None, "practice"):
-                raise Refused(409, "old_page")
+                raise RefusedError(409, "old_page")
             elif not self._turns.wanted(turn, now):
-                raise Refused(409, "taken")
+                raise RefusedError(409, "taken")
             seconds = turn["seconds"] if turn["rated_at"] else round(max(0.0, now - turn["shown_at"]), 1)
             self._turns.set(
                 turn, rating=rating, reason=reason, note=note, seconds=seconds, rated_at=now, revision=revision + 1
@@ -245,7 +245,7 @@ class Panel:
         return turn if turn and turn["text"] in self._practice else None
 
     def _practice_step(self, rater: Row, now: float) -> Step:
-        turns = self.store.rows("SELECT * FROM turns WHERE rater = ? AND kind = 'practice' AND NOT dropped", rater["id"])
+        turns = self.store.rows("SELECT * FROM turns WHERE rater = ? AND kind = 'practice'", rater["id"])
         done = {turn["text"] for turn in turns if turn["rated_at"] is not None}
         text = next(id for id in self._practice_ids if id not in done)
         before = next((turn for turn in turns if turn["text"] == text), None)
@@ -259,12 +259,12 @@ class Panel:
     def _rater(self, token: str) -> Row:
         rater = self.store.row("SELECT * FROM raters WHERE token = ?", hashed(token))
         if rater is None:
-            raise Refused(404, "no_link")
+            raise RefusedError(404, "no_link")
         return rater
 
     def _require_open(self) -> None:
         if self.store.meta("closed"):
-            raise Refused(403, "closed")
+            raise RefusedError(403, "closed")
 
     def _set(self, rater: Row, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
@@ -278,7 +278,7 @@ def _by_id(items: Sequence[Attention] | Sequence[Practice]) -> dict[str, Item]:
 def _note(note: str) -> str:
     note = note.replace("\r\n", "\n").replace("\0", "").strip()
     if len(note) > LONGEST_NOTE:
-        raise Refused(400, "long_note")
+        raise RefusedError(400, "long_note")
     return note
 
 

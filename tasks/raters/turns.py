@@ -12,7 +12,7 @@ from tasks.settings.ratings import Ratings
 CLAIM = 3600.0  # seconds for which a text before a rater's eyes is kept for that rater
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer or a visit that changes nothing: the HTTP status, and which of the page's words say why."""
 
     def __init__(self, status: int, words: str) -> None:
@@ -96,12 +96,12 @@ class Turns:
         return in_all + checks + assignment.due(self.config.repeat_every, in_all, seed, name, "repeat")
 
     def one(self, rater: Row, number: int) -> Row:
-        """A rater's turn of this number. Raises Refused if there is none whose text can be shown now."""
+        """A rater's turn of this number. Raises RefusedError if there is none whose text can be shown now."""
         found = self.store.row(
             "SELECT * FROM turns WHERE rater = ? AND number = ? AND NOT dropped", rater["id"], number
         )
         if found is None or found["text"] not in self.items:
-            raise Refused(409, "old_page")
+            raise RefusedError(409, "old_page")
         return found
 
     def of(self, rater: Row) -> list[Row]:

@@ -62,7 +62,9 @@ def rated(folder: Path, rater: str) -> list[dict[str, str]]:
 
 
 def judged(text: str) -> str:
-    return text.removeprefix("Please choose ")[0] if text.startswith("Please") else str(1 + (int(text[7]) + int(text[-2])) % 5)
+    if text.startswith("Please choose "):
+        return text[len("Please choose ")]
+    return str(1 + (int(text[7]) + int(text[-2])) % 5)
 
 
 def test_three_raters_by_keyboard_alone_close_the_browser_and_come_back(tmp_path: Path) -> None:
@@ -86,7 +88,8 @@ def test_three_raters_by_keyboard_alone_close_the_browser_and_come_back(tmp_path
                     if not busy:
                         break
                 if most == 100:
-                    assert all("There is no text left" in page.run("document.body.innerText") for page in pages.values())
+                    ends = [page.run("document.body.innerText") for page in pages.values()]
+                    assert all("There is no text left" in end for end in ends)
     by_id = {text.id: text.completion for text in TEXTS}
     for name in names:
         found = rated(tmp_path, name)

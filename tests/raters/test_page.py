@@ -277,15 +277,17 @@ def test_nothing_is_shown_without_a_token(server: RatingServer) -> None:
     rater = server.rater("anna")
     rater.prepare()
     pages = {}
-    for path in ("/", "/r", "/r/", "/r/x", f"/r/{rater.token[:-1]}", f"/r/{rater.token}x", f"/r/{rater.token}/", "/docs",
-                 "/openapi.json", "/r/..%2f..%2fetc%2fpasswd", "/..%2fratings.sqlite", "/app.py", "/templates", "/words.yaml",
-                 f"/r/{rater.token}/back/..", "/r/%00", "/join/x?PROLIFIC_PID=abcdef", "/%2e%2e/%2e%2e/etc/passwd",
-                 f"/r/{rater.token.upper()}", "/favicon.ico", f"/r/ {rater.token}"):  # fmt: skip
+    mine = f"/r/{rater.token}"
+    for path in ("/", "/r", "/r/", "/r/x", mine[:-1], f"{mine}x", f"{mine}/", f"{mine}/back/..", f"/r/ {rater.token}",
+                 f"/r/{rater.token.upper()}", "/r/%00", "/r/..%2f..%2fetc%2fpasswd", "/..%2fratings.sqlite", "/app.py",
+                 "/templates", "/words.yaml", "/%2e%2e/%2e%2e/etc/passwd", "/join/x?PROLIFIC_PID=abcdef", "/docs",
+                 "/openapi.json", "/favicon.ico"):  # fmt: skip
         answer = rater.client.get(path)
         assert answer.status_code == 404, path
         pages[answer.text] = path
     assert len(pages) == 1, "all alike"
-    assert rater.client.post("/r/x", data={"action": "rate", "turn": "1", "revision": "0", "rating": "3"}).status_code == 404
+    form = {"action": "rate", "turn": "1", "revision": "0", "rating": "3"}
+    assert rater.client.post("/r/x", data=form).status_code == 404
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         assert rater.client.request(method, rater.path).status_code == 405
 
@@ -315,7 +317,8 @@ def test_a_new_link_ends_the_old_one(server: RatingServer) -> None:
         ({"rating": "0"}, 400), ({"rating": "6"}, 400), ({"rating": "3.5"}, 400), ({"rating": "-1"}, 400),
         ({"rating": ""}, 400), ({"rating": "٣"}, 400), ({"rating": "1" * 40}, 400), ({}, 400),
         ({"rating": "3", "reason": "unclear"}, 400), ({"reason": "because"}, 400), ({"reason": ""}, 400),
-        ({"rating": "3", "turn": "2"}, 409), ({"rating": "3", "turn": "x"}, 400), ({"rating": "3", "turn": "99999999"}, 409),
+        ({"rating": "3", "turn": "2"}, 409), ({"rating": "3", "turn": "x"}, 400),
+        ({"rating": "3", "turn": "99999999"}, 409),
         ({"rating": "3", "revision": "1"}, 409), ({"rating": "3", "revision": ""}, 400),
         ({"rating": "3", "note": "x" * 2001}, 400), ({"rating": "3", "action": "delete"}, 400),
         ({"rating": "3", "action": "practice"}, 400), ({"rating": "3", "action": "check"}, 409),
