@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.formats.completions import whole_characters
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import read_text, write_json, write_text
 from tasks.runtime.sections import NAME, NAME_RULE
@@ -40,9 +41,8 @@ class Closed:
 
 
 def text_id(prompt: str, completion: str) -> str:
-    """The first 16 hex digits of SHA-256 of the prompt and the completion, half surrogate pairs kept apart."""
-    text = f"{prompt}\0{completion}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """The first 16 hex digits of SHA-256 of the prompt and the completion, as a page can show them."""
+    return hashlib.sha256(whole_characters(f"{prompt}\0{completion}").encode()).hexdigest()[:16]
 
 
 def write_ratings(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -138,6 +138,15 @@ def read_closed(folder: Path) -> Closed | None:
         return Closed(**{name: kind(read[name]) for name, kind in Closed.__annotations__.items()})
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: not as `palms rate close` writes it: {error}") from None
+
+
+def read_progress(folder: Path) -> dict[str, Any]:
+    """The one row of `progress.csv` that the stage wrote; `closed_at` is NaN while rating goes on."""
+    path = folder / "progress.csv"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; `dvc repro ratings` makes it")
+    row: dict[str, Any] = pd.read_csv(path).to_dict("records")[0]
+    return row
 
 
 def primary_of(contrasts: pd.DataFrame, default: str) -> str:
