@@ -8,6 +8,7 @@ tells one arm from another.
 """
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 
@@ -15,7 +16,15 @@ from tasks.formats.checkpoints import checkpoints
 from tasks.formats.completions import read_completions
 from tasks.formats.ratings import read_closed, read_ratings
 from tasks.formats.scores import write_scores
-from tasks.raters.aggregate import disagreements, progress, rated_texts, rater_table, score_table, text_table
+from tasks.raters.aggregate import (
+    disagreements,
+    note_table,
+    progress,
+    rated_texts,
+    rater_table,
+    score_table,
+    text_table,
+)
 from tasks.raters.agreement import reliability
 from tasks.runtime.command import Command, Job
 from tasks.runtime.files import atomic_write
@@ -32,25 +41,32 @@ COMMAND = Command(
 
 def main(job: Job) -> None:
     """Joins the answers with the ladder's completions, and writes the scores and the tables."""
-    rules = job.section("ratings", Ratings)
     ladder = list(checkpoints(job.section("sweep", Sweep), job.mapping("arms", Arm)))
-    texts = rated_texts(read_completions(job.path("samples"), ladder), rules.split)
-    closed = read_closed(job.path("ratings"))
-    answers = read_ratings(job.path("ratings"))
-    scores = score_table(texts, answers if closed else answers.iloc[:0])
-    tables = {
-        "progress": progress(texts, answers, rules, closed),
-        "raters": rater_table(texts, answers, rules, closed=closed is not None),
-        "agreement": agreement(scores),
-        "texts": text_table(scores),
-        "disagreements": disagreements(scores, texts),
-    }
+    completions = read_completions(job.path("samples"), ladder)
+    scores, tables = rating_outputs(completions, job.path("ratings"), job.section("ratings", Ratings))
     told(tables["progress"])
     write_scores(job.path("scores"), scores)
     with atomic_write(job.path("tables")) as folder:
         folder.mkdir()
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def rating_outputs(
+    completions: pd.DataFrame, folder: Path, rules: Ratings
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """The scores and the tables by name, from the completions and the raters' files in `folder`."""
+    texts = rated_texts(completions, rules.split)
+    closed, answers = read_closed(folder), read_ratings(folder)
+    scores = score_table(texts, answers if closed else answers.iloc[:0])
+    return scores, {
+        "progress": progress(texts, answers, rules, closed),
+        "raters": rater_table(texts, answers, rules, closed=closed is not None),
+        "agreement": agreement(scores),
+        "texts": text_table(scores),
+        "disagreements": disagreements(scores, texts),
+        "notes": note_table(scores),
+    }
 
 
 def agreement(scores: pd.DataFrame) -> pd.DataFrame:

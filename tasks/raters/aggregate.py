@@ -19,6 +19,7 @@ RATERS = ("rater", "given", "cannot_judge", "of_other_texts", "attention", "atte
           "severity_hi", "shared_texts")
 TEXTS = (*KEYS, "text_id", "ratings", "cannot_judge", "mean", "median", "lowest", "highest")
 DISAGREEMENTS = (*TEXTS, "spread", "each", "notes", "prompt", "completion")
+NOTES = (*KEYS, "text_id", "rater", "score", "reason", "note")
 LISTED = 30  # texts that raters disagreed on
 
 
@@ -140,6 +141,12 @@ def disagreements(scores: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
     for name in ("prompt", "completion"):
         table[name] = table["text_id"].map(words[name])
     return table.reindex(columns=list(DISAGREEMENTS)).reset_index(drop=True)
+
+
+def note_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """What raters noted, and why they could not judge: a row for each such answer, with exactly `NOTES`."""
+    said = scores[scores["note"].notna() | scores["reason"].notna()]
+    return said.reindex(columns=list(NOTES)).reset_index(drop=True)
 
 
 def _notes(rows: pd.DataFrame) -> Iterator[str]:

@@ -50,7 +50,7 @@ def table_of(compared: Iterable[Comparison], plan: Plan, *, by_category: bool = 
     rows: list[dict[str, Any]] = []
     for comparison in compared:
         role, family = _role(comparison, plan)
-        place = {"role": role, "family": family, "category": ALL}
+        place: dict[str, Any] = {"role": role, "family": family, "category": ALL}
         if comparison.metric in plan.metrics:
             require_mixed(comparison)
         elif fault := mixing_fault(comparison):  # as of ratings that were closed before all were there
