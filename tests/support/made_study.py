@@ -162,13 +162,15 @@ def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoi
     _tables(folder, test_tables(scores, plan) | descriptive_tables(scores, completions, plan, ladder, nearest))
 
 
-def rating_tables(made: Path, ladder: Sequence[Checkpoint], params: Mapping[str, Any]) -> None:
-    """What the stage `ratings` writes of the answers in `ratings` beside `made` (none where there is no such folder),
-    by its own functions."""
+def rating_tables(
+    made: Path, ladder: Sequence[Checkpoint], params: Mapping[str, Any], answers: Path | None = None
+) -> None:
+    """What the stage `ratings` writes of the raters' files in `answers`, by its own functions; None: there are none."""
     rules = config.section(params, "ratings", Ratings)
-    scores, tables = rating_outputs(read_completions(made / "samples", ladder), made.parent / "ratings", rules)
+    completions = read_completions(made / "samples", ladder)
+    scores, tables = rating_outputs(completions, answers or made / "nobody", rules)
     write_scores(made / "scores/ratings.parquet", scores)
-    (made / "ratings").mkdir(parents=True, exist_ok=True)
+    (made / "ratings").mkdir(exist_ok=True)
     _tables(made / "ratings", tables)
 
 
