@@ -118,6 +118,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
     for number, line in enumerate(lines, 2):
         if line["rating"] or line.get("reason"):
             row = {name: line.get(name) or None for name in ("rater", "reason", "note", "seconds", "rated_at")}
+            row["note"] = re.sub(r"^'(?=[=+@\t\r-])", "", row["note"]) if row["note"] else None  # see `_cell`
             yield row | {"text_id": line["text_id"], "rating": _rating(line["rating"], f"{path}: row {number}")}
 
 
