@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from flows import rate
 from flows.console import console, hang_up
 from tasks.runtime import machine
 from tasks.runtime.errors import InputError, PalmsError, WorkError
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
     archive.add_argument("--out", type=Path, help="the file, *.jsonl.gz (default: data/archive/<scorer>.jsonl.gz)")
     archive.add_argument("--calibration", type=Path, metavar="CSV", help="print how the scorers compare; a CSV, too")
+    rate.add_arguments(add("rate", _check, "have people rate completions", rate.DESCRIPTION), _enter_root)
     power = add("power", _power, "what a plan of ratings can find, and its cost", _POWER)
     power.add_argument("--difference", type=float, default=0.4, metavar="POINTS", help="to be found (default: 0.4)")
     power.add_argument("--power", type=float, default=0.8, help="how often it must be found (default: 0.8)")

@@ -16,6 +16,7 @@ from tasks.formats.checkpoints import checkpoints
 from tasks.formats.completions import read_completions
 from tasks.formats.ratings import read_closed, read_ratings
 from tasks.formats.scores import write_scores
+from tasks.inputs.ratings import FILE, read_instructions
 from tasks.raters.aggregate import (
     disagreements,
     note_table,
@@ -58,10 +59,12 @@ def rating_outputs(
     """The scores and the tables by name, from the completions and the raters' files in `folder`."""
     texts = rated_texts(completions, rules.split)
     closed, answers = read_closed(folder), read_ratings(folder)
+    path = folder / FILE.name
+    items = read_instructions(path).attention if path.is_file() else ()
     scores = score_table(texts, answers if closed else answers.iloc[:0])
     return scores, {
         "progress": progress(texts, answers, rules, closed),
-        "raters": rater_table(texts, answers, rules, closed=closed is not None),
+        "raters": rater_table(texts, answers, rules, items, closed=closed is not None),
         "agreement": agreement(scores),
         "texts": text_table(scores),
         "disagreements": disagreements(scores, texts),

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -18,7 +18,7 @@ import pandas as pd
 
 from tasks.formats.completions import whole_characters
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import read_text, write_json, write_text
+from tasks.runtime.files import read_text, write_text
 from tasks.runtime.sections import NAME, NAME_RULE
 
 COLUMNS = ("text_id", "rater", "kind", "rating", "reason", "note", "seconds", "rated_at")
@@ -26,7 +26,6 @@ KINDS = ("rating", "repeat", "attention", "practice")
 METRIC = "rating"  # of the scores that the stage writes
 SCALE = (1, 2, 3, 4, 5)
 CLOSED = "closed.json"
-FAILED = "failed"  # the reason of an attention or practice item that was answered wrongly
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,15 @@ def text_id(prompt: str, completion: str) -> str:
     return hashlib.sha256(whole_characters(f"{prompt}\0{completion}").encode()).hexdigest()[:16]
 
 
-def write_ratings(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one rater's answers, whole; a missing value is an empty cell."""
+def write_rater(folder: Path, rater: str, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Writes one rater's answers, whole; a missing value is an empty cell. Returns the file."""
+    path = folder / f"{rater}.csv"
     out = StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: "" if row.get(name) is None else row[name] for name in COLUMNS} for row in rows)
     write_text(path, out.getvalue())
+    return path
 
 
 def read_ratings(folder: Path) -> pd.DataFrame:
@@ -121,11 +122,6 @@ def _is_time(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def write_closed(folder: Path, closed: Closed) -> None:
-    """Writes down that rating has ended."""
-    write_json(folder / CLOSED, asdict(closed))
 
 
 def read_closed(folder: Path) -> Closed | None:

@@ -1,12 +1,13 @@
 """From answers to tables: what is rated and what is left, who rates how, and where raters disagree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tasks.formats.ratings import FAILED, METRIC, Closed, text_id
+from tasks.formats.ratings import METRIC, Closed, text_id
+from tasks.inputs.ratings import Attention
 from tasks.settings.ratings import Ratings
 from tasks.stats.outcome import NAN, Floats
 
@@ -53,7 +54,9 @@ def progress(texts: pd.DataFrame, answers: pd.DataFrame, rules: Ratings, closed:
     return pd.DataFrame([row], columns=list(PROGRESS))
 
 
-def rater_table(texts: pd.DataFrame, answers: pd.DataFrame, rules: Ratings, *, closed: bool) -> pd.DataFrame:
+def rater_table(
+    texts: pd.DataFrame, answers: pd.DataFrame, rules: Ratings, items: Sequence[Attention], *, closed: bool
+) -> pd.DataFrame:
     """A row for each rater, with exactly `RATERS`: counts, attention, and (once closed) self-consistency and severity.
 
     `failed` says that the rules were not met; the ratings count all the same. `repeats_apart`: mean distance of the
@@ -61,19 +64,26 @@ def rater_table(texts: pd.DataFrame, answers: pd.DataFrame, rules: Ratings, *, c
     who rated it (above zero: kinder), with a 95% interval over prompts.
     """
     prompt_of = dict(zip(texts["text_id"], texts["prompt_id"], strict=True))
+    expected = {text_id(item.prompt, item.completion): item.expected for item in items}
     ratings = answers[(answers["kind"] == "rating") & answers["text_id"].isin(prompt_of)]
     rows = []
     for rater, own in answers.groupby("rater"):
-        row = _counts(own, set(prompt_of), rules)
+        row = _counts(own, set(prompt_of), expected, rules)
         row |= {**_repeats(own), **_severity(ratings, str(rater), prompt_of)} if closed else {}
         rows.append({"rater": rater} | row)
     return pd.DataFrame(rows, columns=list(RATERS))
 
 
-def _counts(own: pd.DataFrame, known: set[str], rules: Ratings) -> dict[str, Any]:
-    given, attention = own[own["kind"] == "rating"], own[own["kind"] == "attention"]
+def _counts(
+    own: pd.DataFrame, known: set[str], expected: Mapping[str, Sequence[int]], rules: Ratings
+) -> dict[str, Any]:
+    """An attention item that the instructions no longer hold is not counted: nobody knows what was expected."""
+    given = own[own["kind"] == "rating"]
+    attention = own[(own["kind"] == "attention") & own["text_id"].isin(expected)]
     here = given[given["text_id"].isin(known)]
-    failed = int((attention["reason"] == FAILED).sum())
+    failed = sum(
+        rating not in expected[name] for name, rating in zip(attention["text_id"], attention["rating"], strict=True)
+    )
     return {"given": int(here["rating"].notna().sum()), "cannot_judge": int(here["rating"].isna().sum()),
             "of_other_texts": len(given) - len(here), "attention": len(attention), "attention_failed": failed,
             "failed": failed > rules.most_failed_attention, "practice": int((own["kind"] == "practice").sum()),

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tasks.formats.checkpoints import checkpoints
 from tasks.formats.completions import read_completions
-from tasks.formats.ratings import CLOSED, read_closed, read_ratings, write_ratings
+from tasks.formats.ratings import CLOSED, read_closed, read_ratings, write_rater
 from tasks.inputs.dataset import load_categories
 from tasks.raters.aggregate import rated_texts
 from tasks.raters.exchange import blind_texts, read_answers, write_texts
@@ -43,7 +43,6 @@ def import_answers(root: Path, path: Path, form: str, rater: str | None = None) 
     if read_closed(folder):
         raise InputError(f"{folder / CLOSED}: rating is closed; answers that come later are not taken")
     known, found = set(_texts(root)["text_id"]), read_answers(path, form, rater)
-    files = {}
     for name, rows in found.items():
         if unknown := [row["text_id"] for row in rows if row["text_id"] not in known]:
             raise InputError(f"{path}: {len(unknown)} of {len(rows)} texts are not of this sweep, as '{unknown[0]}'")
@@ -51,12 +50,9 @@ def import_answers(root: Path, path: Path, form: str, rater: str | None = None) 
         if len(set(ids)) < len(ids):
             twice = next(one for one in ids if ids.count(one) > 1)
             raise InputError(f"{path}: rater {name} rated text {twice} twice; keep one of the two")
-        files[folder / f"{name}.csv"] = rows
-    if there := [str(file) for file in files if file.exists()]:
+    if there := [str(file) for name in found if (file := folder / f"{name}.csv").exists()]:
         raise InputError(f"{', '.join(there)}: there already; move it away, or give another name by --rater")
-    for file, rows in files.items():
-        write_ratings(file, rows)
-    return "\n".join(f"{file}: {len(rows)} answers" for file, rows in files.items())
+    return "\n".join(f"{write_rater(folder, name, rows)}: {len(rows)} answers" for name, rows in found.items())
 
 
 def _texts(root: Path) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from tasks.reporting.tables.columns import Column, columns
 from tasks.reporting.tables.tables import Table, shown
 from tasks.reporting.words.sentences import say
 from tasks.reporting.words.terms import metric_of
-from tasks.reporting.words.text import excerpt, safe
 from tasks.settings.ratings import Ratings
+from tasks.text.shown import excerpt, safe
 
 AGREEMENT = "arm coefficient value ci_lo ci_hi n_texts n_prompts raters reason"
 RATERS = (

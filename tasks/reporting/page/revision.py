@@ -8,7 +8,7 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import COLUMNS, Column, columns
 from tasks.reporting.tables.tables import shown
 from tasks.reporting.words.terms import LIKELIHOOD, Metric, metric_of
-from tasks.reporting.words.text import safe
+from tasks.text.shown import safe
 
 LISTED = 8  # prompts
 NOTES = "prompt_id model arm rater score note"
