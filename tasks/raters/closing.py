@@ -1,6 +1,5 @@
 """How far rating is, the ratings as files, and their closing. Nothing here knows of models or arms."""
 
-import csv
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.formats.ratings import CLOSED, text_id, write_rater
+from tasks.formats.ratings import CLOSED, read_ratings, text_id, write_rater
 from tasks.inputs.ratings import Instructions
 from tasks.raters.store import Row, Store
 from tasks.raters.texts import Text
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import read_json, read_text, write_json
+from tasks.runtime.files import read_json, write_json
 from tasks.settings.ratings import Ratings
 
 FOLDER = Path("data/ratings")
@@ -71,16 +70,15 @@ def counts(store: Store | None, texts: Sequence[Text], config: Ratings, folder: 
     ours = [] if store is None else store.rows("SELECT id, name FROM raters ORDER BY name")
     rows = [row for rater in ours if store for row in _rows(store, rater)]
     names = {rater["name"] for rater in ours}
-    for path in sorted(folder.glob("*.csv")):
-        if path.stem not in names:
-            rows += list(csv.DictReader(read_text(path).splitlines(keepends=True)))
+    elsewhere = read_ratings(folder).to_dict("records")
+    rows += [row for row in elsewhere if row["rater"] not in names]
     known = {text.id for text in texts}
     given = {(row["text_id"], row["rater"]): row for row in rows if row["kind"] == "rating" and row["text_id"] in known}
     by_text = Counter(text for text, _ in given)
     return Counts(
         texts=len(known),
         ratings=len(given),
-        cannot_judge=sum(row["rating"] in (None, "") for row in given.values()),
+        cannot_judge=sum(bool(row["reason"]) for row in given.values()),
         missing=sum(max(0, config.raters_per_sample - by_text[text]) for text in known),
         raters=len({rater for _, rater in given}),
     )
