@@ -34,6 +34,12 @@ def _scale(scale: dict[int, str]) -> dict[int, str]:
     return dict(sorted(scale.items()))
 
 
+def _some(ratings: tuple[int, ...]) -> tuple[int, ...]:
+    if not 0 < len(set(ratings)) < len(SCALE):
+        raise ValueError(f"expected some of the ratings 1 to 5, found {list(ratings)}")
+    return ratings
+
+
 def _reasons(reasons: dict[str, str]) -> dict[str, str]:
     if not reasons or not all(_REASON.fullmatch(name) for name in reasons):
         raise ValueError("expected a name of a-z, 0-9, - and _ for each reason, and its words")
@@ -62,7 +68,7 @@ class Attention:
     category: str
     prompt: Words
     completion: Words
-    expected: Annotated[tuple[Rating, ...], Field(min_length=1, max_length=4)]
+    expected: Annotated[tuple[Rating, ...], AfterValidator(_some)]
 
 
 @part
@@ -70,7 +76,7 @@ class Question:
     """A question of the comprehension check; `right` is the number of the right choice, from 1."""
 
     question: Words
-    choices: Annotated[tuple[Words, ...], Field(min_length=2)]
+    choices: tuple[Words, ...]
     right: Annotated[int, Field(ge=1)]
 
     def __post_init__(self) -> None:
@@ -105,6 +111,7 @@ def read_instructions(path: Path = FILE, categories: Iterable[str] | None = None
     """The instructions. Raises InputError with a line for each mistake, and for an item whose category is none of
     `categories`, where they are given."""
     found, problems = parse(Instructions, read_yaml(path), str(path))
+    problems = [problem.replace(f"{path}.", f"{path}: ", 1) for problem in problems]  # the file is no key itself
     known = None if categories is None else set(categories)
     if found and known is not None:
         items = [("practice", item.category) for item in found.practice]
