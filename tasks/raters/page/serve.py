@@ -120,6 +120,7 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # who comes before the server is ready waits
     except OSError as error:
         listener.close()
         hint = "name another by --port" if error.errno == errno.EADDRINUSE else "name another by --host"
