@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import shutil
 import subprocess
 import time
@@ -110,15 +109,17 @@ def browser(profile: Path) -> Iterator[Browser]:
     path = executable()
     assert path is not None
     command = [path, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    port = profile / "DevToolsActivePort"
+    port.unlink(missing_ok=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert process.stderr is not None
-        found = None
-        while found is None:
-            line = process.stderr.readline().decode(errors="replace")
-            assert line, "the browser did not start"
-            found = re.search(r"DevTools listening on (ws://\S+)", line)
-        with connect(found[1], max_size=None, proxy=None) as connection:
+        deadline = time.monotonic() + 60
+        while not port.exists() or len(lines := port.read_text().split()) < 2:
+            assert process.poll() is None, "the browser did not start"
+            assert time.monotonic() < deadline, "the browser did not start in a minute"
+            time.sleep(0.05)
+        address = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        with connect(address, max_size=None, proxy=None) as connection:
             yield Browser(connection, process)
     finally:
         process.terminate()
@@ -127,5 +128,3 @@ def browser(profile: Path) -> Iterator[Browser]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stderr:
-            process.stderr.close()
