@@ -6,6 +6,7 @@ from tasks.reporting.page import (
     capability,
     choices,
     provenance,
+    ratings,
     revision,
     samples,
     statistics,
@@ -23,6 +24,7 @@ def sections(results: Results) -> list[Section]:
     every = (
         _found(results),
         adherence.section(results),
+        ratings.section(results),
         toxicity.section(results),
         capability.section(results),
         words.section(results),
