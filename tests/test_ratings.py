@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from tasks import ratings
-from tasks.formats.completions import read_completions
 from tasks.formats.checkpoints import Checkpoint
+from tasks.formats.completions import read_completions
 from tasks.formats.scores import COLUMNS, read_scores
 from tasks.runtime import config
 from tasks.runtime.command import Job
