@@ -93,7 +93,7 @@ def _counts(
 def _repeats(own: pd.DataFrame) -> dict[str, Any]:
     first = own[own["kind"] == "rating"].set_index("text_id")["rating"]
     second = own[own["kind"] == "repeat"]
-    apart = (second["rating"] - second["text_id"].map(first)).abs().dropna()
+    apart = (second["rating"] - first.reindex(second["text_id"]).to_numpy()).abs().dropna()
     if apart.empty:
         return {"repeats": 0}
     return {"repeats": len(apart), "repeats_same": float((apart == 0).mean()),
