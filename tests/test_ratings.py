@@ -118,7 +118,7 @@ def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_mistake_in_a_file_is_an_input_error(tmp_path: Path) -> None:
     job = rated(tmp_path)
     path = job.path("ratings") / "ann.csv"
-    path.write_text(path.read_text().replace(",rating,", ",rating,9", 1))
+    path.write_text(path.read_text().replace("ann,rating,", "ann,rating,9", 1))
     with pytest.raises(InputError, match=r"ann\.csv: row 2: rating: expected a whole number from 1 to 5"):
         ratings.main(job)
     assert not job.path("scores").exists()
