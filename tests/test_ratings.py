@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from tasks import ratings
-from tasks.formats.completions import read_completions
 from tasks.formats.checkpoints import Checkpoint
+from tasks.formats.completions import read_completions
+from tasks.formats.ratings import text_id
 from tasks.formats.scores import COLUMNS, read_scores
 from tasks.runtime import config
 from tasks.runtime.command import Job
@@ -72,8 +73,13 @@ def test_complete_ratings_become_scores_and_tables(tmp_path: Path) -> None:
     progress = table(job, "progress").iloc[0]
     assert progress[["given", "cannot_judge", "texts_done", "complete"]].tolist() == [287, 1, 96, True]
     scores = read_scores(job.path("scores"))
+    texts = read_completions(job.path("samples"), LADDER).query("split == 'test'")
+    arm_of = {text_id(*row): arm for arm, *row in texts[["arm", "prompt", "completion"]].to_numpy().tolist()}
+    said = pd.concat([pd.read_csv(path) for path in job.path("ratings").glob("*.csv")]).query("kind == 'rating'")
+    expected = said.groupby(said["text_id"].map(arm_of))["rating"].mean()
     means = scores.groupby("arm")["score"].mean()
-    assert means["values"] - means["control"] == pytest.approx(1, abs=0.25)
+    assert means.to_dict() == pytest.approx(expected.to_dict())
+    assert means["values"] > means["control"] + 0.3
     assert scores["score"].isna().sum() == 1
     agreement = table(job, "agreement")
     assert set(agreement["arm"]) == {*ARMS, "all"}
@@ -112,7 +118,7 @@ def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_mistake_in_a_file_is_an_input_error(tmp_path: Path) -> None:
     job = rated(tmp_path)
     path = job.path("ratings") / "ann.csv"
-    path.write_text(path.read_text().replace(",rating,", ",rating,9", 1))
+    path.write_text(path.read_text().replace("ann,rating,", "ann,rating,9", 1))
     with pytest.raises(InputError, match=r"ann\.csv: row 2: rating: expected a whole number from 1 to 5"):
         ratings.main(job)
     assert not job.path("scores").exists()

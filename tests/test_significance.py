@@ -313,7 +313,7 @@ def test_ratings_closed_too_early_end_no_sweep(tmp_path: Path) -> None:
         significance.main(job)
 
 
-def test_ratings_without_those_of_empty_completions(tmp_path: Path) -> None:
+def test_ratings_without_those_of_empty_completions() -> None:
     scores = checked_ratings(ratings(["base", "values", "control"], 1.0).query("model == 'small'"))
     texts = scores.drop_duplicates(["model", "arm", "prompt_id", "sample"])[["model", "arm", "prompt_id", "sample"]]
     full = texts.assign(completion="words")

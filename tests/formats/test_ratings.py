@@ -20,7 +20,8 @@ def test_a_text_is_known_by_prompt_and_completion() -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    odd = ROW | {"text_id": "b" * 16, "rating": None, "reason": "not English", "note": 'a "quoted", \nnote', "seconds": None}
+    odd = ROW | {"text_id": "b" * 16, "rating": None, "reason": "not English", "seconds": None}
+    odd["note"] = 'a "quoted", \nnote'
     write_rater(tmp_path, "ann", [ROW, odd, ROW | {"kind": "repeat", "rating": 3}])
     write_rater(tmp_path, "bo", [ROW | {"rater": "bo"}])
     (tmp_path / "README.md").write_text("not a rater")

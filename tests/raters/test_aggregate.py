@@ -71,7 +71,8 @@ def test_what_cannot_be_judged_is_missing_with_its_reason() -> None:
     assert scores[["reason", "note"]].to_numpy().tolist() == [["not English", "Dutch?"]]
     row = aggregate.progress(TEXTS, table, RULES, CLOSED).iloc[0]
     assert row[["given", "cannot_judge", "texts_done"]].tolist() == [0, 1, 0]
-    assert aggregate.note_table(scores)[["rater", "reason", "note"]].to_numpy().tolist() == [["ann", "not English", "Dutch?"]]
+    notes = aggregate.note_table(scores)[["rater", "reason", "note"]]
+    assert notes.to_numpy().tolist() == [["ann", "not English", "Dutch?"]]
 
 
 def test_progress_counts_texts_once_and_is_complete_only_when_closed() -> None:

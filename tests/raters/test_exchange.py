@@ -52,8 +52,8 @@ def test_what_goes_out_is_blind_whole_and_in_a_drawn_order(tmp_path: Path, form:
     assert all(text.text_id in written for text in TEXTS)
     assert not [word for word in ("the-model", "base", "values", "control", "arm", "p0", "p1") if f'"{word}' in written]
     assert [text.text_id for text in TEXTS] != sorted(text.text_id for text in TEXTS)
-    again = blind_texts(rated_texts(COMPLETIONS.sample(frac=1, random_state=1), "test"), {"health": "We mind health."}, 1)
-    assert again == TEXTS
+    other_order = rated_texts(COMPLETIONS.sample(frac=1, random_state=1), "test")
+    assert blind_texts(other_order, {"health": "We mind health."}, 1) == TEXTS
 
 
 def test_a_spreadsheet_runs_no_completion(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_potato_likert_and_the_rater_that_is_given(tmp_path: Path) -> None:
         ("label-studio", "{}", r"expected a list, found dict"),
         ("label-studio", "[{]", r"not valid JSON"),
         ("label-studio", '[{"data": {}}]', r"task 1: no data\.text_id"),
-        ("label-studio", json.dumps(label_studio(completed_by=None)), r"nobody is named as its rater; give --rater NAME"),
+        ("label-studio", json.dumps(label_studio(completed_by=None)), r"nobody is named as its rater"),
         ("potato", "{}\n", r"line 1: not an annotated instance of Potato"),
-        ("potato", '{"id": "a", "user_id": "u", "label_annotations": {"match": {"x": "9"}}}', r"from 1 to 5, found '9'"),
+        ("potato", '{"id": "a", "user_id": "u", "label_annotations": {"match": {"x": "9"}}}', r"found '9'"),
         ("csv", "text_id\na\n", r"no column rating"),
         ("csv", "text_id,rating,rater\na,4.5,ann\n", r"row 2: expected a rating from 1 to 5, found '4\.5'"),
         ("csv", "text_id,rating,rater\na,,ann\n", r"no ratings in it"),
@@ -114,7 +114,7 @@ def test_mistakes_are_named(tmp_path: Path, form: str, text: str, message: str) 
 
 
 def test_an_unknown_form_and_names_of_raters() -> None:
-    with pytest.raises(InputError, match="expected a format .label-studio, potato, csv., found 'xml'"):
+    with pytest.raises(InputError, match=r"expected a format .label-studio, potato, csv., found 'xml'"):
         read_answers(Path("x"), "xml")
     assert [rater_name(name) for name in ("Ann@x.org", "Zoë & Bo", None, "_a-1")] == ["ann", "zo-bo", "", "_a-1"]
     assert text_id("Prompt 0?", "=Text 4, 0\n“so”") in {text.text_id for text in TEXTS}

@@ -61,7 +61,8 @@ def test_the_present_plan_in_numbers(tree: Path) -> None:
 
 def test_what_is_asked_for_changes_it(tree: Path) -> None:
     lines = list(report(tree, Asked(difference=0.3, power=0.9, prompts=80, samples=2, raters=5, seeds=3, seconds=10.0)))
-    assert lines[0].startswith("80 prompts in 8 categories, 2 samples, 5 raters, 3 training seeds, 1 model: 1,120 texts")
+    start = "80 prompts in 8 categories, 2 samples, 5 raters, 3 training seeds, 1 model: 1,120 texts"
+    assert lines[0].startswith(start)
     assert "90% power" in lines[2]
     assert not lines[-1].startswith("with one training seed")
     tiny = list(report(tree, Asked(difference=0.01, seeds=2)))
@@ -80,7 +81,8 @@ def test_where_there_are_ratings_their_own_spread_counts(inside: Path) -> None:
     lines = list(report(inside, Asked()))
     assert " ratings): " in lines[1]
     assert "at 8 s a text" in lines[0]
-    spread = dict(zip(asdict(ASSUMED), [float(part.split()[0]) for part in lines[1].split(": ")[1].split(", ")], strict=True))
+    figures = [float(part.split()[0]) for part in lines[1].split(": ")[1].split(", ")]
+    spread = dict(zip(asdict(ASSUMED), figures, strict=True))
     assert spread["rater"] == pytest.approx(0.6, abs=0.15)  # drawn with .5, rounded, and severity left out
     assert spread["sample"] == pytest.approx(0.6, abs=0.15)
 

@@ -134,7 +134,7 @@ def planned(reps: int, seed: int = 22) -> Iterator[Figure]:
 
 
 def measured(rng: np.random.Generator, case: Case, reps: int = 60) -> Spread:
-    """The spread in points, from components of many studies' ratings without an effect; sample by two draws at least."""
+    """The spread in points, from components of many studies' ratings without an effect, of two samples at least."""
     several = replace(case, samples=max(case.samples, 2), seeds=1, seed_sd=0.0)
     found = []
     for _ in range(reps):

@@ -13,7 +13,7 @@ PLAN = Plan("rating", "TOXICITY", permutations=99)
 
 
 def drawn(effect: float, prompts: int = 200, spread: float = 0.0, seed: int = 0) -> pd.DataFrame:
-    """Ratings by the model itself: thresholds -2, -.5, .5, 2; raters' severity, and a prompt's own level in each arm."""
+    """Ratings by the model itself: thresholds -2, -.5, .5, 2; raters' severity, a prompt's own level in each arm."""
     rng = np.random.default_rng(seed)
     rows = [
         {"prompt": p, "category": p % 4, "rater": r, "of_a": of_a,
