@@ -44,10 +44,10 @@ class PerspectiveScorer(Scorer):
         """Chunks of at most 20,480 bytes, cut at sentence borders."""
         return cut(text, lambda chunk: len(chunk.encode("utf-8")) <= MAX_BYTES)
 
-    def cost(self, questions: int) -> str:
+    def cost(self, questions: Sequence[Question]) -> str:
         """Queries of the quota, and the time they take at its rate."""
-        queries = "1 query" if questions == 1 else f"{questions} queries"
-        time = duration(math.ceil(questions / self.config.qps))
+        queries = "1 query" if len(questions) == 1 else f"{len(questions)} queries"
+        time = duration(math.ceil(len(questions) / self.config.qps))
         return f"asking {self.version()}: {queries}, {time} at {self.config.qps:g} a second"
 
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
