@@ -25,7 +25,7 @@ def refuse_relatives(judges: Mapping[str, JudgeModel], sources: Mapping[str, Sou
 
 def refuse_answered_by(name: str, answered_by: str, sources: Mapping[str, Source]) -> None:
     """Raises InputError if the model that answered in the judge's name, as the service calls it, is a relative."""
-    for evaluated, source in sources.items():
+    for evaluated, source in sources.items() if answered_by else ():
         if kin := shared_kin(answered_by, answered_by, source):
             raise InputError(f"judge.models.{name}: '{answered_by}' answered, which is {kin} as {evaluated} is, "
                              "and would rate its own family; ask another service or choose another judge")  # fmt: skip

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tasks.formats.checkpoints import Source
 from tasks.raters.judge import DIRECTIONS
 from tasks.raters.judge.client import Client
+from tasks.raters.judge.relatives import refuse_answered_by
 from tasks.raters.judge.reply import JUDGED, Reply, read
 from tasks.raters.judge.rubric import Rubric
 from tasks.remote.address import checked_url, key_for, place
@@ -19,7 +21,7 @@ from tasks.runtime.units import duration
 from tasks.scorers import Answer, Question, Score, Scorer
 from tasks.settings.judge import Judge, JudgeModel
 
-ENDPOINT, KEY = "JUDGE_ENDPOINT", "JUDGE_API_KEY"
+ENDPOINT, KEY, OWN_KEY = "JUDGE_ENDPOINT", "JUDGE_API_KEY", "JUDGE_{}_API_KEY"
 FILE = "judges.sqlite"  # the store of replies, in the cache folder
 BYTES_PER_TOKEN = 3.0  # fewer than any tokenizer of a large model makes of prose, so that the cost is no less
 _EXAMPLE = "https://api.example.org/v1"
@@ -41,9 +43,13 @@ class JudgeScorer(Scorer):
     attributes = DIRECTIONS
     together = False
 
-    def __init__(self, name: str, config: Judge, rubric: Rubric) -> None:
+    def __init__(self, name: str, config: Judge, rubric: Rubric, sources: Mapping[str, Source]) -> None:
         self.judge, self.config, self.rubric = config.models[name], config, rubric
-        self._name = name
+        self.title, self._sources = name, sources
+
+    def vet(self, answered_by: str) -> None:
+        """Raises InputError if a relative of the evaluated models answered in the judge's name."""
+        refuse_answered_by(self.title, answered_by, self._sources)
 
     def version(self) -> str:
         """Model, revision, the service unless it is one's own, and the rubric: another of them is another judge."""
@@ -53,8 +59,9 @@ class JudgeScorer(Scorer):
     def cost(self, questions: Sequence[Question]) -> str:
         """Queries, tokens, and the time they take at the rate."""
         tokens_in, tokens_out = self._tokens(questions)
+        queries = "1 query" if len(questions) == 1 else f"{len(questions)} queries"
         time = duration(math.ceil(len(questions) / self.config.qps))
-        return (f"asking judge {self._name} ({self.judge.model} {self.judge.revision}): {len(questions)} queries, about "
+        return (f"asking judge {self.title} ({self.judge.model} {self.judge.revision}): {queries}, about "
                 f"{tokens_in} tokens in and at most {tokens_out} out, {time} at {self.config.qps:g} a second")  # fmt: skip
 
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
@@ -64,7 +71,7 @@ class JudgeScorer(Scorer):
         a second query is sent; WorkError when the service answers nobody any more or the tokens are spent.
         """
         del language
-        address = address_of(self._name, self.config.models)
+        address = address_of(self.title, self.config.models)
         key = key_for(address.root, address.variable, address.setting)
         if (tokens := sum(self._tokens(questions))) > self.config.max_tokens:
             raise InputError(f"params.yaml: judge.max_tokens: {self.config.max_tokens} allowed, {tokens} may be needed: "
@@ -121,10 +128,18 @@ class _Asking:
                 raise WorkError(f"judge.max_tokens: {self._spent} tokens are spent; what was answered is kept")
         raw = self._client.chat(body)
         reply = read(raw)
-        known = isinstance(reply, Reply) and reply.tokens_in is not None and reply.tokens_out is not None
+        if isinstance(reply, Reply):
+            self._scorer.vet(reply.answered_by)
         with self._lock:
-            self._spent += (reply.tokens_in + reply.tokens_out) if known else estimated(str(body)) + estimated(raw)  # type: ignore[operator, union-attr]
+            self._spent += _spent(reply, body, raw)
         return raw, reply
+
+
+def _spent(reply: Reply | str, body: Mapping[str, object], raw: str) -> int:
+    """Tokens of a query, as the service counts them or as we reckon."""
+    if isinstance(reply, Reply) and reply.tokens_in is not None and reply.tokens_out is not None:
+        return reply.tokens_in + reply.tokens_out
+    return estimated(str(body)) + estimated(raw)
 
 
 def estimated(text: str) -> int:
@@ -135,7 +150,7 @@ def estimated(text: str) -> int:
 def address_of(name: str, judges: Mapping[str, JudgeModel]) -> Address:
     """Where a judge is asked, and in which variable its key is.
 
-    JUDGE_API_KEY_<NAME> goes before JUDGE_API_KEY, and judges of several services need the former: no key is shown to
+    JUDGE_<NAME>_API_KEY goes before JUDGE_API_KEY, and judges of several services need the former: no key is shown to
     a service that it is not of. Raises InputError if there is no address.
     """
     given = judges[name].base_url
@@ -143,6 +158,6 @@ def address_of(name: str, judges: Mapping[str, JudgeModel]) -> Address:
     url = given or os.environ.get(ENDPOINT)
     if not url:
         raise InputError(f"{ENDPOINT} is not set, and judge.models.{name}.base_url is null: where is it asked?")
-    own = f"{KEY}_{name.upper().replace('-', '_')}"
+    own = OWN_KEY.format(name.upper().replace("-", "_"))
     one_service = len({judge.base_url for judge in judges.values()}) == 1
     return Address(checked_url(setting, url, _EXAMPLE), setting, own if own in os.environ or not one_service else KEY)
