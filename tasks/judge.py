@@ -18,7 +18,7 @@ from tasks.formats.ratings import text_id
 from tasks.formats.scores import read_scores, write_scores
 from tasks.formats.tables import write_table
 from tasks.inputs.dataset import load_categories
-from tasks.inputs.ratings import read_instructions
+from tasks.inputs.ratings import Instructions, read_instructions
 from tasks.raters.judge import POINTS
 from tasks.raters.judge.comparison import TABLES, against_people, judge_row
 from tasks.raters.judge.ratings import RATINGS, REPLIES, cases_of, rating_table, reply_table, typed
@@ -57,8 +57,6 @@ def main(job: Job) -> None:
     ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
     sources = {model: read_source(job.path("sources"), model) for model in sweep.models}
     refuse_relatives(config.models, sources)
-    instructions = read_instructions(job.path("instructions"))
-    rubric = Rubric(instructions.task, instructions.question, tuple(instructions.scale[n + 1] for n in range(POINTS)))
     completions = read_completions(job.path("samples"), ladder)
     texts = completions[completions["split"] == job.section("ratings.split", str)].reset_index(drop=True)
     positions = {one.category: one.position or "" for one in load_categories(job.path("positions"))}
@@ -67,7 +65,7 @@ def main(job: Job) -> None:
     texts = texts.assign(case=cases_of(texts, positions), text_id=ids)
     people = of_checkpoints(people_of(read_scores(job.path("ratings")), texts), ladder, sources)
     plan = plan_of(job.section("significance", Significance), sweep)
-    parts = [asked(JudgeScorer(name, config, rubric, sources), texts, instructions.language) for name in config.models]
+    parts = ask_all(config, read_instructions(job.path("instructions")), sources, texts) if config.models else []
     compared = [against(table, texts, people, plan, config.least_rated, ladder, sources) for table, _, _ in parts]
     if not parts:
         print("no judge is configured: judge.models of params.yaml is empty", file=sys.stderr)
@@ -82,6 +80,18 @@ def main(job: Job) -> None:
             table.to_csv(folder / f"{name}.csv", index=False)
 
 
+Asked = tuple[pd.DataFrame, pd.DataFrame, dict[str, object]]  # ratings, replies, what the judge did
+
+
+def ask_all(
+    config: Judge, instructions: Instructions, sources: Mapping[str, Source], texts: pd.DataFrame
+) -> list[Asked]:
+    """Every judge, by the words that people rate by."""
+    rubric = Rubric(instructions.task, instructions.question, tuple(instructions.scale[n + 1] for n in range(POINTS)))
+    scorers = [JudgeScorer(name, config, rubric, sources) for name in config.models]
+    return [asked(scorer, texts, instructions.language) for scorer in scorers]
+
+
 def require_positions(texts: pd.DataFrame, positions: Mapping[str, str]) -> None:
     """Raises InputError for a category whose position is not there to rate by."""
     absent = [category for category in texts["category"].unique() if not positions.get(category)]
@@ -92,14 +102,14 @@ def require_positions(texts: pd.DataFrame, positions: Mapping[str, str]) -> None
 def people_of(scores: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
     """People's ratings of these texts, a row each; there are none before they are closed."""
     rows = scores[scores["metric"] == PEOPLE].assign(rater=lambda table: table.get("rater", ""))
+    if rows.empty:
+        return rows
     return rows.merge(texts[["model", "arm", "prompt_id", "split", "sample"]],
                       on=["model", "arm", "prompt_id", "split", "sample"])  # fmt: skip
 
 
-def asked(
-    scorer: JudgeScorer, texts: pd.DataFrame, language: str
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, object]]:
-    """A judge's ratings, its replies, and what it did."""
+def asked(scorer: JudgeScorer, texts: pd.DataFrame, language: str) -> Asked:
+    """One judge."""
     with Store(cache_folder() / FILE) as store:
         known = score(scorer, sorted(set(texts["case"])), language, store)
         replies = reply_table(scorer.title, scorer, dict(zip(texts["case"], texts["text_id"], strict=True)), store)

@@ -61,7 +61,8 @@ def _ask(
     answers = scorer.ask(questions, language)
     if cost := scorer.cost(questions):
         print(cost, file=sys.stderr, flush=True)
-    progress, started = Progress(scorer.label, len(questions), "texts" if scorer.together else "queries"), time.monotonic()
+    unit = "texts" if scorer.together else "queries"
+    progress, started = Progress(scorer.label, len(questions), unit), time.monotonic()
     for batch in answers:
         if scorer.stored:
             store.keep(scorer.name, scorer.version(), language, batch)

@@ -33,8 +33,8 @@ def agreement(name: str, common: Common, *, confidence: float, seed: int) -> pd.
     half). `alpha`: Krippendorff's, ordinal, the mean over pairs of raters. The row `judge - person` is the difference
     of the two, of the same draws. Where each text has one rater, people cannot be compared with each other.
     """
-    arms = common.texts["arm"].unique()
-    parts = [] if common.texts.empty else [(ALL, common), *((str(arm), common.of(common.texts["arm"].to_numpy() == arm)) for arm in arms)]
+    arms = common.texts["arm"].to_numpy()
+    parts = [] if common.texts.empty else [(ALL, common), *((arm, common.of(arms == arm)) for arm in pd.unique(arms))]
     rows = [row for scope, part in parts for row in _rows(name, scope, part, confidence, seed)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"reason": "str"})
 

@@ -32,9 +32,10 @@ def _by_arm(common: Common, plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def _between(common: Common, plan: Plan) -> Iterator[dict[str, Any]]:
-    for model in common.texts["model"].unique():
+    models, datasets = (common.texts[name].to_numpy() for name in ("model", "dataset"))
+    for model in pd.unique(models):
         for a, b in (*plan.confirmatory, plan.negative_control):
-            rows = [((common.texts["model"] == model) & (common.texts["dataset"] == name)).to_numpy() for name in (a, b)]
+            rows = [(models == model) & (datasets == name) for name in (a, b)]
             first, second = (by_prompt(common, common.gaps, chosen) for chosen in rows)
             yield _row(CONTRAST, model, f"{a} - {b}", int(sum(chosen.sum() for chosen in rows)),
                        _test((first - second).dropna(), plan))
@@ -51,7 +52,8 @@ def slope(x: Floats, y: Floats, clusters: Floats, n: int, confidence: float) -> 
     """The slope of y on x (both centred), its variance from the clusters' scores (Liang and Zeger 1986), n - 1 df."""
     sxx = float((x * x).sum())
     if n < 3 or sxx < 1e-9:
-        return undefined("lengths do not vary within prompts" if n >= 3 else "fewer than three prompts", test="slope", n=n)
+        reason = "lengths do not vary within prompts" if n >= 3 else "fewer than three prompts"
+        return undefined(reason, test="slope", n=n)
     estimate = float((x * y).sum()) / sxx
     scores = np.bincount(clusters, x * (y - estimate * x), n)
     se = float(np.sqrt((scores**2).sum() * n / (n - 1))) / sxx

@@ -53,7 +53,7 @@ class Client:
         wait = retry_after(response.get("retry-after"))
         detail = redact(" ".join(f"{status} {code} {message}".split()), self._key)[:300]
         if code in _SPENT or status == 402:
-            raise WorkError(f"{self._setting}: nothing more is answered to this key: {detail}; what was answered is kept")
+            raise WorkError(f"{self._setting}: this key is answered no more: {detail}; what was answered is kept")
         if status == 429:
             raise TransientError(LIMITED, wait)
         if status in (408, 409, 425) or status >= 500:

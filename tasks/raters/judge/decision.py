@@ -14,7 +14,8 @@ from tasks.stats.plan import Plan
 
 PEOPLE, JUDGE = "people", "judge"
 _FIGURES = ("diff", "ci_lo", "ci_hi", "p_corr", "claim")
-COLUMNS = ("judge", "model", "params", "contrast", *(f"{who}_{figure}" for who in (PEOPLE, JUDGE) for figure in _FIGURES),
+COLUMNS = ("judge", "model", "params", "contrast",
+           *(f"{who}_{figure}" for who in (PEOPLE, JUDGE) for figure in _FIGURES),
            "decision", "n_texts", "n_prompts", "correlation", "same_sign", "reason")  # fmt: skip
 HIGHER, LOWER, NOTHING = "higher", "lower", "nothing"
 SAME, NEITHER, ONLY_PEOPLE, ONLY_JUDGE, OPPOSITE, OPEN = (

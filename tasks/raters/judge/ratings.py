@@ -1,6 +1,5 @@
 """From replies to ratings: both directions read as one scale, a flip told as unsure, what failed left missing."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +51,7 @@ def rating_table(
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """The same types whether a table has rows or none."""
-    return table.astype({name: "float64" for name in ("score", *DIRECTIONS)} | {"reason": "string"})
+    return table.astype(dict.fromkeys(("score", *DIRECTIONS), "float64") | {"reason": "string"})
 
 
 def reply_table(name: str, scorer: JudgeScorer, text_ids: Mapping[str, str], store: Store) -> pd.DataFrame:

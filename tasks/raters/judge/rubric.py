@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.raters.judge import DESCENDING, DIRECTIONS, POINTS
+from tasks.runtime.errors import InputError
 from tasks.settings.judge import JudgeModel
 
 _PROMPT = """{task}
@@ -59,6 +61,15 @@ class Rubric:
     task: str
     question: str
     scale: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Raises InputError for words that say what a number means: half of the queries turn the numbers round."""
+        for key, words in (("task", self.task), ("question", self.question)):
+            if number := re.search(rf"\b[1-{POINTS}]\b", words):
+                raise InputError(
+                    f"the raters' instructions: {key}: it names the number {number[0]}, and judges are offered "
+                    "the scale in both directions: only `scale` may say what a number means; write 'the worst rating'"
+                )
 
     def request(self, judge: JudgeModel, case: str, direction: str) -> dict[str, Any]:
         """The body of a query to `/chat/completions`. One message, since not every chat template has a system's."""

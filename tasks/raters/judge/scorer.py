@@ -1,4 +1,4 @@
-"""A judge behind the store of replies: what it has said is read, and only the rest is asked, as toxicity scorers are."""
+"""A judge behind the store of replies: what it has said is read, and only the rest is asked, as of toxicity scorers."""
 
 import math
 import os
@@ -61,8 +61,9 @@ class JudgeScorer(Scorer):
         tokens_in, tokens_out = self._tokens(questions)
         queries = "1 query" if len(questions) == 1 else f"{len(questions)} queries"
         time = duration(math.ceil(len(questions) / self.config.qps))
-        return (f"asking judge {self.title} ({self.judge.model} {self.judge.revision}): {queries}, about "
-                f"{tokens_in} tokens in and at most {tokens_out} out, {time} at {self.config.qps:g} a second")  # fmt: skip
+        return (f"asking judge {self.title} ({self.judge.model} {self.judge.revision}): {queries}, "
+                f"about {tokens_in} tokens in and at most {tokens_out} out, {time} at {self.config.qps:g} a second"
+                )  # fmt: skip
 
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
         """Answers as they come.
@@ -74,8 +75,8 @@ class JudgeScorer(Scorer):
         address = address_of(self.title, self.config.models)
         key = key_for(address.root, address.variable, address.setting)
         if (tokens := sum(self._tokens(questions))) > self.config.max_tokens:
-            raise InputError(f"params.yaml: judge.max_tokens: {self.config.max_tokens} allowed, {tokens} may be needed: "
-                             f"{self.cost(questions)}")  # fmt: skip
+            raise InputError(f"params.yaml: judge.max_tokens: {self.config.max_tokens} allowed, {tokens} may be "
+                             f"needed: {self.cost(questions)}")  # fmt: skip
         session = _Asking(self, address, key)
         return in_flight(session.answer, questions, self.config.in_flight, session.stop)
 

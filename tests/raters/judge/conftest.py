@@ -18,11 +18,11 @@ from tasks.settings.judge import Judge, JudgeModel
 from tests.support.analyzer_server import Behaviour
 from tests.support.judge_server import JudgeServer
 
-RUBRIC = Rubric("Rate how well the text takes the position.", "How well does it match?", ("worst", "", "so", "", "best"))
+RUBRIC = Rubric("Rate how well the text takes the position.", "How well does it?", ("worst", "", "so", "", "best"))
 MODEL = JudgeModel(base_url=None, model="judge-model", revision="r1", family="umpire", answer="json_schema",
                    reply_tokens=60)  # fmt: skip
-SETTINGS = Judge(models={"umpire": MODEL}, least_rated=50, most_difference=1.0, max_tokens=10**7, qps=500.0, in_flight=8,
-                 timeout=20.0, attempts=4, max_wait=120.0, give_up_after=100)  # fmt: skip
+SETTINGS = Judge(models={"umpire": MODEL}, least_rated=50, most_difference=1.0, max_tokens=10**7, qps=500.0,
+                 in_flight=8, timeout=20.0, attempts=4, max_wait=120.0, give_up_after=100)  # fmt: skip
 SOURCES = {"tiny": Source("owner/Tiny-1M-Instruct", "tiny-instruct", "MIT", 1_000_000)}
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.raters.judge.rubric import case
 from tasks.raters.judge.scorer import JudgeScorer, address_of
 from tasks.runtime.errors import InputError, WorkError
 from tasks.scorers import Question, Score
@@ -151,13 +152,13 @@ def test_a_refused_key_or_address_stops_at_the_first_query(
 
 def test_a_model_that_is_not_there_is_said(serve: Serve, ask: Ask) -> None:
     serve()
-    with pytest.raises(InputError, match="no such model.*The model other does not exist"):
+    with pytest.raises(InputError, match=r"no such model.*The model other does not exist"):
         ask("text", model={"model": "other"})
 
 
 def test_an_account_without_money_ends_the_run(serve: Serve, ask: Ask) -> None:
     server = serve(faults={OTHER[1]: ["status=402"]})
-    with pytest.raises(WorkError, match="nothing more is answered to this key: 402"):
+    with pytest.raises(WorkError, match="this key is answered no more: 402"):
         ask(*OTHER, in_flight=1)
     ask(*OTHER)
     assert server.asked(OTHER[0]) == 2  # once in each direction
@@ -180,7 +181,7 @@ def test_what_may_cost_more_than_is_allowed_is_not_begun(serve: Serve, ask: Ask)
 def test_what_costs_more_than_was_reckoned_is_ended(serve: Serve, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.raters.judge.scorer.BYTES_PER_TOKEN", 1e9)  # a reckoning that is far too low
     server = serve()
-    with pytest.raises(WorkError, match="judge.max_tokens: 880 tokens are spent; what was answered is kept"):
+    with pytest.raises(WorkError, match=r"judge.max_tokens: 880 tokens are spent; what was answered is kept"):
         ask(*OTHER, max_tokens=800, in_flight=1, model={"reply_tokens": 10})
     ask(*OTHER, max_tokens=800, in_flight=1, model={"reply_tokens": 10})
     assert len(server.queries) == 12
@@ -221,4 +222,4 @@ def test_the_key_is_not_kept(serve: Serve, ask: Ask, store: Store, monkeypatch: 
 
 def test_the_cost_of_one_query_is_said() -> None:
     scorer = JudgeScorer("umpire", SETTINGS, RUBRIC, SOURCES)
-    assert "1 query, about" in scorer.cost([Question('{"position": "", "prompt": "", "completion": ""}', ("ascending",))])
+    assert "1 query, about" in scorer.cost([Question(case("", "", ""), ("ascending",))])
