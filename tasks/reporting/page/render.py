@@ -11,7 +11,7 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.page.words import WordTable
 from tasks.reporting.tables.tables import Table, csv_address
 from tasks.reporting.words.sentences import environment as templates
-from tasks.reporting.words.text import safe
+from tasks.text.shown import safe
 from tasks.runtime.errors import WorkError
 
 MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere

@@ -3,7 +3,7 @@
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import COLUMNS, Column
 from tasks.reporting.tables.tables import shown
-from tasks.reporting.words.text import safe
+from tasks.text.shown import safe
 
 LISTED = 8  # prompts
 

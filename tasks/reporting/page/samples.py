@@ -14,7 +14,7 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import shown
 from tasks.reporting.words.terms import counted, signed
-from tasks.reporting.words.text import excerpt
+from tasks.text.shown import excerpt
 from tasks.text.loops import loops
 
 EXTREMES = 3  # prompts shown as the best and as the worst by effect
