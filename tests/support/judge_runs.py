@@ -92,7 +92,8 @@ class JudgeRun:
 
     def start(self, **env: str) -> "subprocess.Popen[str]":
         """The stage as a process of its own."""
-        flags = [word for flag, path in self.paths().items() for word in (f"--{flag}", str(path.relative_to(self.root)))]
+        paths = {flag: str(path.relative_to(self.root)) for flag, path in self.paths().items()}
+        flags = [word for flag, path in paths.items() for word in (f"--{flag}", path)]
         return subprocess.Popen([sys.executable, "-m", "tasks", "judge", *flags], cwd=self.root, text=True,
                                 env={**os.environ, "PYTHONPATH": str(REPOSITORY), **env},
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip

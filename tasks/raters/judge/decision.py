@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.raters.judge.common import Common, by_prompt
+from tasks.runtime.errors import InputError, one_line
 from tasks.stats.contrasts import ALL, contrasts
 from tasks.stats.outcome import NAN, nan_mean
 from tasks.stats.plan import Plan
@@ -63,9 +64,16 @@ def decision(people: str, judge: str) -> str:
 
 
 def _tested(scores: pd.DataFrame, plan: Plan) -> dict[tuple[str, str], dict[str, Any]]:
-    """The confirmatory tests of the metric of these scores, by model and contrast, each with its claim."""
+    """The confirmatory tests of the metric of these scores, by model and contrast, each with its claim.
+
+    Ratings that cannot be compared, as where other people rated each arm, leave every claim open.
+    """
     (metric,) = scores["metric"].unique()
-    table = contrasts(scores, replace(plan, primary=str(metric), secondary=None))
+    try:
+        table = contrasts(scores, replace(plan, primary=str(metric), secondary=None))
+    except InputError as error:
+        nothing: dict[str, Any] = dict.fromkeys(("params", *_FIGURES), NAN) | {"claim": None, "reason": one_line(error)}
+        return {(model, f"{a} - {b}"): nothing for model in plan.models for a, b in plan.confirmatory}
     table = table[(table["role"] == "primary") & (table["category"] == ALL)]
     return {(row["model"], row["contrast"]): row | {"claim": _claim(row, plan.confidence)}
             for row in map(dict, table.to_dict("records"))}  # fmt: skip

@@ -11,8 +11,8 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.page.words import WordTable
 from tasks.reporting.tables.tables import Table, csv_address
 from tasks.reporting.words.sentences import environment as templates
-from tasks.text.shown import safe
 from tasks.runtime.errors import WorkError
+from tasks.text.shown import safe
 
 MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere
 SMALL = 40_000  # bytes of a table that the page always has room for

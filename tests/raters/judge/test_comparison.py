@@ -139,6 +139,15 @@ def test_with_one_rater_a_text_people_have_no_yardstick() -> None:
     assert every.loc["judge", "correlation"] > 0.5
 
 
+def test_people_who_rated_one_arm_each_leave_the_decision_open() -> None:
+    texts = study()
+    for rater, arm in zip(RATERS, ARMS, strict=True):
+        texts.loc[texts["arm"] != arm, rater] = np.nan
+    decisions = compare(texts, texts["worth"])["decisions"]
+    assert decisions["decision"].tolist() == [OPEN] * 2
+    assert decisions["reason"].str.contains("who rated depends on the arm").all()
+
+
 def test_without_ratings_every_table_is_there_and_empty() -> None:
     texts = study()
     people = people_of(texts)
