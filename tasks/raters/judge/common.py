@@ -52,6 +52,8 @@ def common_texts(judged: pd.DataFrame, people: pd.DataFrame) -> Common:
     """`judged`: a row a completion, with `TEXT`, category, dataset, words and score. `people`: a row a rating, with
     `TEXT`, rater and score. Texts without a rating on either side are left out."""
     rated = people[people["score"].notna()]
+    if rated.empty:
+        return Common(judged[[*TEXT, "category", "dataset", "words"]].iloc[:0], np.empty(0), np.empty((0, 0)), ())
     wide = rated.pivot(index=TEXT, columns="rater", values="score").sort_index(axis=1)
     kept = judged[judged["score"].notna()].set_index(TEXT)
     kept = kept[kept.index.isin(wide.index)]
