@@ -28,7 +28,7 @@ from tests.support.made_capability import QUESTIONS, RIGHT, TASKS, make_capabili
 
 Tables = dict[str, pd.DataFrame]
 EFFECT = 0.3
-CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 1)
+CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 1, "rating")
 LADDER = [Checkpoint("small", arm, arm, 0 if arm == "base" else 1) for arm in ("base", "values", "control")]
 SOURCES = {"small": Source("small", "fam", "none", 1000)}
 SWEEP = Sweep(("small",), ("values", "control"), ("base", "values", "control"))

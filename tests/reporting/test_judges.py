@@ -38,7 +38,7 @@ def test_the_decision_stands_first(tmp_path: Path) -> None:
     words = section_of(page)
     assert "values − control, umpire beside people: same claim (people +" in words
     assert "values − base, umpire beside people: same claim" in words
-    assert re.search(r"umpire put \d+% of the pairs of texts in the order of the other people .* one person \d+%", words)
+    assert re.search(r"umpire put \d+% of the pairs of texts in the order of the other .* one person \d+%", words)
     assert "always the same rating 50%" in words
     assert EVIL not in page
     assert "Judges are shown one by one" not in words

@@ -1,7 +1,7 @@
 """Everything the page is made of, read from the outputs of the stages before: the current ladder and no more."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from tasks.formats.checkpoints import BASE, Checkpoint, arms_of, checkpoints
 from tasks.formats.completions import read_completions
+from tasks.formats.ratings import primary_of
 from tasks.formats.samples import Sample, read_samples
 from tasks.formats.tables import read_table
 from tasks.harness.items import RESULTS
@@ -28,6 +29,8 @@ REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "docu
 TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id", "sample_id", "contrast",
          "model_family", "reason", "note", "task")  # fmt: skip
 JUDGE_TABLES = ("judges", "agreement", "bias", "decisions")
+RATING_TABLES = ("progress", "raters", "agreement", "texts", "disagreements", "notes")
+RATING_TEXTS = (*TEXTS, "rater", "coefficient", "text_id", "each", "notes", "note", "prompt", "completion", "closed_at")
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
 WORD_TEXTS = (*TEXTS, "family", "group", "template", "word", "by", "reason_words", "warning", "least_group")
 
@@ -39,7 +42,7 @@ class Study:
     `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
     `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name, and `measured` those
     of figures per arm, per prompt, of length and of what could be found; `samples` and `statistics` what each arm was
-    trained on; `capability` the harness's results by model and arm, and `margins` how each task is tested.
+    trained on; `ratings` every table of the stage `ratings`; `capability` the harness's results by model and arm, and `margins` how each task is tested.
     """
 
     sweep: Sweep
@@ -63,6 +66,7 @@ class Study:
     judges: Mapping[str, pd.DataFrame]  # what language models rated, and how they stand to people; empty without any
     capability: Mapping[tuple[str, str], Mapping[str, Any]]
     margins: Mapping[str, Margin]
+    ratings: Mapping[str, pd.DataFrame]
 
     @property
     def alpha(self) -> float:
@@ -137,12 +141,13 @@ def read_study(job: Job) -> Study:
     names = sorted({*REQUIRED, *(path.stem for path in folder.glob("*.csv"))})
     scores = of_ladder(read_table(folder / "scores.parquet"), ladder)
     tests = tables(job, "significance", names, TEXTS, ladder)
+    config = job.section("significance", Significance)
     datasets = {arm: job.path("datasets") / arm for arm in sweep.tuned}
     completions = read_completions(job.path("samples"), ladder)
     logs = {(c.model, c.arm): job.path("logs") / c.model / f"{c.arm}.csv" for c in ladder if c.dataset != BASE}
     return Study(
         sweep=sweep,
-        config=job.section("significance", Significance),
+        config=replace(config, primary=primary_of(tests["contrasts"], config.primary)),
         report=job.section("report", Report),
         ladder=ladder,
         sources={model: read_json(job.path("sources") / f"{model}.json") for model in sweep.models},
@@ -162,6 +167,7 @@ def read_study(job: Job) -> Study:
         judges={name: read_csv(job.path("judge") / f"{name}.csv", "judge") for name in JUDGE_TABLES},
         capability={(c.model, c.arm): read_json(job.path("capability") / c.model / c.arm / RESULTS) for c in ladder},
         margins=job.section("capability", Capability).margins,
+        ratings=tables(job, "ratings", RATING_TABLES, RATING_TEXTS, ladder),
     )
 
 
