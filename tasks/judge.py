@@ -14,7 +14,7 @@ import pandas as pd
 
 from tasks.formats.checkpoints import Checkpoint, Source, checkpoints, read_source
 from tasks.formats.completions import read_completions
-from tasks.formats.ratings import text_id
+from tasks.formats.ratings import METRIC, text_id
 from tasks.formats.scores import read_scores, write_scores
 from tasks.formats.tables import write_table
 from tasks.inputs.dataset import load_categories
@@ -48,7 +48,6 @@ COMMAND = Command(
     outputs={"tables": "folder of ratings, replies and tables"},
     params=("sweep", "arms", "judge", "ratings.split", "significance"),
 )
-PEOPLE = "rating"  # the metric of people's ratings
 
 
 def main(job: Job) -> None:
@@ -101,7 +100,7 @@ def require_positions(texts: pd.DataFrame, positions: Mapping[str, str]) -> None
 
 def people_of(scores: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
     """People's ratings of these texts, a row each; there are none before they are closed."""
-    rows = scores[scores["metric"] == PEOPLE].assign(rater=lambda table: table.get("rater", ""))
+    rows = scores[scores["metric"] == METRIC].assign(rater=lambda table: table.get("rater", ""))
     if rows.empty:
         return rows
     return rows.merge(texts[["model", "arm", "prompt_id", "split", "sample"]],
