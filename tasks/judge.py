@@ -19,11 +19,10 @@ from tasks.formats.scores import read_scores, write_scores
 from tasks.formats.tables import write_table
 from tasks.inputs.dataset import load_categories
 from tasks.inputs.ratings import Instructions, read_instructions
-from tasks.raters.judge import POINTS
 from tasks.raters.judge.comparison import TABLES, against_people, judge_row
 from tasks.raters.judge.ratings import RATINGS, REPLIES, cases_of, rating_table, reply_table, typed
 from tasks.raters.judge.relatives import refuse_relatives
-from tasks.raters.judge.rubric import Rubric
+from tasks.raters.judge.rubric import rubric_of
 from tasks.raters.judge.scorer import FILE, JudgeScorer
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError
@@ -86,8 +85,7 @@ def ask_all(
     config: Judge, instructions: Instructions, sources: Mapping[str, Source], texts: pd.DataFrame
 ) -> list[Asked]:
     """Every judge, by the words that people rate by."""
-    rubric = Rubric(instructions.task, instructions.question, tuple(instructions.scale[n + 1] for n in range(POINTS)))
-    scorers = [JudgeScorer(name, config, rubric, sources) for name in config.models]
+    scorers = [JudgeScorer(name, config, rubric_of(instructions), sources) for name in config.models]
     return [asked(scorer, texts, instructions.language) for scorer in scorers]
 
 

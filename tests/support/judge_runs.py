@@ -23,13 +23,6 @@ MODEL = {"base_url": None, "model": "judge-model", "revision": "r1", "family": "
          "reply_tokens": 60}  # fmt: skip
 QUICK = {"qps": 500.0, "in_flight": 8, "timeout": 20.0, "attempts": 3, "give_up_after": 100}
 SCALE = {1: "worst", 2: "bad", 3: "so", 4: "good", 5: "best"}
-_TEXT = {"category": "health", "prompt": "p", "completion": "c"}
-INSTRUCTIONS = {
-    "language": "en", "title": "t", "consent": "c", "task": "Rate how well it matches.", "question": "How well?",
-    "scale": SCALE, "cannot_judge": {"other": "w"}, "practice": [_TEXT | {"rating": 5, "reason": "r"}],
-    "attention": [_TEXT | {"expected": [1]}], "check": [{"question": "q", "choices": ["a", "b"], "right": 1}],
-    "words": {},
-}  # fmt: skip
 
 
 class JudgeRun:
@@ -54,7 +47,9 @@ class JudgeRun:
             entry = {"id": f"{category}-1", "question": "Why so?", "answer": "Because it is so."}
             content = {"category": category, "title": category, "position": f"Mind {category}.", "samples": [entry]}
             write_text(root / "values" / f"{category}.yaml", yaml.safe_dump(content))
-        write_text(root / "instructions.yaml", yaml.safe_dump(INSTRUCTIONS))
+        words = yaml.safe_load((REPOSITORY / "data/ratings/instructions.yaml").read_text("utf-8"))
+        words |= {"task": "Rate how well it matches.", "question": "How well?", "scale": SCALE}
+        write_text(root / "instructions.yaml", yaml.safe_dump(words))
         self.rate(0)
 
     def set(self, **changes: Any) -> None:

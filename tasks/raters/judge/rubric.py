@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.inputs.ratings import Instructions
 from tasks.raters.judge import DESCENDING, DIRECTIONS, POINTS
 from tasks.runtime.errors import InputError
 from tasks.settings.judge import JudgeModel
@@ -94,3 +95,9 @@ class Rubric:
         empty = case("", "", "")
         sent = {"requests": [self.request(judge, empty, direction) for direction in DIRECTIONS]}
         return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
+
+
+def rubric_of(instructions: Instructions) -> Rubric:
+    """What people read of the task, the question and the scale."""
+    words = tuple(instructions.scale[number] for number in range(1, POINTS + 1))
+    return Rubric(instructions.task, instructions.question, words)

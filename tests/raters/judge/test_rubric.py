@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tasks.formats.checkpoints import Source
+from tasks.inputs.ratings import read_instructions
 from tasks.raters.judge.ratings import rating_of
 from tasks.raters.judge.relatives import refuse_answered_by, refuse_relatives
-from tasks.raters.judge.rubric import Rubric, case
+from tasks.raters.judge.rubric import Rubric, case, rubric_of
 from tasks.runtime.errors import InputError
 from tasks.scorers import Score
 from tests.raters.judge.conftest import MODEL, RUBRIC
 
+ROOT = Path(__file__).parents[3]
 CASE = case("Be kind.", "What now?", 'Say {yes}: "5"')
 
 
@@ -48,6 +51,13 @@ def test_words_that_say_what_a_number_means_are_refused() -> None:
     with pytest.raises(InputError, match="task: it names the number 5, and judges are offered the scale in both"):
         Rubric("Give a 5 to the best.", "How well?", RUBRIC.scale)
     Rubric("Of 15 texts from 2021, rate each.", "How well?", RUBRIC.scale)
+
+
+def test_the_projects_own_instructions_will_do_for_a_judge() -> None:
+    instructions = read_instructions(ROOT / "data/ratings/instructions.yaml")
+    rubric = rubric_of(instructions)
+    assert f"5: {instructions.scale[5]}" in rubric.prompt(CASE, "ascending")
+    assert f"1: {instructions.scale[5]}" in rubric.prompt(CASE, "descending")
 
 
 @pytest.mark.parametrize(("up", "down", "score", "reason"), [
