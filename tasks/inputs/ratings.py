@@ -85,7 +85,8 @@ class Instructions:
     language: Language
     title: Words
     consent: Words  # the content warning, and what is kept; blank lines part paragraphs
-    task: Words  # what to do; blank lines part paragraphs
+    task: Words  # how to judge, without the numbers of the scale: judge models read it, too, and get both directions
+    rules: Words  # for people alone; blank lines part paragraphs, here and above
     question: Words  # above the choices
     scale: Annotated[dict[int, Words], AfterValidator(_scale)]
     cannot_judge: Annotated[dict[str, Words], AfterValidator(_reasons)]

@@ -124,7 +124,7 @@ def closed_at(store: Store, folder: Path = FOLDER) -> str | None:
 
 
 def rater_lines(store: Store, instructions: Instructions, config: Ratings) -> list[str]:
-    """A line a rater: how far, and what a lead should know. Means are not among it: some raters may still be at work."""
+    """A line a rater: how far, and what a lead should know, but no mean: others may still be at work."""
     expected: Mapping[str, Sequence[int]] = {
         text_id(item.prompt, item.completion): item.expected for item in instructions.attention
     }

@@ -10,28 +10,19 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.formats.ratings import text_id
 from tasks.inputs.ratings import Attention, Instructions, Practice
-from tasks.raters import assignment
 from tasks.raters.store import Row, Store, hashed
 from tasks.raters.texts import Position, Text
+from tasks.raters.turns import RefusedError, Turns
 from tasks.settings.ratings import Ratings
 
-CLAIM = 3600.0  # seconds for which a text before a rater's eyes is kept for that rater
 PAUSE = 600.0  # seconds without a page that count as a break
 LONGEST_NOTE = 2000  # characters
 EXTERNAL = re.compile(r"[A-Za-z0-9_-]{4,64}")  # a crowd platform's id of a person
-
-
-class Refused(Exception):
-    """An answer or a visit that changes nothing: the HTTP status, and which of the page's words say why."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status, self.words = status, words
 
 
 @dataclass(frozen=True)
@@ -68,17 +59,17 @@ class Panel:
     instructions: Instructions
     positions: Mapping[str, Position]
     texts: Sequence[Text]
-    _orders: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._texts = {text.id: Item(text.category, text.prompt, text.completion) for text in self.texts}
-        self._attention = _by_id(self.instructions.attention)
+        attention = _by_id(self.instructions.attention)
         self._practice = _by_id(self.instructions.practice)
-        self._items = {**self._practice, **self._attention, **self._texts}
-        self._practice_ids, self._attention_ids = list(self._practice), list(self._attention)
+        self._practice_ids = list(self._practice)
+        texts = {text.id: Item(text.category, text.prompt, text.completion) for text in self.texts}
+        self._items = {**self._practice, **attention, **texts}
+        self._turns = Turns(self.store, self.config, self.texts, self._items.keys(), list(attention))
 
     def step(self, token: str, now: float) -> Step:
-        """What the rater with this token is shown now. Raises Refused if there is no such rater."""
+        """What the rater with this token is shown now. Raises RefusedError if there is no such rater."""
         with self.store.transaction():
             rater = self._rater(token)
             if rater["seen_at"] is None or now - rater["seen_at"] > PAUSE:
@@ -87,36 +78,36 @@ class Panel:
             return self._step(rater, now)
 
     def last(self, token: str) -> Step:
-        """The rater's last answer, to change it. Raises Refused if there is none that may be changed."""
+        """The rater's last answer, to change it. Raises RefusedError if there is none that may be changed."""
         with self.store.transaction():
             rater = self._rater(token)
-            if self._gate(rater) is not None or (turn := self._last_answered(rater)) is None:
-                raise Refused(409, "no_last")
-            shown = len([each for each in self._turns(rater) if each["rated_at"] is not None])
-            total = self._total(rater, self._turns(rater), now=turn["rated_at"])
-            item = self._items.get(turn["text"])
-            if item is None:
-                raise Refused(409, "no_last")
-            return Step("rate", rater, turn, item, number=shown, total=max(total, shown), changes=True)
+            if self._gate(rater) is not None or (turn := self._turns.last_answered(rater)) is None:
+                raise RefusedError(409, "no_last")
+            if (item := self._items.get(turn["text"])) is None:
+                raise RefusedError(409, "no_last")
+            turns = self._turns.of(rater)
+            number = sum(each["rated_at"] is not None for each in turns)
+            total = max(number, self._turns.total(rater, turns, now=turn["rated_at"]))
+            return Step("rate", rater, turn, item, number=number, total=total, changes=True)
 
     def join(self, token: str, external: str, now: float) -> str:
         """The personal token of somebody who comes by a crowd's link, the same at every visit.
 
-        Raises Refused if there is no such crowd, the id is none, or all places are taken.
+        Raises RefusedError if there is no such crowd, the id is none, or all places are taken.
         """
         with self.store.transaction() as store:
             crowd = store.row("SELECT * FROM crowds WHERE token = ?", hashed(token))
             if crowd is None:
-                raise Refused(404, "no_link")
+                raise RefusedError(404, "no_link")
             if not EXTERNAL.fullmatch(external):
-                raise Refused(400, "no_id")
+                raise RefusedError(400, "no_id")
             digest = hmac.digest(token.encode(), external.encode(), "sha256")
             personal = base64.urlsafe_b64encode(digest).decode().rstrip("=")
             taken = store.rows("SELECT name, external FROM raters WHERE crowd = ?", crowd["id"])
             if known := [rater["name"] for rater in taken if rater["external"] == external]:
                 store.run("UPDATE raters SET token = ? WHERE name = ?", hashed(personal), known[0])
             elif len(taken) >= crowd["places"]:
-                raise Refused(403, "full")
+                raise RefusedError(403, "full")
             else:
                 store.run(
                     "INSERT INTO raters (name, token, most, crowd, external, added_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -131,7 +122,7 @@ class Panel:
             rater = self._rater(token)
             self._require_open()
             if version != self.config.consent_version:
-                raise Refused(409, "old_page")
+                raise RefusedError(409, "old_page")
             self._set(rater, consent=version, consented_at=now)
 
     def go_on(self, token: str, page: str, now: float) -> None:
@@ -145,7 +136,7 @@ class Panel:
             elif page == "break":
                 self._set(rater, began_at=now)
             else:
-                raise Refused(400, "wrong")
+                raise RefusedError(400, "wrong")
 
     def answer_check(self, token: str, answers: Sequence[int], now: float) -> None:
         """The choices (from 1) at the comprehension check; each call is an attempt."""
@@ -153,11 +144,11 @@ class Panel:
             rater = self._rater(token)
             self._require_open()
             if self._gate(rater) != "check":
-                raise Refused(409, "old_page")
+                raise RefusedError(409, "old_page")
             questions = self.instructions.check
             choices = zip(answers, questions, strict=False)
             if len(answers) != len(questions) or any(not 1 <= n <= len(q.choices) for n, q in choices):
-                raise Refused(400, "wrong")
+                raise RefusedError(400, "wrong")
             right = all(number == question.right for number, question in zip(answers, questions, strict=True))
             self._set(rater, checks=rater["checks"] + 1, passed_at=now if right else None)
 
@@ -166,37 +157,37 @@ class Panel:
         with self.store.transaction():
             rater = self._rater(token)
             self._require_open()
-            turn = self._turn(rater, number)
+            turn = self._turns.one(rater, number)
             if turn["rated_at"] is None:
-                self._set_turn(turn, note=_note(note))
+                self._turns.set(turn, note=_note(note))
 
     def answer(self, token: str, number: int, revision: int, now: float, *,
                rating: int | None, reason: str | None, note: str) -> None:  # fmt: skip
         """A rating, or the reason why there is none. Answering alike a second time changes nothing.
 
-        Raises Refused if it is no rating, of no text that the rater has before them, or too late.
+        Raises RefusedError if it is no rating, of no text that the rater has before them, or too late.
         """
         if (rating is None) == (reason is None) or rating not in (None, *self.instructions.scale):
-            raise Refused(400, "wrong")
+            raise RefusedError(400, "wrong")
         if reason not in (None, *self.instructions.cannot_judge):
-            raise Refused(400, "wrong")
+            raise RefusedError(400, "wrong")
         note = _note(note)
         with self.store.transaction():
             rater = self._rater(token)
             self._require_open()
-            turn = self._turn(rater, number)
+            turn = self._turns.one(rater, number)
             if turn["rated_at"] is not None:
                 if (turn["rating"], turn["reason"], turn["note"]) == (rating, reason, note):
                     return
-                last = self._last_answered(rater)
+                last = self._turns.last_answered(rater)
                 if turn["revision"] != revision or last is None or last["number"] != number:
-                    raise Refused(409, "already")
+                    raise RefusedError(409, "already")
             elif revision != turn["revision"] or self._gate(rater) not in (None, "practice"):
-                raise Refused(409, "old_page")
-            elif not self._wanted(turn, now):
-                raise Refused(409, "taken")
+                raise RefusedError(409, "old_page")
+            elif not self._turns.wanted(turn, now):
+                raise RefusedError(409, "taken")
             seconds = turn["seconds"] if turn["rated_at"] else round(max(0.0, now - turn["shown_at"]), 1)
-            self._set_turn(
+            self._turns.set(
                 turn, rating=rating, reason=reason, note=note, seconds=seconds, rated_at=now, revision=revision + 1
             )
             if turn["kind"] == "practice":
@@ -208,16 +199,15 @@ class Panel:
         gate = self._gate(rater)
         if gate == "practice":
             return self._practice_step(rater, now)
-        if gate == "feedback":
-            turn = self._turn(rater, rater["feedback"])
+        if gate == "feedback" and (turn := self._feedback(rater)):
             item = self._practice[turn["text"]]
             number = self._practice_ids.index(turn["text"]) + 1
             total = len(self._practice)
             return Step("feedback", rater, turn, item, self._practice_of(turn["text"]), number=number, total=total)
         if gate is not None:
             return Step(gate, rater)
-        turn = self._next(rater, now)
-        turns = self._turns(rater)
+        turn = self._turns.next(rater, now)
+        turns = self._turns.of(rater)
         answered = [each for each in turns if each["rated_at"] is not None]
         if turn is None:
             crowd = self.store.row("SELECT code FROM crowds WHERE id = ?", rater["crowd"])
@@ -226,9 +216,9 @@ class Panel:
         if now - rater["began_at"] >= 60 * self.config.break_after_minutes:
             return Step("break", rater, number=len(answered))
         number = len(answered) + 1
-        total = max(number, self._total(rater, turns, now))
+        total = max(number, self._turns.total(rater, turns, now))
         item = self._items[turn["text"]]
-        return Step("rate", rater, turn, item, number=number, total=total, back=self._last_answered(rater) is not None)
+        return Step("rate", rater, turn, item, number=number, total=total, back=bool(answered))
 
     def _gate(self, rater: Row) -> str | None:
         """The page that stands between a rater and the texts, if any."""
@@ -238,7 +228,7 @@ class Panel:
             return "consent"
         if rater["instructed_at"] is None:
             return "instructions"
-        if rater["feedback"] is not None and self._turn(rater, rater["feedback"])["text"] in self._practice:
+        if self._feedback(rater):
             return "feedback"
         practised = self.store.rows(
             "SELECT text FROM turns WHERE rater = ? AND kind = 'practice' AND rated_at IS NOT NULL", rater["id"]
@@ -249,127 +239,36 @@ class Panel:
             return "failed" if rater["checks"] >= self.config.check_attempts else "check"
         return None
 
+    def _feedback(self, rater: Row) -> Row | None:
+        """The practice turn whose reason the rater has yet to read, if its text is still one of practice."""
+        turn = self.store.row("SELECT * FROM turns WHERE rater = ? AND number = ?", rater["id"], rater["feedback"])
+        return turn if turn and turn["text"] in self._practice else None
+
     def _practice_step(self, rater: Row, now: float) -> Step:
-        turns = self.store.rows("SELECT * FROM turns WHERE rater = ? AND kind = 'practice' AND NOT dropped", rater["id"])
+        turns = self.store.rows("SELECT * FROM turns WHERE rater = ? AND kind = 'practice'", rater["id"])
         done = {turn["text"] for turn in turns if turn["rated_at"] is not None}
         text = next(id for id in self._practice_ids if id not in done)
-        open_turns = [turn for turn in turns if turn["text"] == text]
-        turn = self._shown_again(open_turns[0], now) if open_turns else self._open(rater, "practice", text, now)
+        before = next((turn for turn in turns if turn["text"] == text), None)
+        turn = self._turns.shown_again(before, now) if before else self._turns.open(rater, "practice", text, now)
         number, total = self._practice_ids.index(text) + 1, len(self._practice)
         return Step("rate", rater, turn, self._practice[text], self._practice_of(text), number=number, total=total)
-
-    def _next(self, rater: Row, now: float) -> Row | None:
-        """The turn before the rater's eyes: the open one, or a new one; None if nothing is left for this rater."""
-        turns = self._turns(rater)
-        for turn in turns:
-            if turn["rated_at"] is None:
-                if turn["text"] in self._items and self._wanted(turn, now):
-                    return self._shown_again(turn, now)
-                self._set_turn(turn, dropped=1)
-        answered = [turn for turn in turns if turn["rated_at"] is not None]
-        of_kind = {kind: [turn["text"] for turn in answered if turn["kind"] == kind]
-                   for kind in ("rating", "repeat", "attention")}  # fmt: skip
-        rated, seed, name = of_kind["rating"], self.config.seed, rater["name"]
-        items, shown = len(self._attention_ids), len(of_kind["attention"])
-        if items and shown < assignment.due(self.config.attention_every, len(rated), seed, name, "attention"):
-            chosen = assignment.attention_item(shown, items, seed, name)
-            return self._open(rater, "attention", self._attention_ids[chosen], now)
-        if len(of_kind["repeat"]) < assignment.due(self.config.repeat_every, len(rated), seed, name, "repeat"):
-            here = [text for text in rated if text in self._texts]
-            every = self.config.repeat_every
-            if again := assignment.repeated(here, of_kind["repeat"], every, seed, name):
-                return self._open(rater, "repeat", again, now)
-        text = next(iter(self._left(rater, rated, now)), None)
-        return None if text is None else self._open(rater, "rating", text, now)
-
-    def _left(self, rater: Row, rated: Sequence[str], now: float) -> list[str]:
-        """The texts that this rater may still rate, in the rater's order."""
-        here = sum(text in self._texts for text in rated)
-        most = len(self.texts) if rater["most"] is None else rater["most"] - here
-        taken = self._taken(rater, now)
-        order = self._orders.setdefault(
-            rater["name"], assignment.order(self.texts, self.config.seed, rater["name"])
-        )
-        done, places = set(rated), self.config.raters_per_sample
-        return [text for text in order if text not in done and taken.get(text, 0) < places][: max(0, most)]
-
-    def _taken(self, rater: Row, now: float) -> dict[str, int]:
-        """How many other raters have rated each text, or have it before them."""
-        counted = self.store.rows(
-            "SELECT text, count(*) AS n FROM turns WHERE kind = 'rating' AND NOT dropped AND rater != ? "
-            "AND (rated_at IS NOT NULL OR shown_at > ?) GROUP BY text",
-            rater["id"], now - CLAIM,
-        )  # fmt: skip
-        return {each["text"]: each["n"] for each in counted}
-
-    def _wanted(self, turn: Row, now: float) -> bool:
-        """Whether a rater's open turn still has a place: after a long absence others may have taken it."""
-        if turn["kind"] != "rating":
-            return True
-        return self._taken({"id": turn["rater"]}, now).get(turn["text"], 0) < self.config.raters_per_sample
-
-    def _total(self, rater: Row, turns: Sequence[Row], now: float) -> int:
-        """How many texts the rater will have been shown at the end, as far as is known now."""
-        answered = [turn for turn in turns if turn["rated_at"] is not None]
-        rated = [turn["text"] for turn in answered if turn["kind"] == "rating"]
-        in_all = len(rated) + len(self._left(rater, rated, now))
-        seed, name = self.config.seed, rater["name"]
-        checks = assignment.due(self.config.attention_every, in_all, seed, name, "attention") if self._attention else 0
-        return in_all + checks + assignment.due(self.config.repeat_every, in_all, seed, name, "repeat")
-
-    # rows
-
-    def _rater(self, token: str) -> Row:
-        rater = self.store.row("SELECT * FROM raters WHERE token = ?", hashed(token))
-        if rater is None:
-            raise Refused(404, "no_link")
-        return rater
-
-    def _require_open(self) -> None:
-        if self.store.meta("closed"):
-            raise Refused(403, "closed")
-
-    def _turn(self, rater: Row, number: int) -> Row:
-        found = self.store.row(
-            "SELECT * FROM turns WHERE rater = ? AND number = ? AND NOT dropped", rater["id"], number
-        )
-        if found is None or found["text"] not in self._items:
-            raise Refused(409, "old_page")
-        return found
-
-    def _turns(self, rater: Row) -> list[Row]:
-        return self.store.rows(
-            "SELECT * FROM turns WHERE rater = ? AND kind != 'practice' AND NOT dropped ORDER BY number", rater["id"]
-        )
-
-    def _last_answered(self, rater: Row) -> Row | None:
-        answered = [turn for turn in self._turns(rater) if turn["rated_at"] is not None]
-        return answered[-1] if answered else None
-
-    def _open(self, rater: Row, kind: str, text: str, now: float) -> Row:
-        last = self.store.row("SELECT max(number) AS last FROM turns WHERE rater = ?", rater["id"])
-        number = 1 + ((last["last"] if last else None) or 0)
-        self.store.run(
-            "INSERT INTO turns (rater, number, kind, text, shown_at) VALUES (?, ?, ?, ?, ?)",
-            rater["id"], number, kind, text, now,
-        )  # fmt: skip
-        return self._turn(rater, number)
-
-    def _shown_again(self, turn: Row, now: float) -> Row:
-        self._set_turn(turn, shown_at=now)
-        return turn
 
     def _practice_of(self, text: str) -> Practice:
         return self.instructions.practice[self._practice_ids.index(text)]
 
+    def _rater(self, token: str) -> Row:
+        rater = self.store.row("SELECT * FROM raters WHERE token = ?", hashed(token))
+        if rater is None:
+            raise RefusedError(404, "no_link")
+        return rater
+
+    def _require_open(self) -> None:
+        if self.store.meta("closed"):
+            raise RefusedError(403, "closed")
+
     def _set(self, rater: Row, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
         self.store.run(f"UPDATE raters SET {names} WHERE id = ?", *values.values(), rater["id"])
-
-    def _set_turn(self, turn: Row, **values: Any) -> None:
-        names = ", ".join(f"{name} = ?" for name in values)
-        key = (turn["rater"], turn["number"])
-        self.store.run(f"UPDATE turns SET {names} WHERE rater = ? AND number = ?", *values.values(), *key)
 
 
 def _by_id(items: Sequence[Attention] | Sequence[Practice]) -> dict[str, Item]:
@@ -379,7 +278,7 @@ def _by_id(items: Sequence[Attention] | Sequence[Practice]) -> dict[str, Item]:
 def _note(note: str) -> str:
     note = note.replace("\r\n", "\n").replace("\0", "").strip()
     if len(note) > LONGEST_NOTE:
-        raise Refused(400, "long_note")
+        raise RefusedError(400, "long_note")
     return note
 
 

@@ -120,7 +120,7 @@ class Store:
         if value is None:
             self.run("DELETE FROM meta WHERE key = ?", key)
         else:
-            self.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+            self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
 
     def add_rater(self, name: str, now: float, most: int | None = None) -> str:
         """A new rater, who rates at most `most` texts. Returns the token of the personal link.

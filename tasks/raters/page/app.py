@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 
 from tasks.inputs.ratings import Instructions
 from tasks.raters.page.words import page_words
-from tasks.raters.panel import LONGEST_NOTE, Panel, Refused, Step
+from tasks.raters.panel import LONGEST_NOTE, Panel, Step
+from tasks.raters.turns import RefusedError
 from tasks.text.shown import safe
 
 HERE = Path(__file__).parent
@@ -79,11 +80,11 @@ def create_app(panel: Panel, at_end: Callable[[], object], now: Callable[[], flo
     @app.get("/{name}")
     async def file(name: str) -> Response:
         if name not in FILES:
-            raise Refused(404, "no_link")
+            raise RefusedError(404, "no_link")
         return Response((HERE / name).read_bytes(), media_type=FILES[name])
 
-    @app.exception_handler(Refused)
-    async def refused(request: Request, error: Refused) -> Response:
+    @app.exception_handler(RefusedError)
+    async def refused(request: Request, error: RefusedError) -> Response:
         known = error.status != 404 and request.url.path.startswith("/r/")
         return pages.message(error.words, error.status, request.path_params["token"] if known else None)
 
@@ -108,28 +109,28 @@ def create_app(panel: Panel, at_end: Callable[[], object], now: Callable[[], flo
 
 
 async def _form(request: Request) -> Form:
-    """The fields of a posted form, each there once. Raises Refused for anything else, and for another site's form."""
+    """The fields of a posted form, each there once. Raises RefusedError for anything else, and for another site's."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise Refused(403, "wrong")
+        raise RefusedError(403, "wrong")
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise Refused(415, "wrong")
+        raise RefusedError(415, "wrong")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST:
-            raise Refused(413, "long_note")
+            raise RefusedError(413, "long_note")
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
     except ValueError:
-        raise Refused(400, "wrong") from None
+        raise RefusedError(400, "wrong") from None
     form = dict(pairs)
     if len(form) < len(pairs):
-        raise Refused(400, "wrong")
+        raise RefusedError(400, "wrong")
     return form
 
 
 def _perform(panel: Panel, token: str, form: Form, now: float) -> None:
-    """What a form asks for. Raises Refused where it is none of the page's forms."""
+    """What a form asks for. Raises RefusedError where it is none of the page's forms."""
     match form.get("action"):
         case "rate":
             rating = None if "rating" not in form else _number(form, "rating")
@@ -147,13 +148,13 @@ def _perform(panel: Panel, token: str, form: Form, now: float) -> None:
             panel.answer_check(token, answers, now)
         case _:
             panel.step(token, now)  # an unknown token is told first
-            raise Refused(400, "wrong")
+            raise RefusedError(400, "wrong")
 
 
 def _number(form: Form, name: str) -> int:
     text = form.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise Refused(400, "wrong")
+        raise RefusedError(400, "wrong")
     return int(text)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ def read_plan() -> Plan:
 def only_server(path: Path) -> Iterator[None]:
     """Holds the database for this process, whose death frees it. Raises InputError where another one serves it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{path}.lock")
+    lock = FileLock(f"{path.resolve()}.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -124,7 +123,7 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         hint = "name another by --port" if error.errno == errno.EADDRINUSE else "name another by --host"
-        raise InputError(f"{host}:{port}: {os.strerror(error.errno or 0)}; {hint}") from None
+        raise InputError(f"{host}:{port}: {error.strerror}; {hint}") from None
     return listener
 
 

@@ -1,0 +1,152 @@
+"""The rating page in a real browser, by keyboard alone. Skipped where there is no Chromium."""
+
+import csv
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tasks.formats.ratings import text_id
+from tasks.raters.texts import Text
+from tests.raters.test_page import HOSTILE
+from tests.support.browser import Browser, browser, executable
+from tests.support.rating_server import CONFIG, INSTRUCTIONS, made_texts, rating_server
+
+pytestmark = pytest.mark.skipif(executable() is None, reason="needs Chromium on PATH")
+TEXTS = made_texts(3, 2)
+QUIET = 0.35  # seconds in which the page takes no key for a rating
+
+
+def heading(page: Browser) -> str:
+    return str(page.run("document.querySelector('h1').innerText"))
+
+
+def on_to_the_texts(page: Browser) -> None:
+    """Consent, instructions, practice and check, by keys alone."""
+    page.tab_to("button.on")
+    page.press_and_load("Enter")
+    page.tab_to("button.on")
+    page.press_and_load("Enter")
+    for _ in INSTRUCTIONS.practice:
+        rate(page, "3")
+        assert "The reason" in heading(page)
+        page.press_and_load("Enter")  # its button has the focus
+    for number, question in enumerate(INSTRUCTIONS.check, 1):
+        page.tab_to(f"input[name=question{number}]")
+        page.press(" ")
+        for _ in range(question.right - 1):
+            arrow_down(page)
+    page.tab_to("button.on")
+    page.press_and_load("Enter")
+
+
+def arrow_down(page: Browser) -> None:
+    known = {"key": "ArrowDown", "code": "ArrowDown", "windowsVirtualKeyCode": 40}
+    page.call("Input.dispatchKeyEvent", type="rawKeyDown", **known)
+    page.call("Input.dispatchKeyEvent", type="keyUp", **known)
+
+
+def rate(page: Browser, key: str) -> None:
+    page.run(f"new Promise(done => setTimeout(done, {1000 * QUIET}))")
+    page.press_and_load(key)
+
+
+def completion(page: Browser) -> str:
+    return str(page.run("[...document.querySelectorAll('blockquote')].at(-1).innerText"))
+
+
+def rated(folder: Path, rater: str) -> list[dict[str, str]]:
+    with (folder / "ratings" / f"{rater}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def judged(text: str) -> str:
+    if text.startswith("Please choose "):
+        return text[len("Please choose ")]
+    return str(1 + (int(text[7]) + int(text[-2])) % 5)
+
+
+def test_three_raters_by_keyboard_alone_close_the_browser_and_come_back(tmp_path: Path) -> None:
+    names = ("anna", "ben", "cleo")
+    with rating_server(tmp_path, TEXTS, CONFIG, INSTRUCTIONS) as server:
+        links = {name: server.url + server.rater(name).path for name in names}
+        given: dict[str, dict[str, str]] = {name: {} for name in names}
+        for most in (3, 100):  # the browsers are closed in between
+            with ExitStack() as stack:
+                pages = {name: stack.enter_context(browser(tmp_path / f"profile-{name}")) for name in names}
+                for name, page in pages.items():
+                    page.open(links[name])
+                    if most == 3:
+                        on_to_the_texts(page)
+                for _ in range(most):
+                    busy = [name for name in names if heading(pages[name]).startswith("Text ")]
+                    for name in busy:  # in turns, so that all are at work at once
+                        text = completion(pages[name])
+                        rate(pages[name], judged(text))
+                        given[name][text] = judged(text)
+                    if not busy:
+                        break
+                if most == 100:
+                    ends = [page.run("document.body.innerText") for page in pages.values()]
+                    assert all("There is no text left" in end for end in ends)
+    by_id = {text.id: text.completion for text in TEXTS}
+    for name in names:
+        found = rated(tmp_path, name)
+        kinds = Counter(row["kind"] for row in found)
+        assert (kinds["rating"], kinds["practice"], kinds["attention"]) == (6, 2, 1)
+        assert {row["text_id"] for row in found if row["kind"] == "rating"} == set(by_id)
+        assert all(row["rating"] == given[name][by_id[row["text_id"]]] for row in found if row["text_id"] in by_id)
+
+
+def test_the_other_keys(tmp_path: Path) -> None:
+    with rating_server(tmp_path, TEXTS) as server, browser(tmp_path / "profile") as page:
+        rater = server.rater("anna")
+        rater.prepare()
+        page.open(server.url + rater.path)
+        first = completion(page)
+        page.press("n")
+        for letter in "so 4":
+            page.press(letter)
+        assert page.run("document.getElementById('note').value") == "so 4", "a figure in a note rates nothing"
+        page.wait(lambda: "so 4</textarea>" in rater.page().html)
+        page.press("Escape")
+        rate(page, "2")
+        rate(page, "u")
+        assert completion(page) == first
+        assert page.run("document.querySelector('.chosen').value") == "2"
+        rate(page, "5")
+        page.run(f"new Promise(done => setTimeout(done, {1000 * QUIET}))")
+        page.press("c")
+        page.press_and_load("Enter")
+        page.press("3")  # at once: it was meant for the text before
+        assert heading(page) == "Text 3 of 6"
+        page.tab_to("#keys")
+        page.press(" ")
+        page.run(f"new Promise(done => setTimeout(done, {1000 * QUIET}))")
+        page.press("3")
+        assert heading(page) == "Text 3 of 6", "keys are off"
+        page.open(server.url + rater.path)
+        assert not page.run("document.getElementById('keys').checked"), "and stay so"
+        page.tab_to("button[value='4']")
+        page.press_and_load("Enter")
+        assert heading(page) == "Text 4 of 6"
+    found = [(row["rating"], row["reason"], row["note"]) for row in rated(tmp_path, "anna")]
+    assert found == [("5", "", "so 4"), ("", "unclear", ""), ("4", "", "")]
+
+
+def test_no_text_runs_anything_and_no_page_is_wider_than_a_phone(tmp_path: Path) -> None:
+    texts = [Text(text_id(name, text), name, "water", name, text) for name, text in HOSTILE.items()]
+    with rating_server(tmp_path, texts) as server, browser(tmp_path / "profile") as page:
+        page.call("Runtime.enable")
+        page.size(360, 740, phone=True)
+        page.call("Page.addScriptToEvaluateOnNewDocument", source="window.alert = () => { window.harmed = true; };")
+        rater = server.rater("anna")
+        rater.prepare()
+        page.open(server.url + rater.path)
+        for _ in texts:
+            assert page.run("document.documentElement.scrollWidth <= innerWidth"), heading(page)
+            assert not page.run("window.harmed")
+            assert page.run("document.querySelectorAll('main form').length") == 1
+            rate(page, "1")
+        assert server.store.rows("SELECT count(*) AS n FROM turns WHERE rating = 1")[0]["n"] == len(texts)
