@@ -115,9 +115,9 @@ _ARCHIVE = (
     "scorer `recorded` reads, so that they outlive the service."
 )
 _POWER = (
-    "Before anyone is paid: what difference in points the present plan of ratings finds, how often it finds the one that "
-    "is asked for, which plans would, and how many hours of rating they cost. Where ratings are closed, their own spread "
-    "is used; else an assumed one."
+    "Before anyone is paid: what difference in points the present plan of ratings finds, how often it finds the one "
+    "that is asked for, which plans would, and how many hours of rating they cost. Where ratings are closed, their own "
+    "spread is used; else an assumed one."
 )
 _RATINGS = (
     "Write the texts to rate for Label Studio, Potato or a spreadsheet, without model or arm, or read the answers that "

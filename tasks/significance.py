@@ -36,7 +36,14 @@ from tasks.stats.ordinal import ordinal
 from tasks.stats.plan import Plan, plan_of
 from tasks.stats.power import planned_curve
 from tasks.stats.scores import checked
-from tasks.stats.secondary import by_seed, contrasts_without, length_contrasts, seed_style, sensitivity
+from tasks.stats.secondary import (
+    by_seed,
+    contrasts_without,
+    contrasts_without_empty,
+    length_contrasts,
+    seed_style,
+    sensitivity,
+)
 from tasks.stats.trend import trend
 from tasks.stats.variance import variance_components
 from tasks.text.words import count
@@ -200,6 +207,7 @@ def descriptive_tables(
         "prompts": prompts,
         "lengths": length_contrasts(texts, plan),
         "without_nearest": contrasts_without(scores, nearest_prompts(texts, nearest), plan),
+        "without_empty": contrasts_without_empty(scores, texts, plan),
         "detectable": planned_curve(prompts[prompts["split"] == "test"], plan),
     }
 

@@ -13,8 +13,8 @@ from tasks.stats.outcome import NAN, Floats
 
 KEYS = ("model", "arm", "category", "prompt_id", "split", "sample")
 SCORES = (*KEYS, "metric", "score", "rater", "reason", "text_id", "note", "seconds")
-PROGRESS = ("split", "texts", "raters_per_sample", "wanted", "given", "cannot_judge", "texts_done", "raters", "closed_at",
-            "complete", "of_other_texts", "seconds")
+PROGRESS = ("split", "texts", "raters_per_sample", "wanted", "given", "cannot_judge", "texts_done", "raters",
+            "closed_at", "complete", "of_other_texts", "seconds")
 RATERS = ("rater", "given", "cannot_judge", "of_other_texts", "attention", "attention_failed", "failed", "practice",
           "seconds", "repeats", "repeats_same", "repeats_within_one", "repeats_apart", "severity", "severity_lo",
           "severity_hi", "shared_texts")

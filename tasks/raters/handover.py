@@ -1,4 +1,4 @@
-"""`palms ratings export` and `import`: the tree's texts to a file for another tool, and its answers into data/ratings."""
+"""`palms ratings`: the tree's texts to a file for another tool, and its answers into data/ratings."""
 
 from pathlib import Path
 

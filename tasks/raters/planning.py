@@ -65,8 +65,9 @@ def report(root: Path, asked: Asked) -> Iterator[str]:
     alpha = 1 - significance.confidence
     alone = replace(design, tests=1)
     yield (
-        f"{design.prompts} prompts in {design.categories} categories, {design.samples} samples, {design.raters} raters, "
-        f"{_counted(design.seeds, 'training seed')}, {_counted(cost.models, 'model')}: {cost.texts(design):,} texts, "
+        f"{design.prompts} prompts in {design.categories} categories, {design.samples} samples, "
+        f"{design.raters} raters, {_counted(design.seeds, 'training seed')}, {_counted(cost.models, 'model')}: "
+        f"{cost.texts(design):,} texts, "
         f"{cost.texts(design) * design.raters:,} ratings, {cost.hours(design):.1f} hours of rating at "
         f"{cost.seconds:.0f} s a text ({cost.hours(design) / design.raters:.1f} for each of {design.raters} people)"
     )

@@ -13,8 +13,8 @@ from tasks.stats.outcome import NAN, Floats, Labels, Outcome, from_t, undefined
 from tasks.stats.plan import Plan
 from tasks.stats.scores import ArmScores, checked
 
-COLUMNS = ("metric", "model", "params", "contrast", "n_prompts", "n_ratings", "raters", "log_odds", "se", "test", "stat",
-           "df", "p", "m", "p_corr", "ci_lo", "ci_hi", "odds_ratio", "p_corr_means", "same_decision", "reason")
+COLUMNS = ("metric", "model", "params", "contrast", "n_prompts", "n_ratings", "raters", "log_odds", "se", "test",
+           "stat", "df", "p", "m", "p_corr", "ci_lo", "ci_hi", "odds_ratio", "p_corr_means", "same_decision", "reason")
 TEST = "cumulative logit, clustered by prompt"
 MOST_STEPS = 10  # of a scale
 

@@ -42,7 +42,8 @@ class Study:
     `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
     `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name, and `measured` those
     of figures per arm, per prompt, of length and of what could be found; `samples` and `statistics` what each arm was
-    trained on; `ratings` every table of the stage `ratings`; `capability` the harness's results by model and arm, and `margins` how each task is tested.
+    trained on; `ratings` every table of the stage of that name; `capability` the harness's results by model and
+    arm, and `margins` how each task is tested.
     """
 
     sweep: Sweep
@@ -167,7 +168,8 @@ def read_study(job: Job) -> Study:
         judges={name: read_csv(job.path("judge") / f"{name}.csv", "judge") for name in JUDGE_TABLES},
         capability={(c.model, c.arm): read_json(job.path("capability") / c.model / c.arm / RESULTS) for c in ladder},
         margins=job.section("capability", Capability).margins,
-        ratings=tables(job, "ratings", RATING_TABLES, RATING_TEXTS, ladder),
+        ratings={name: read_csv(job.path("ratings") / f"{name}.csv", "ratings", **texts_in(RATING_TEXTS))
+                 for name in RATING_TABLES},  # of the ladder, and of all its arms together
     )
 
 
@@ -183,9 +185,14 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """The tables of these names that a stage made, without rows of checkpoints that are not on the ladder. The columns
     in `texts` hold texts, also where one reads `NA` or `1`."""
-    options = {"dtype": dict.fromkeys(texts, "str"), "keep_default_na": False, "na_values": [""]}
+    options = texts_in(texts)
     paths = {name: job.path(stage) / f"{name}.csv" for name in names}
     return {name: of_ladder(read_csv(path, stage, **options), ladder) for name, path in paths.items()}
+
+
+def texts_in(columns: Iterable[str]) -> dict[str, Any]:
+    """The options of `read_csv` by which these columns hold texts."""
+    return {"dtype": dict.fromkeys(columns, "str"), "keep_default_na": False, "na_values": [""]}
 
 
 def read_csv(path: Path, stage: str, **options: Any) -> pd.DataFrame:

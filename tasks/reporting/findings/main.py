@@ -81,7 +81,8 @@ def findings(tables: Mapping[str, pd.DataFrame], config: Significance, scorers: 
     controls = [effect for effect in effects if effect.role == "negative-control" and effect.category == ALL]
     large = effects_of(tables["raters"], config.primary, config.confidence) if len(tables.get("raters", ())) else []
     ordinal = tables["ordinal"].to_dict("records") if "ordinal" in tables else []
-    doubts = [*fluency_only(main, [*rest[0], *rest[1]]), *of_raters(main, large, ordinal), *caveats([*main, *toxic[0], *toxic[1], *variants, *controls])]
+    doubts = [*fluency_only(main, [*rest[0], *rest[1]]), *of_raters(main, large, ordinal)]
+    doubts += [*caveats([*main, *toxic[0], *toxic[1], *variants, *controls])]
     return Findings(
         effects=effects,
         headline=headline(against_control, against_base),
