@@ -45,7 +45,7 @@ def test_nothing_is_asked_twice(serve: Serve, ask: Ask, capsys: pytest.CaptureFi
     server = serve()
     first = ask(*OTHER)
     assert first == {text: both(text) for text in OTHER}
-    said = re.search(r"12 queries, about (\d+) tokens in and at most 720 out, 0 s", capsys.readouterr().err)
+    said = re.search(r"12 queries, about (\d+) tokens in and at most 720 out, 1 s", capsys.readouterr().err)
     assert said
     assert int(said[1]) > 12 * len(RUBRIC.task) / 4
     assert ask(*OTHER) == first

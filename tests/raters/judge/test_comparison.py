@@ -62,7 +62,7 @@ def test_a_judge_as_good_as_a_person_stands_where_people_stand() -> None:
     assert set(tables["agreement"]["scope"]) == {"all", "base", "control", "values"}
     assert tables["decisions"]["decision"].tolist() == ["same claim"] * 2
     assert tables["decisions"]["people_claim"].tolist() == ["higher"] * 2
-    assert (tables["decisions"]["correlation"] > 0.3).all()
+    assert (tables["decisions"]["correlation"] > 0.1).all()
     assert (tables["bias"].query("kind != 'length'")["p"] > 0.001).all()
     assert bool(tables["row"]["claims"].iloc[0])
 
