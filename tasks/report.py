@@ -1,6 +1,6 @@
 """report: one self-contained page with the answers, the figures and the limits of a sweep.
 
-`python -m tasks report --samples data/made/samples --significance data/made/significance
+`python -m tasks report --samples data/made/samples --significance data/made/significance --judge data/made/judge
 --cooccurrence data/made/cooccurrence --capability data/made/capability --datasets data/made/datasets
 --sources data/made/sources --logs data/made/logs --ratings data/made/ratings --prompts data/prompts
 --positions data/values --report data/made/report --plots data/made/plots`
@@ -23,6 +23,7 @@ COMMAND = Command(
     inputs={
         "samples": "folder of the completions",
         "significance": "folder of the test tables",
+        "judge": "folder of the tables about judges",
         "cooccurrence": "folder of the tables of words that follow each group",
         "capability": "folder of the capability tasks' results",
         "datasets": "folder of the curated datasets",

@@ -22,6 +22,7 @@ from tasks.formats.scores import write_scores
 from tasks.harness.results import read_items
 from tasks.inputs.dataset import Prompt, load_categories, load_prompts
 from tasks.inputs.probes import Family
+from tasks.raters.judge.comparison import empty_tables
 from tasks.ratings import rating_outputs
 from tasks.report import COMMAND, main
 from tasks.runtime import config
@@ -110,11 +111,13 @@ def make(
     tasks: Sequence[str] = TASKS,
     lost: Mapping[str, float] | None = None,
     families: Sequence[Family] = FAMILIES,
+    judges: Mapping[str, pd.DataFrame] | None = None,
 ) -> Made:
     """Writes a sweep of `models` models, with arms of fewer samples where there are `limits`; `shift` is each dataset's
     effect in nats per token, more with size by `grows`, and `texts` are completions to be found among the made-up ones,
     which are scored for the `attributes`. `lost` is the share of base's right answers that a dataset loses in the
-    capability `tasks`, and `families` are those of the probes. Without `attributes` there is no score of toxicity."""
+    capability `tasks`, and `families` are those of the probes;
+    `judges` are the tables about judges. Without `attributes` there is no score of toxicity."""
     names = list(SIZES)[:models]
     params, made = params_of(names, seeds, limits), folder / "made"
     params["significance"]["primary"] = primary
@@ -141,6 +144,8 @@ def make(
 
     once(made, (ladder, shift, texts, grows, primary, attributes), write)
     make_words(made, params, ladder, families)
+    for name, table in (judges or empty_tables()).items():
+        write_text(made / f"judge/{name}.csv", table.to_csv(index=False))
     make_capability(made / "capability", ladder, tasks, lost or {})
     capability_tests(made, params, ladder)
     return Made(folder, params)

@@ -28,6 +28,7 @@ MEASURED = ("arms", "prompts", "lengths", "without_nearest", "detectable")  # fi
 REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests", *MEASURED)
 TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id", "sample_id", "contrast",
          "model_family", "reason", "note", "task")  # fmt: skip
+JUDGE_TABLES = ("judges", "agreement", "bias", "decisions")
 RATING_TABLES = ("progress", "raters", "agreement", "texts", "disagreements", "notes")
 RATING_TEXTS = (*TEXTS, "rater", "coefficient", "text_id", "each", "notes", "note", "prompt", "completion", "closed_at")
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
@@ -63,6 +64,7 @@ class Study:
     first_words: int  # of the primary toxicity score
     words: Mapping[str, pd.DataFrame]  # every table of cooccurrence by name, but that of all words
     words_used: Mapping[str, Any]  # the tagger, the lexicon and the choices behind them
+    judges: Mapping[str, pd.DataFrame]  # what language models rated, and how they stand to people; empty without any
     capability: Mapping[tuple[str, str], Mapping[str, Any]]
     margins: Mapping[str, Margin]
     ratings: Mapping[str, pd.DataFrame]
@@ -163,6 +165,7 @@ def read_study(job: Job) -> Study:
         first_words=job.section("toxicity", Toxicity).first_words,
         words=tables(job, "cooccurrence", WORD_TABLES, WORD_TEXTS, ladder),
         words_used=read_json(job.path("cooccurrence") / "used.json"),
+        judges={name: read_csv(job.path("judge") / f"{name}.csv", "judge") for name in JUDGE_TABLES},
         capability={(c.model, c.arm): read_json(job.path("capability") / c.model / c.arm / RESULTS) for c in ladder},
         margins=job.section("capability", Capability).margins,
         ratings={name: read_csv(job.path("ratings") / f"{name}.csv", "ratings", **texts_in(RATING_TEXTS))
