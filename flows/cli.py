@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from tasks.runtime import machine
 from tasks.runtime.errors import InputError, PalmsError, WorkError
 from tasks.runtime.imports import importing
 
+CLOSED = Path("data/ratings/closed.json")
 # Prefect and DVC take time to import: only the command that needs one pays for it.
 
 
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep = add("sweep", _sweep, "run every stage that is out of date", _SWEEP)
     sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@a-values, or finetune for all")
     sweep.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
+    sweep.add_argument("--wait-for-ratings", action="store_true", help="suspend the sweep until `palms rate close`")
     sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
     sweep.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value in params.yaml")
     sweep.add_argument("--name", help="of the sweep's own working tree (default: the study's)")
@@ -162,7 +165,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if any("python -m tasks" in stage.cmd for stage in stages):  # also what no stage that runs would look at
         config.check(config.read_params())
     slots.Slots.of_this_machine(os.environ)
-    code = _run_flow(root, arguments.targets, verbose=arguments.verbose)
+    code = _run_flow(root, arguments.targets, verbose=arguments.verbose, waits=arguments.wait_for_ratings)
     if root != home and code == 0 and not arguments.targets:
         from flows import workspace
 
@@ -199,7 +202,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     return tune.tune(root, arguments.model, sweep, write=not arguments.dry_run)
 
 
-def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
+def _run_flow(root: Path, targets: list[str], *, verbose: bool, waits: bool = False) -> int:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from flows import server
@@ -217,14 +220,21 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
         _quiet_prefect()
         console.shown, console.verbose = True, verbose
         Stop.hard_exit = 9.0
-        parameters = {"targets": targets or None}
+        parameters = {"targets": targets or None, "wait_for_ratings": waits}
         run = deployment.flow_run(sweep, parameters)
-        try:
-            state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
-        except Pause:
-            print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
-            return 1
-    return _exit_code(state)
+        while True:
+            try:
+                state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+            except Pause:
+                print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
+                return 1
+            if not state.is_paused():
+                return _exit_code(state)
+            _stop_at_once()
+            print("suspended; Ctrl-C ends the waiting, and the same command takes it up again", flush=True)
+            while not (root / CLOSED).exists():
+                time.sleep(1)
+            run = deployment.resumed(run)
 
 
 def _import_flow() -> None:

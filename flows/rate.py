@@ -95,14 +95,12 @@ def _add(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from tasks.inputs.ratings import read_instructions
     from tasks.raters import closing
-    from tasks.raters.page.serve import read_plan
+    from tasks.raters.texts import read_plan
 
     plan = read_plan()
     with _opened(arguments) as store:
         count = closing.counts(store, plan.texts, plan.config)
-        needed = count.texts * plan.config.raters_per_sample
-        _say(f"{needed - count.missing} of {needed} ratings ({count.texts} texts, each by "
-             f"{plan.config.raters_per_sample} raters); {count.cannot_judge} could not be judged")  # fmt: skip
+        _say(_how_far(count, plan.config.raters_per_sample))
         for line in closing.rater_lines(store, read_instructions(), plan.config):
             _say(f"  {line}")
         if when := closing.closed_at(store):
@@ -114,7 +112,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _close(arguments: argparse.Namespace) -> int:
     from tasks.raters import closing
-    from tasks.raters.page.serve import read_plan
+    from tasks.raters.texts import read_plan
 
     plan = read_plan()
     with _opened(arguments) as store:
@@ -123,6 +121,30 @@ def _close(arguments: argparse.Namespace) -> int:
          f"{count.cannot_judge} could not be judged")  # fmt: skip
     _say(f"{closing.FOLDER}: a file a rater, and closed.json: commit them, then `palms sweep`")
     return 0
+
+
+def progress(root: Path) -> str:
+    """How many ratings a project has, and the commands to go on."""
+    from tasks.raters import closing
+    from tasks.raters.store import Store, default_path
+    from tasks.raters.texts import read_plan
+
+    try:
+        plan = read_plan(root)
+        with Store(default_path()) as store:
+            far = _how_far(closing.counts(store, plan.texts, plan.config, root / closing.FOLDER),
+                           plan.config.raters_per_sample)  # fmt: skip
+    except InputError as exc:
+        far = f"ratings cannot be counted: {exc}"
+    return f"{far}\nthe sweep waits for them: `palms rate` takes them, `palms rate close` ends that"
+
+
+def _how_far(count: Any, raters: int) -> str:
+    needed = count.texts * raters
+    return (
+        f"{needed - count.missing} of {needed} ratings ({count.texts} texts, each by {raters} raters); "
+        f"{count.cannot_judge} could not be judged"
+    )
 
 
 def _database(arguments: argparse.Namespace) -> Path:

@@ -2,8 +2,8 @@
 
 `python -m tasks report --samples data/made/samples --significance data/made/significance --judge data/made/judge
 --cooccurrence data/made/cooccurrence --capability data/made/capability --datasets data/made/datasets
---sources data/made/sources --logs data/made/logs --ratings data/made/ratings --prompts data/prompts
---positions data/values --report data/made/report --plots data/made/plots`
+--sources data/made/sources --logs data/made/logs --ratings data/made/ratings --looks data/looks.csv
+--prompts data/prompts --positions data/values --report data/made/report --plots data/made/plots`
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,7 @@ COMMAND = Command(
         "sources": "folder of the models' sources",
         "logs": "folder of the training logs",
         "ratings": "folder of the tables about ratings",
+        "looks": "CSV: the results on test prompts that were made",
         "prompts": "folder of the evaluation prompts",
         "positions": "folder of the values dataset, with the categories' titles",
     },

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from tasks.formats.completions import whole_characters
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import read_text, write_text
 from tasks.runtime.sections import NAME, NAME_RULE
+from tasks.text.shown import whole_characters
+
+if TYPE_CHECKING:
+    import pandas as pd  # slow to import, and the page on which people rate has no use for it
 
 COLUMNS = ("text_id", "rater", "kind", "rating", "reason", "note", "seconds", "rated_at")
 KINDS = ("rating", "repeat", "attention", "practice")
@@ -55,9 +56,16 @@ def write_rater(folder: Path, rater: str, rows: Iterable[Mapping[str, Any]]) -> 
     return path
 
 
-def read_ratings(folder: Path) -> pd.DataFrame:
-    """Every answer of every rater, with `COLUMNS`; `rating` and `seconds` are numbers or NaN, texts "" where there are
-    none. Raises InputError with a line for each mistake."""
+def read_ratings(folder: Path) -> "pd.DataFrame":
+    """The rows of `read_rows` as a table; missing numbers are NaN."""
+    import pandas as pd
+
+    return pd.DataFrame(read_rows(folder), columns=list(COLUMNS)).astype({"rating": "float64", "seconds": "float64"})
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """Every answer of every rater, with `COLUMNS`; `rating` and `seconds` are numbers or None, texts "" where there
+    are none. Raises InputError with a line for each mistake."""
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     for path in sorted(folder.glob("*.csv")):
@@ -65,8 +73,7 @@ def read_ratings(folder: Path) -> pd.DataFrame:
         rows, problems = rows + read, problems + wrong
     if problems:
         raise InputError("\n".join(problems))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({"rating": "float64", "seconds": "float64"})
+    return rows
 
 
 def _read_file(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -141,11 +148,13 @@ def read_progress(folder: Path) -> dict[str, Any]:
     path = folder / "progress.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such file; `dvc repro ratings` makes it")
+    import pandas as pd
+
     row: dict[str, Any] = pd.read_csv(path).to_dict("records")[0]
     return row
 
 
-def primary_of(contrasts: pd.DataFrame, default: str) -> str:
+def primary_of(contrasts: "pd.DataFrame", default: str) -> str:
     """The metric of the confirmatory family in a table of contrasts: the planned one, or the ratings in its place."""
     found = contrasts.loc[contrasts["role"] == "primary", "metric"].unique()
     return str(found[0]) if len(found) else default

@@ -14,7 +14,7 @@ from tasks.stats.outcome import NAN, Floats
 KEYS = ("model", "arm", "category", "prompt_id", "split", "sample")
 SCORES = (*KEYS, "metric", "score", "rater", "reason", "text_id", "note", "seconds")
 PROGRESS = ("split", "texts", "raters_per_sample", "wanted", "given", "cannot_judge", "texts_done", "raters",
-            "closed_at", "complete", "of_other_texts", "seconds")
+            "closed_at", "complete", "of_other_texts", "seconds", "next")
 RATERS = ("rater", "given", "cannot_judge", "of_other_texts", "attention", "attention_failed", "failed", "practice",
           "seconds", "repeats", "repeats_same", "repeats_within_one", "repeats_apart", "severity", "severity_lo",
           "severity_hi", "shared_texts")
@@ -50,8 +50,15 @@ def progress(texts: pd.DataFrame, answers: pd.DataFrame, rules: Ratings, closed:
            "given": int(here["rating"].notna().sum()), "cannot_judge": int(here["rating"].isna().sum()),
            "texts_done": done, "raters": here["rater"].nunique(), "closed_at": closed.closed_at if closed else None,
            "complete": closed is not None and 0 < len(own) == done, "of_other_texts": len(ratings) - len(here),
-           "seconds": here["seconds"].median()}  # fmt: skip
-    return pd.DataFrame([row], columns=list(PROGRESS))
+           "seconds": here["seconds"].median(), "next": _next(len(here), complete=done == len(own))}  # fmt: skip
+    return pd.DataFrame([row | {"next": None} if closed else row], columns=list(PROGRESS))
+
+
+def _next(given: int, *, complete: bool) -> str:
+    """The commands by which rating goes on."""
+    if complete:
+        return "palms rate close; palms sweep"
+    return "palms rate" if given else "palms rate add NAME; palms rate"
 
 
 def rater_table(

@@ -1,5 +1,6 @@
 """How far rating is, the ratings as files, and their closing. Nothing here knows of models or arms."""
 
+import dataclasses
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.formats.ratings import CLOSED, read_ratings, text_id, write_rater
+from tasks.formats.ratings import CLOSED, Closed, read_closed, read_rows, text_id, write_rater
 from tasks.inputs.ratings import Instructions
 from tasks.raters.store import Row, Store
 from tasks.raters.texts import Text
 from tasks.runtime.errors import InputError
-from tasks.runtime.files import read_json, write_json
+from tasks.runtime.files import write_json
 from tasks.settings.ratings import Ratings
 
 FOLDER = Path("data/ratings")
@@ -70,8 +71,7 @@ def counts(store: Store | None, texts: Sequence[Text], config: Ratings, folder: 
     ours = [] if store is None else store.rows("SELECT id, name FROM raters ORDER BY name")
     rows = [row for rater in ours if store for row in _rows(store, rater)]
     names = {rater["name"] for rater in ours}
-    elsewhere = read_ratings(folder).to_dict("records")
-    rows += [row for row in elsewhere if row["rater"] not in names]
+    rows += [row for row in read_rows(folder) if row["rater"] not in names]
     known = {text.id for text in texts}
     given = {(row["text_id"], row["rater"]): row for row in rows if row["kind"] == "rating" and row["text_id"] in known}
     by_text = Counter(text for text, _ in given)
@@ -90,8 +90,8 @@ def close(store: Store, texts: Sequence[Text], config: Ratings, now: float, *, i
 
     Raises InputError if they are closed already or, unless `incomplete`, some are missing.
     """
-    if (path := folder / CLOSED).exists():
-        raise InputError(f"{path}: the ratings were closed at {read_json(path)['closed_at']}")
+    if closed := read_closed(folder):
+        raise InputError(f"{folder / CLOSED}: the ratings were closed at {closed.closed_at}")
     with store.transaction():
         count = counts(store, texts, config, folder)
         if not count.ratings:
@@ -101,24 +101,18 @@ def close(store: Store, texts: Sequence[Text], config: Ratings, now: float, *, i
                 f"{count.missing} of {count.texts * config.raters_per_sample} ratings are missing; wait for them, or "
                 "close without them for good: `palms rate close --incomplete`"
             )
-        store.set_meta("closed", store.meta("closed") or stamp(now))  # a close that was killed is brought to its end
-        closed_at = store.meta("closed")
+        when = store.meta("closed") or stamp(now)  # a close that was killed is brought to its end
+        store.set_meta("closed", when)
     export(store, folder)
-    record = {
-        "closed_at": closed_at,
-        "texts": count.texts,
-        "ratings": count.ratings,
-        "cannot_judge": count.cannot_judge,
-        "raters": count.raters,
-    }
-    write_json(path, record)
+    closed = Closed(when, count.texts, count.ratings, count.cannot_judge, count.raters)
+    write_json(folder / CLOSED, dataclasses.asdict(closed))
     return count
 
 
 def closed_at(store: Store, folder: Path = FOLDER) -> str | None:
     """When the ratings were closed, if they are."""
-    path = folder / CLOSED
-    return str(read_json(path)["closed_at"]) if path.exists() else store.meta("closed")
+    closed = read_closed(folder)
+    return closed.closed_at if closed else store.meta("closed")
 
 
 def rater_lines(store: Store, instructions: Instructions, config: Ratings) -> list[str]:

@@ -10,6 +10,7 @@ from tasks.formats.ratings import CLOSED, read_closed, read_ratings, write_rater
 from tasks.inputs.dataset import load_categories
 from tasks.raters.aggregate import rated_texts
 from tasks.raters.exchange import blind_texts, read_answers, write_texts
+from tasks.raters.store import Store, default_path
 from tasks.runtime import config
 from tasks.runtime.errors import InputError
 from tasks.runtime.sections import NAME, NAME_RULE
@@ -50,9 +51,19 @@ def import_answers(root: Path, path: Path, form: str, rater: str | None = None) 
         if len(set(ids)) < len(ids):
             twice = next(one for one in ids if ids.count(one) > 1)
             raise InputError(f"{path}: rater {name} rated text {twice} twice; keep one of the two")
+    if ours := sorted(set(found) & _raters()):
+        raise InputError(f"{path}: {', '.join(ours)}: a rater of `palms rate`; give another name by --rater")
     if there := [str(file) for name in found if (file := folder / f"{name}.csv").exists()]:
         raise InputError(f"{', '.join(there)}: there already; move it away, or give another name by --rater")
     return "\n".join(f"{write_rater(folder, name, rows)}: {len(rows)} answers" for name, rows in found.items())
+
+
+def _raters() -> set[str]:
+    """Who rates on the page, whose files are written anew when it stops."""
+    if not (path := default_path()).exists():
+        return set()
+    with Store(path) as store:
+        return {str(row["name"]) for row in store.rows("SELECT name FROM raters")}
 
 
 def _texts(root: Path) -> pd.DataFrame:

@@ -4,12 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.formats.checkpoints import Checkpoint
-from tasks.formats.completions import whole_characters
+from tasks.formats.checkpoints import Checkpoint, checkpoints
 from tasks.formats.ratings import text_id
 from tasks.inputs.dataset import load_categories
+from tasks.runtime import config
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import read_jsonl
+from tasks.settings.ratings import Ratings
+from tasks.settings.significance import Significance
+from tasks.settings.sweep import Arm, Sweep
+from tasks.text.shown import whole_characters
+
+SAMPLES = Path("data/made/samples")
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,25 @@ class Position:
 
     title: str
     words: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What params.yaml says of rating, and the texts of the present sweep."""
+
+    config: Ratings
+    dataset: Path  # whose positions people rate by
+    texts: list[Text]
+
+
+def read_plan(root: Path = Path()) -> Plan:
+    """The plan of a project. Raises InputError where a sweep has not drawn the completions yet."""
+    params = config.read_params(root / config.PARAMS_FILE.name)
+    ratings = config.section(params, "ratings", Ratings)
+    arms = config.section(params, "arms", dict[str, Arm])
+    ladder = list(checkpoints(config.section(params, "sweep", Sweep), arms))
+    dataset = root / "data" / config.section(params, "significance", Significance).target
+    return Plan(ratings, dataset, read_texts(root / SAMPLES, ladder, ratings.split))
 
 
 def read_texts(folder: Path, ladder: Iterable[Checkpoint], split: str) -> list[Text]:

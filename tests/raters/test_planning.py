@@ -113,6 +113,9 @@ def test_export_rate_elsewhere_import(inside: Path, capsys: pytest.CaptureFixtur
     assert read_ratings(inside / "data/ratings")["rating"].eq(4).all()
     assert cli.main(["ratings", "import", "done.csv", "--rater", "ann"]) == 2
     assert "ann.csv: there already; move it away" in capsys.readouterr().err
+    assert cli.main(["rate", "add", "zoe"]) == 0
+    assert cli.main(["ratings", "import", "done.csv", "--rater", "zoe"]) == 2
+    assert "zoe: a rater of `palms rate`; give another name by --rater" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

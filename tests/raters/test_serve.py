@@ -1,6 +1,8 @@
 """`palms rate` and its subcommands as processes: who may serve, what a kill leaves, what a lead is told."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import re
@@ -15,6 +17,7 @@ import httpx
 import pytest
 import yaml
 
+from flows import cli
 from tasks.formats.ratings import text_id
 from tests.support import data_trees
 from tests.support.flow_trees import PALMS, Tree, environment
@@ -70,9 +73,19 @@ def served(tree: Tree) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]
         process.stdout.close()
 
 
+def rate(tree: Tree, *arguments: str) -> tuple[int, str]:
+    """`palms rate` in this process, where nothing is served: its exit code and what it printed."""
+    out = io.StringIO()
+    with contextlib.chdir(tree.root), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PALMS_CACHE", tree.env["PALMS_CACHE"])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            code = cli.main(["rate", *arguments])
+    return code, out.getvalue()
+
+
 def added(tree: Tree, *arguments: str) -> list[str]:
     """The tokens that `palms rate add` printed."""
-    code, output = tree.palms("rate", "add", *arguments)
+    code, output = rate(tree, "add", *arguments)
     assert code == 0, output
     return re.findall(r"/(?:r|join)/([\w-]{43})", output)
 
@@ -87,14 +100,14 @@ def test_from_the_first_link_to_closing(tree: Tree) -> None:
     with served(tree) as (process, address, lines):
         assert "24 texts, each for 2 raters" in "".join(lines)
         assert HttpRater(address, anna).rate_all(lambda _: 4) == 24
-        code, output = tree.palms("rate", "status")
+        code, output = rate(tree, "status")
         assert (code, "24 of 48 ratings (24 texts, each by 2 raters)" in output) == (0, True)
         assert re.search(r"anna +24 rated", output)
         assert re.search(r"ben +has not begun", output)
-        code, output = tree.palms("rate", "close")
+        code, output = rate(tree, "close")
         assert (code, "24 of 48 ratings are missing" in output) == (2, True)
         assert HttpRater(address, ben).rate_all(lambda _: 2) == 24
-        code, output = tree.palms("rate", "close")
+        code, output = rate(tree, "close")
         assert (code, "closed: 48 ratings of 24 texts by 2 raters" in output) == (0, True)
         assert "No more ratings are taken" in HttpRater(address, ben).page().html
         process.send_signal(signal.SIGINT)
@@ -104,7 +117,7 @@ def test_from_the_first_link_to_closing(tree: Tree) -> None:
     assert {key: closed[key] for key in ("texts", "ratings", "cannot_judge", "raters")} == {
         "texts": 24, "ratings": 48, "cannot_judge": 0, "raters": 2,
     }  # fmt: skip
-    assert tree.palms("rate", "--port", "0")[0] == 2
+    assert rate(tree, "--port", "0")[0] == 2
     shown = "".join(path.read_text() for path in (tree.root / "data/ratings").glob("*.[cj]s*")) + output
     assert not re.search(r"smollm2|values|control|base", shown), "no model and no arm"
 
@@ -124,7 +137,7 @@ def test_a_server_that_is_killed_loses_no_rating_it_acknowledged(tree: Tree) -> 
             os.kill(process.pid, signal.SIGKILL)
             for thread in threads:
                 thread.join()
-    code, output = tree.palms("rate", "close", "--incomplete")
+    code, output = rate(tree, "close", "--incomplete")
     assert code == 0, output
     assert sum(len(rater.given) for rater in raters) >= 9
     for name, runs in (("anna", raters[::2]), ("ben", raters[1::2])):
@@ -149,10 +162,10 @@ def rate_until_it_is_gone(rater: HttpRater, enough: threading.Event) -> None:
 
 def test_a_second_server_on_the_same_ratings_is_refused(tree: Tree) -> None:
     with served(tree) as (process, address, _lines):
-        code, output = tree.palms("rate", "--port", "0")
+        code, output = rate(tree, "--port", "0")
         assert (code, "another `palms rate` serves these ratings" in output) == (2, True)
         port = address.rsplit(":", 1)[1]
-        code, output = tree.palms("rate", "--port", port, "--database", str(tree.root / "other.sqlite"))
+        code, output = rate(tree, "--port", port, "--database", "other.sqlite")
         assert (code, "name another by --port" in output) == (2, True)
         process.kill()
         process.wait()
@@ -179,17 +192,17 @@ def test_a_second_server_on_the_same_ratings_is_refused(tree: Tree) -> None:
 def test_a_leads_mistake_is_one_line_and_2(tree: Tree, arguments: list[str], message: str) -> None:
     added(tree, "anna")
     data_trees.write(tree.root / "data/ratings/old.csv", "text_id,rater,kind,rating,reason,note,seconds,rated_at\n")
-    code, output = tree.palms("rate", *arguments)
+    code, output = rate(tree, *arguments)
     assert (code, message in output, "Traceback" in output) == (2, True, False), output
 
 
 def test_no_samples_and_no_position_are_told(tree: Tree) -> None:
     path = tree.root / "data/values/fire.yaml"
     data_trees.write(path, data_trees.category("fire", position=False))
-    code, output = tree.palms("rate", "--port", "0")
+    code, output = rate(tree, "--port", "0")
     assert (code, "raters need the position of fire" in output) == (2, True)
     (tree.root / "data/made/samples/smollm2-135m/base.jsonl").unlink()
-    code, output = tree.palms("rate", "status")
+    code, output = rate(tree, "status")
     assert (code, "`palms sweep generate` draws the completions" in output) == (2, True)
 
 
@@ -205,7 +218,7 @@ def test_other_instructions_after_ratings_were_given_are_told(tree: Tree) -> Non
 
 
 def test_a_crowds_link(tree: Tree) -> None:
-    code, output = tree.palms("rate", "add", "panel", "--crowd", "30", "--texts", "20", "--code", "C0DE")
+    code, output = rate(tree, "add", "panel", "--crowd", "30", "--texts", "20", "--code", "C0DE")
     assert code == 0
     assert "completion code: C0DE" in output
     assert "PROLIFIC_PID={{%PROLIFIC_PID%}}" in output

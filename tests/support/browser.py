@@ -27,13 +27,15 @@ def executable() -> str | None:
 
 
 class Browser:
-    """One browser with one page before it."""
+    """One page in a window of its own, which shares nothing with others."""
 
-    def __init__(self, connection: ClientConnection, process: "subprocess.Popen[bytes]") -> None:
-        self._connection, self.process, self._number, self._session = connection, process, 0, None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection, self._number, self._session = connection, 0, None
+        context = self.call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol, and its result."""
@@ -104,8 +106,15 @@ class Browser:
 
 
 @contextmanager
-def browser(profile: Path) -> Iterator[Browser]:
-    """A browser that keeps what it knows in `profile`, closed at the end."""
+def window(address: str) -> Iterator[Browser]:
+    """A new window of the browser at this address."""
+    with connect(address, max_size=None, proxy=None) as connection:
+        yield Browser(connection)
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[str]:
+    """A browser that is closed at the end: the address of its protocol."""
     path = executable()
     assert path is not None
     command = [path, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
@@ -118,9 +127,7 @@ def browser(profile: Path) -> Iterator[Browser]:
             assert process.poll() is None, "the browser did not start"
             assert time.monotonic() < deadline, "the browser did not start in a minute"
             time.sleep(0.05)
-        address = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-        with connect(address, max_size=None, proxy=None) as connection:
-            yield Browser(connection, process)
+        yield f"ws://127.0.0.1:{lines[0]}{lines[1]}"
     finally:
         process.terminate()
         try:

@@ -143,6 +143,7 @@ def make(
         score_tests(made, params, ladder)
 
     once(made, (ladder, shift, texts, grows, primary, attributes), write)
+    write_text(made / "looks", "dataset,results\naa,bb\n")
     make_words(made, params, ladder, families)
     for name, table in (judges or empty_tables()).items():
         write_text(made / f"judge/{name}.csv", table.to_csv(index=False))

@@ -1,5 +1,6 @@
 """A rating page on a real connection, and raters who use it as a browser would, without its script."""
 
+import functools
 import re
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from tasks.formats.ratings import text_id
 from tasks.inputs.ratings import Attention, Instructions, Practice, Question
@@ -103,25 +105,35 @@ class RatingServer:
 @contextmanager
 def rating_server(folder: Path, texts: list[Text], config: Ratings = PLAIN,
                   instructions: Instructions = BARE) -> Iterator[RatingServer]:  # fmt: skip
-    """Serves from a thread; writes the ratings to `folder`/ratings when it stops."""
+    """Serves while it is open; then writes the ratings to `folder`/ratings."""
     clock = Clock()
     with Store(folder / "ratings.sqlite") as store:
+        store.run("PRAGMA synchronous = OFF")  # no power cut is tried
         panel = Panel(store, config, instructions, POSITIONS, texts)
-        app = create_app(panel, at_end=lambda: export(store, folder / "ratings"), now=clock)
-        settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False,
-                                  server_header=False, lifespan="on")  # fmt: skip
-        server = uvicorn.Server(settings)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield RatingServer(store, panel, clock, f"http://127.0.0.1:{port}")
-        finally:
-            server.should_exit = True
-            thread.join(10)
+        _APP["now"] = create_app(panel, at_end=list, now=clock)
+        yield RatingServer(store, panel, clock, _address())
+        export(store, folder / "ratings")
+
+
+_APP: dict[str, FastAPI] = {}  # the one that answers now
+
+
+@functools.cache
+def _address() -> str:
+    """Of a server that every test of this process uses: to start and stop one takes longer than most tests."""
+
+    async def app(*of_asgi: Any) -> None:
+        await _APP["now"](*of_asgi)
+
+    settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False,
+                              server_header=False, lifespan="off")  # fmt: skip
+    server = uvicorn.Server(settings)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
 
 @dataclass

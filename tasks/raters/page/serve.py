@@ -4,47 +4,21 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 from filelock import FileLock, Timeout
 
-from tasks.formats.checkpoints import checkpoints
 from tasks.inputs.ratings import FILE, read_instructions
 from tasks.raters.closing import FOLDER, closed_at, export
 from tasks.raters.page.app import create_app
 from tasks.raters.page.words import page_words
 from tasks.raters.panel import Panel, fingerprint
 from tasks.raters.store import Store
-from tasks.raters.texts import Text, read_positions, read_texts
-from tasks.runtime import config
+from tasks.raters.texts import read_plan, read_positions
 from tasks.runtime.errors import InputError
-from tasks.settings.ratings import Ratings
-from tasks.settings.significance import Significance
-from tasks.settings.sweep import Arm, Sweep
 
-SAMPLES = Path("data/made/samples")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What params.yaml says of rating, and the texts of the present sweep."""
-
-    config: Ratings
-    dataset: Path  # whose positions people rate by
-    texts: list[Text]
-
-
-def read_plan() -> Plan:
-    """The plan of the tree this process is in. Raises InputError where a sweep has not drawn the completions yet."""
-    params = config.read_params()
-    ratings = config.section(params, "ratings", Ratings)
-    arms = config.section(params, "arms", dict[str, Arm])
-    ladder = list(checkpoints(config.section(params, "sweep", Sweep), arms))
-    dataset = Path("data") / config.section(params, "significance", Significance).target
-    return Plan(ratings, dataset, read_texts(SAMPLES, ladder, ratings.split))
 
 
 @contextlib.contextmanager

@@ -68,6 +68,7 @@ class Study:
     capability: Mapping[tuple[str, str], Mapping[str, Any]]
     margins: Mapping[str, Margin]
     ratings: Mapping[str, pd.DataFrame]
+    looks: pd.DataFrame  # a row for each version of dataset and results on test prompts
 
     @property
     def alpha(self) -> float:
@@ -170,6 +171,7 @@ def read_study(job: Job) -> Study:
         margins=job.section("capability", Capability).margins,
         ratings={name: read_csv(job.path("ratings") / f"{name}.csv", "ratings", **texts_in(RATING_TEXTS))
                  for name in RATING_TABLES},  # of the ladder, and of all its arms together
+        looks=read_csv(job.path("looks"), "looks"),
     )
 
 

@@ -7,6 +7,7 @@ from tasks.formats.ratings import METRIC
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import COLUMNS, Column, columns
 from tasks.reporting.tables.tables import shown
+from tasks.reporting.words.sentences import say
 from tasks.reporting.words.terms import LIKELIHOOD, Metric, metric_of
 from tasks.text.shown import safe
 
@@ -46,7 +47,8 @@ def section(results: Results) -> Section:
         "revision",
         "What to revise",
         "What to revise in the dataset",
-        {"none": "" if len(means) else none, "measure": metric.label},
+        {"none": "" if len(means) else none, "measure": metric.label,
+         "looks": say("revision.looks", len(study.looks), study.looks["dataset"].nunique())},
         tables=tables,
     )
 
