@@ -56,6 +56,14 @@ def publish(root: Path, stage: Stage, meta: Meta, redact: Redactor, warn: Callab
             warn(redact(f"{path} could not be published: {exc}"))
 
 
+def publish_text(key: str, text: str, warn: Callable[[str], None]) -> None:
+    """Publish a text that no stage made."""
+    try:
+        create_markdown_artifact(text, key=key)
+    except Exception as exc:
+        warn(f"'{key}' could not be published: {exc}")
+
+
 def _publish_table(file: Path, path: str, key: str, redact: Redactor) -> None:
     with file.open(encoding="utf-8", newline="") as text:
         reader = csv.DictReader(text)

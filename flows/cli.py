@@ -1,4 +1,5 @@
-"""The command `palms`: run the experiment graph, check its input, list its models, show what is stale."""
+"""The command `palms`: run the experiment graph, check its input, plan and move ratings, list models, show what is
+stale."""
 
 import argparse
 import logging
@@ -6,16 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from flows import rate
 from flows.console import console, hang_up
 from tasks.runtime import machine
 from tasks.runtime.errors import InputError, PalmsError, WorkError
 from tasks.runtime.imports import importing
 
+CLOSED = Path("data/ratings/closed.json")
 # Prefect and DVC take time to import: only the command that needs one pays for it.
 
 
@@ -63,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep = add("sweep", _sweep, "run every stage that is out of date", _SWEEP)
     sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@a-values, or finetune for all")
     sweep.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
+    sweep.add_argument("--wait-for-ratings", action="store_true", help="suspend the sweep until `palms rate close`")
     sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
     sweep.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value in params.yaml")
     sweep.add_argument("--name", help="of the sweep's own working tree (default: the study's)")
@@ -75,6 +80,19 @@ def _parser() -> argparse.ArgumentParser:
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
     archive.add_argument("--out", type=Path, help="the file, *.jsonl.gz (default: data/archive/<scorer>.jsonl.gz)")
     archive.add_argument("--calibration", type=Path, metavar="CSV", help="print how the scorers compare; a CSV, too")
+    rate.add_arguments(add("rate", _check, "have people rate completions", rate.DESCRIPTION), _enter_root)
+    power = add("power", _power, "what a plan of ratings can find, and its cost", _POWER)
+    power.add_argument("--difference", type=float, default=0.4, metavar="POINTS", help="to be found (default: 0.4)")
+    power.add_argument("--power", type=float, default=0.8, help="how often it must be found (default: 0.8)")
+    for name in ("prompts", "samples", "raters", "seeds"):
+        power.add_argument(f"--{name}", type=int, metavar="N", help="instead of the present plan's")
+    power.add_argument("--seconds", type=float, help="that rating one text takes")
+    ratings = add("ratings", _ratings, "take ratings to and from other tools", _RATINGS)
+    ratings.add_argument("direction", choices=("export", "import"), help="export the texts to rate, or import answers")
+    ratings.add_argument("file", type=Path, help="the file to write, or to read")
+    ratings.add_argument("--format", choices=("label-studio", "potato", "csv"), default="csv", help="(default: csv)")
+    ratings.add_argument("--with-ratings", action="store_true", help="export those that are in data/ratings, too")
+    ratings.add_argument("--rater", metavar="NAME", help="who gave the answers, instead of the names in the file")
     add("models", _models, "list the models of params.yaml", _MODELS)
     add("status", _status, "show what is out of date, and why", _STATUS)
     return parser
@@ -98,6 +116,15 @@ _CHECK = (
 _ARCHIVE = (
     "Write the stored toxicity scores, with the services' own answers, to a file that DVC tracks and that the "
     "scorer `recorded` reads, so that they outlive the service."
+)
+_POWER = (
+    "Before anyone is paid: what difference in points the present plan of ratings finds, how often it finds the one "
+    "that is asked for, which plans would, and how many hours of rating they cost. Where ratings are closed, their own "
+    "spread is used; else an assumed one."
+)
+_RATINGS = (
+    "Write the texts to rate for Label Studio, Potato or a spreadsheet, without model or arm, or read the answers that "
+    "come back into data/ratings, a file a rater."
 )
 _MODELS = (
     "List the models of params.yaml, what memory fine-tuning and generation need, and whether this machine has it; "
@@ -135,7 +162,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     for stage in dag.select(dag.read(root), arguments.targets):
         meta.Meta.of(stage)
     slots.Slots.of_this_machine(os.environ)
-    code = _run_flow(root, arguments.targets, verbose=arguments.verbose)
+    code = _run_flow(root, arguments.targets, verbose=arguments.verbose, waits=arguments.wait_for_ratings)
     if root != home and code == 0 and not arguments.targets:
         from flows import workspace
 
@@ -184,7 +211,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     return tune.tune(root, arguments.model, sweep, write=not arguments.dry_run)
 
 
-def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
+def _run_flow(root: Path, targets: list[str], *, verbose: bool, waits: bool = False) -> int:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from flows import server
@@ -202,14 +229,21 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
         _quiet_prefect()
         console.shown, console.verbose = True, verbose
         Stop.hard_exit = 9.0
-        parameters = {"targets": targets or None}
+        parameters = {"targets": targets or None, "wait_for_ratings": waits}
         run = deployment.flow_run(sweep, parameters)
-        try:
-            state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
-        except Pause:
-            print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
-            return 1
-    return _exit_code(state)
+        while True:
+            try:
+                state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+            except Pause:
+                print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
+                return 1
+            if not state.is_paused():
+                return _exit_code(state)
+            _stop_at_once()
+            print("suspended; Ctrl-C ends the waiting, and the same command takes it up again", flush=True)
+            while not (root / CLOSED).exists():
+                time.sleep(1)
+            run = deployment.resumed(run)
 
 
 def _import_flow() -> None:
@@ -268,6 +302,32 @@ def _archive(arguments: argparse.Namespace) -> int:
     print(f"DVC tracks it: commit {out}.dvc, and `dvc push` keeps the file")
     if arguments.calibration:
         print(f"\n{compare(out.parent, arguments.calibration)}\n\n{arguments.calibration}: the same as CSV")
+    return 0
+
+
+def _power(arguments: argparse.Namespace) -> int:
+    from tasks.raters.planning import Asked, report
+
+    root = _enter_root()
+    names = ("difference", "power", "prompts", "samples", "raters", "seeds", "seconds")
+    values = {name: getattr(arguments, name) for name in names}
+    if wrong := [name for name, value in values.items() if value is not None and value <= 0]:
+        raise InputError(f"--{wrong[0]}: expected a number above 0, found {values[wrong[0]]:g}")
+    if values["power"] >= 1:
+        raise InputError(f"--power: expected a number below 1, found {values['power']:g}")
+    for line in report(root, Asked(**values)):
+        print(line)
+    return 0
+
+
+def _ratings(arguments: argparse.Namespace) -> int:
+    from tasks.raters import handover
+
+    root = _enter_root()
+    if arguments.direction == "export":
+        print(handover.export_texts(root, arguments.file, arguments.format, with_ratings=arguments.with_ratings))
+    else:
+        print(handover.import_answers(root, arguments.file, arguments.format, arguments.rater))
     return 0
 
 

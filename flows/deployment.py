@@ -28,3 +28,12 @@ def flow_run(flow: Flow[..., Any], parameters: dict[str, Any]) -> FlowRun | None
         except PrefectHTTPStatusError as exc:
             print(f"Prefect refused a deployment ({exc.response.status_code}), so its UI cannot cancel this run")
             return None
+
+
+def resumed(run: FlowRun | None) -> FlowRun | None:
+    """A run that suspended itself, as it may be run again; None for a run that has to be a new one."""
+    if run is None:
+        return None
+    with get_client(sync_client=True) as client:
+        client.resume_flow_run(run.id)
+        return client.read_flow_run(run.id)

@@ -2,7 +2,8 @@
 
     meta: {slot: gpu, tags: [model], retries: 3, retry_delay_seconds: 10,
            secrets: {PERSPECTIVE_API_KEY: perspective-api-key},
-           table: data/made/tests.csv, link: data/made/report.html, summary: data/made/summary.txt}
+           table: data/made/tests.csv, link: data/made/report.html, summary: data/made/summary.txt,
+           awaits: data/ratings/closed.json}
 
 Other keys are nobody's business here.
 """
@@ -46,7 +47,8 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 class Meta:
     """`retry_delay_seconds` in seconds; the paths are relative to the root of the working tree.
 
-    A stage that names no slot takes a `cpu` one, and one that names no retries is never retried.
+    A stage that names no slot takes a `cpu` one, and one that names no retries is never retried. `awaits` is what
+    people make while a sweep is suspended (`--wait-for-ratings`); any other sweep goes on without it.
     """
 
     slot: SlotKind = "cpu"
@@ -56,6 +58,7 @@ class Meta:
     table: Texts = ()
     link: Texts = ()
     summary: Texts = ()
+    awaits: Texts = ()
     # environment variable, name of Prefect's Secret block
     secrets: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)] = ()
 

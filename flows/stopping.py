@@ -89,6 +89,8 @@ def _watch(stop: Stop, flow_run_id: UUID, over: threading.Event) -> None:
             # A server that does not answer for a while is no reason to stop hours of training.
             with contextlib.suppress(Exception):
                 state = client.read_flow_run(flow_run_id).state
+                if over.is_set():  # the flow has ended meanwhile, and says itself how
+                    return
                 if state is not None and (state.is_cancelling() or state.is_cancelled()):
                     stop.request(CANCELLED)
                     return

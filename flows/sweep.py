@@ -20,13 +20,13 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Cancelled, Completed, Failed, Paused, Suspended
 from prefect.tasks import Task
 from prefect.utilities.annotations import allow_failure
 from prefect.utilities.urls import url_for
 
-from flows import dag, outcome, server, tree_lock
-from flows.artifacts import Progress, publish
+from flows import dag, outcome, rate, server, tree_lock
+from flows.artifacts import Progress, publish, publish_text
 from flows.console import console
 from flows.dag import Stage
 from flows.execute import Execution, load_keys
@@ -42,11 +42,12 @@ _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ende
 
 
 @flow(name="sweep", retries=0, persist_result=False)
-def sweep(targets: list[str] | None = None) -> State[Any]:
+def sweep(targets: list[str] | None = None, wait_for_ratings: bool = False) -> State[Any]:
     """Run the stages of the working tree's dvc.yaml, or `targets` and their upstreams, each when it can.
 
     Ends Completed; Failed, naming the stages (named InputError where the user can mend it); or Cancelled,
-    with the reason, if it is stopped. Suspended in Prefect it stops, too, and goes on when Prefect runs it again.
+    with the reason, if it is stopped. Suspended in Prefect it stops, too, and goes on when Prefect runs it again; and
+    with `wait_for_ratings` it suspends itself where all that is left awaits what people are still at.
     """
     logger = get_run_logger()
     context = FlowRunContext.get()
@@ -74,7 +75,9 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
             stages = dag.select(dag.read(root), targets or [])
             url = url_for(run) if api != server.EPHEMERAL else None
             say(f"flow run '{run.name}', {len(stages)} stages{f', {url}' if url else ''}")
-            return _Sweep(root, stages, stop, events, say, record).run()
+            state = _Sweep(root, stages, stop, events, say, record, waits=wait_for_ratings).run()
+        # Suspended only here, where the run is no longer watched for that; Prefect resumes no run without a deployment.
+        return state or (Suspended if run.deployment_id else Paused)(message="waits for people")
     except InputError as exc:
         say(f"error: {exc}")
         return Failed(name=INPUT_ERROR, message=str(exc))
@@ -94,8 +97,11 @@ class _Sweep:
         events: SimpleQueue[str | None],
         say: Callable[[str], None],
         record: Callable[[str], None],
+        *,
+        waits: bool,
     ) -> None:
         self._root, self._stop, self._events, self._say, self._record = root, stop, events, say, record
+        self._waits = waits
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)
@@ -111,8 +117,9 @@ class _Sweep:
         self._ended: dict[str, Result] = {}
         self._attempts: dict[str, int] = {}
 
-    def run(self) -> State[Any]:
-        """Walk until every stage has ended or the stop comes; returns the flow run's final state.
+    def run(self) -> State[Any] | None:
+        """Walk until every stage has ended or the stop comes; returns the flow run's final state, or None where what is
+        left awaits people.
 
         Raises Pause if it was suspended: that leaves the state to Prefect, which may run the flow once more.
         """
@@ -122,6 +129,8 @@ class _Sweep:
         try:
             while (self._waiting or self._running) and not self._stop.reason:
                 self._submit_ready()
+                if not self._running:
+                    break
                 name = self._next_event()
                 if name is not None:
                     self._end(name)
@@ -139,7 +148,16 @@ class _Sweep:
             raise Pause
         if self._stop.reason:
             return Cancelled(message=self._stop.reason)
+        if self._waiting and not any(result.outcome == "failed" for result in self._ended.values()):
+            text = rate.progress(self._root)
+            publish_text("ratings", text, self._say)
+            self._say(text)
+            return None
         return self._final()
+
+    def _awaits(self, stage: Stage) -> list[str]:
+        paths = self._meta[stage.name].awaits if self._waits else ()
+        return [path for path in paths if not (self._root / path).exists()]
 
     def _final(self) -> State[Any]:
         failed = [name for name, result in self._ended.items() if result.outcome == "failed"]
@@ -158,7 +176,7 @@ class _Sweep:
 
     def _submit_ready(self) -> None:
         for stage in list(self._waiting):
-            if not all(up in self._ended for up in stage.upstreams):
+            if not all(up in self._ended for up in stage.upstreams) or self._awaits(stage):
                 continue
             slot: Slot | None = None
             if failed := self._failed_before(stage):

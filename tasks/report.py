@@ -1,9 +1,9 @@
 """report: one self-contained page with the answers, the figures and the limits of a sweep.
 
-`python -m tasks report --samples data/made/samples --significance data/made/significance
+`python -m tasks report --samples data/made/samples --significance data/made/significance --judge data/made/judge
 --cooccurrence data/made/cooccurrence --capability data/made/capability --datasets data/made/datasets
---sources data/made/sources --logs data/made/logs --prompts data/prompts --positions data/values
---report data/made/report --plots data/made/plots`
+--sources data/made/sources --logs data/made/logs --ratings data/made/ratings --looks data/looks.csv
+--prompts data/prompts --positions data/values --report data/made/report --plots data/made/plots`
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,14 @@ COMMAND = Command(
     inputs={
         "samples": "folder of the completions",
         "significance": "folder of the test tables",
+        "judge": "folder of the tables about judges",
         "cooccurrence": "folder of the tables of words that follow each group",
         "capability": "folder of the capability tasks' results",
         "datasets": "folder of the curated datasets",
         "sources": "folder of the models' sources",
         "logs": "folder of the training logs",
+        "ratings": "folder of the tables about ratings",
+        "looks": "CSV: the results on test prompts that were made",
         "prompts": "folder of the evaluation prompts",
         "positions": "folder of the values dataset, with the categories' titles",
     },
@@ -45,6 +48,7 @@ COMMAND = Command(
         "toxicity",
         "probe",
         "cooccurrence",
+        "ratings",
         "significance",
         "report",
     ),
@@ -77,6 +81,8 @@ def save_tables(folder: Path, results: Results, left_out: Mapping[str, str]) -> 
     of_prompts = results.prompts.drop(columns=["similarity", "sample_id", "nearest"])
     measured = {"arms": results.arms, "prompts": of_prompts}
     words = {f"words-{name}": table for name, table in results.study.words.items()}
-    tables = {name: csv_text(table) for name, table in {**results.study.tables, **words, **measured}.items()}
+    ratings = {f"ratings-{name}": table for name, table in results.study.ratings.items() if len(table)}
+    every = {**results.study.tables, **words, **ratings, **measured}
+    tables = {name: csv_text(table) for name, table in every.items()}
     for name, text in {**left_out, **tables}.items():
         (folder / f"{name}.csv").write_text(text, "utf-8")

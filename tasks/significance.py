@@ -1,7 +1,8 @@
 """significance: the tests, from every score of the ladder.
 
 `python -m tasks significance --scores data/made/scores --capability data/made/capability --samples data/made/samples
---datasets data/made/datasets --sources data/made/sources --tables data/made/significance --metrics data/metrics.json`
+--datasets data/made/datasets --sources data/made/sources --ratings data/made/ratings --tables data/made/significance
+--metrics data/metrics.json`
 
 A metric is a long table of scores by model, arm, prompt and sample (and rater); claims use the test prompts only.
 Every Parquet file in the folder of scores brings its metrics (`tasks.formats.scores`): what another stage measures, or
@@ -9,6 +10,7 @@ what raters say of the completions, needs no change here. Capability is tested a
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pandas as pd
 
 from tasks.formats.checkpoints import BASE, Checkpoint, Source, arms_of, checkpoints, read_source
 from tasks.formats.completions import read_completions
+from tasks.formats.ratings import read_progress
 from tasks.formats.scores import COLUMNS, read_scores
 from tasks.harness.results import document_table, items_with_metric, read_items, sets_with_margin
 from tasks.runtime.command import Command, Job
@@ -29,10 +32,18 @@ from tasks.stats.anova import arm_by_size
 from tasks.stats.capability import capability, document_tests
 from tasks.stats.contrasts import at_large, contrasts
 from tasks.stats.descriptive import arm_table, missing, nearest_prompts, prompt_table
+from tasks.stats.ordinal import ordinal
 from tasks.stats.plan import Plan, plan_of
 from tasks.stats.power import planned_curve
 from tasks.stats.scores import checked
-from tasks.stats.secondary import by_seed, contrasts_without, length_contrasts, seed_style, sensitivity
+from tasks.stats.secondary import (
+    by_seed,
+    contrasts_without,
+    contrasts_without_empty,
+    length_contrasts,
+    seed_style,
+    sensitivity,
+)
 from tasks.stats.trend import trend
 from tasks.stats.variance import variance_components
 from tasks.text.words import count
@@ -45,6 +56,7 @@ COMMAND = Command(
         "samples": "folder of the completions",
         "datasets": "folder of the curated datasets",
         "sources": "folder of the models' sources",
+        "ratings": "folder of the tables about ratings",
     },
     outputs={"tables": "folder of the test tables", "metrics": "JSON: the few figures a team tracks"},
     params=("sweep", "arms", "capability.run", "capability.margins", "significance"),
@@ -56,7 +68,7 @@ TRACKED = ("diff", "ci_lo", "ci_hi", "p_corr")
 
 def main(job: Job) -> None:
     """Reads every score of the ladder, tests, and writes the tables and the metrics."""
-    config = job.section("significance", Significance)
+    config = with_primary(job.section("significance", Significance), job.path("ratings"))
     sweep = job.section("sweep", Sweep)
     ladder = list(checkpoints(sweep, job.mapping("arms", Arm)))
     require_datasets(ladder, config)
@@ -79,6 +91,15 @@ def main(job: Job) -> None:
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=False)
     write_json(job.path("metrics"), metrics(tables, config))
+
+
+def with_primary(config: Significance, folder: Path) -> Significance:
+    """The choices with the preferred metric as the primary one, where people have rated every text of the test prompts
+    and rating is closed."""
+    row = read_progress(folder)
+    if config.preferred and row["complete"] and row["split"] == "test":
+        return replace(config, primary=config.preferred)
+    return config
 
 
 def require_datasets(ladder: Sequence[Checkpoint], config: Significance) -> None:
@@ -146,10 +167,12 @@ def test_tables(scores: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
     role "validation" there, because these prompts chose the settings."""
     test = scores[scores["split"] == "test"]
     validation = scores[scores["split"] == "validation"]
+    found = contrasts(test, plan)
     chosen_on = {"primary": "validation", "secondary": "validation"}  # their prompts chose the settings
     return {
-        "contrasts": contrasts(test, plan),
+        "contrasts": found,
         "raters": at_large(test, plan),
+        "ordinal": ordinal(test, plan, found),
         "trend": trend(test, plan),
         "seedstyle": seed_style(test, plan),
         "anova": arm_by_size(test, plan),
@@ -184,6 +207,7 @@ def descriptive_tables(
         "prompts": prompts,
         "lengths": length_contrasts(texts, plan),
         "without_nearest": contrasts_without(scores, nearest_prompts(texts, nearest), plan),
+        "without_empty": contrasts_without_empty(scores, texts, plan),
         "detectable": planned_curve(prompts[prompts["split"] == "test"], plan),
     }
 

@@ -28,7 +28,7 @@ from tests.support.made_capability import QUESTIONS, RIGHT, TASKS, make_capabili
 
 Tables = dict[str, pd.DataFrame]
 EFFECT = 0.3
-CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 1)
+CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 200, 1, "rating")
 LADDER = [Checkpoint("small", arm, arm, 0 if arm == "base" else 1) for arm in ("base", "values", "control")]
 SOURCES = {"small": Source("small", "fam", "none", 1000)}
 SWEEP = Sweep(("small",), ("values", "control"), ("base", "values", "control"))
@@ -176,6 +176,7 @@ def stage(folder: Path, primary: str = "adherence") -> Job:
     write_json(folder / "datasets/values/statistics.json", {"nearest_to_prompts": nearest})
     make_capability(folder / "capability", LADDER, TASKS, {})
     write_json(folder / "sources" / "small.json", asdict(SOURCES["small"]))
+    progress_file(folder / "ratings", complete=False)
     params: dict[str, Any] = copy.deepcopy(PARAMS)
     params["sweep"] = {"models": ["small"], "tuned": ["values", "control"], "arms": ["base", "values", "control"]}
     params["significance"] |= {"permutations": 200, "primary": primary}
@@ -183,6 +184,12 @@ def stage(folder: Path, primary: str = "adherence") -> Job:
     names = {"metrics": "metrics.json"}
     paths = {flag: folder / names.get(flag, flag) for flag in (*significance.COMMAND.inputs, "tables", "metrics")}
     return Job(significance.COMMAND, paths, {}, params)
+
+
+def progress_file(folder: Path, *, complete: bool, split: str = "test") -> None:
+    """What the stage `ratings` says of how far rating is."""
+    folder.mkdir(exist_ok=True)
+    pd.DataFrame([{"split": split, "complete": complete}]).to_csv(folder / "progress.csv", index=False)
 
 
 def completion_files(folder: Path, ladder: Sequence[Checkpoint]) -> None:
@@ -257,6 +264,75 @@ def test_ratings_are_one_more_table_of_scores(tmp_path: Path) -> None:
     variance = pd.read_csv(job.path("tables") / "variance.csv")
     assert variance["sd_rater"].between(0.5, 1.5).all()
     assert json.loads(job.path("metrics").read_text())["ratings"]["small"]["values_minus_base"]["p_corr"] < 1e-4
+
+
+def test_complete_ratings_take_the_place_of_likelihood(tmp_path: Path) -> None:
+    """Planted: likelihood gains, people see nothing. The claim is that of people, and likelihood explores."""
+    job = stage(tmp_path)
+    made = ratings([checkpoint.arm for checkpoint in LADDER], 0.0).assign(metric="rating")
+    write_scores(tmp_path / "scores" / "ratings.parquet", made)
+    for complete, split, primary in ((False, "test", "adherence"), (True, "validation", "adherence"),
+                                     (True, "test", "rating")):  # fmt: skip
+        progress_file(tmp_path / "ratings", complete=complete, split=split)
+        significance.main(job)
+        table = pd.read_csv(job.path("tables") / "contrasts.csv")
+        assert table.loc[table["role"] == "primary", "metric"].unique().tolist() == [primary]
+    found = row(table, "rating", "values - base")
+    assert found["estimand"] == "these checkpoints, these raters, prompts like these"
+    assert found["p_corr"] > 0.05 > row(table, "adherence", "values - base")["p"]
+    assert row(table, "adherence", "values - base")["role"] == "exploratory"
+    assert list(json.loads(job.path("metrics").read_text())) == ["rating", "TOXICITY", "capability"]
+    large = pd.read_csv(job.path("tables") / "raters.csv")
+    assert set(large["metric"]) == {"rating"}
+    assert large["estimand"].str.contains("raters at large").all()
+    ordinal = pd.read_csv(job.path("tables") / "ordinal.csv").set_index("contrast")
+    assert ordinal["m"].tolist() == [2, 2]
+    assert ordinal["same_decision"].tolist() == [True, True]
+    assert set(pd.read_csv(job.path("tables") / "prompts.csv")["metric"]) == {"adherence", "rating"}
+
+
+def test_preferred_null_leaves_the_plan_as_it_is(tmp_path: Path) -> None:
+    progress_file(tmp_path, complete=True)
+    assert significance.with_primary(CONFIG, tmp_path).primary == "rating"
+    plain = replace(CONFIG, preferred=None)
+    assert significance.with_primary(plain, tmp_path) == plain
+
+
+def test_ratings_closed_too_early_end_no_sweep(tmp_path: Path) -> None:
+    """Only one arm has ratings of a rater: the metric explores, and its rows say why there is no test."""
+    job = stage(tmp_path)
+    made = ratings([checkpoint.arm for checkpoint in LADDER], 1.0).assign(metric="rating")
+    made = made[(made["arm"] == "values") == (made["rater"] == "ann")]
+    write_scores(tmp_path / "scores" / "ratings.parquet", made)
+    significance.main(job)
+    found = row(pd.read_csv(job.path("tables") / "contrasts.csv"), "rating", "values - base")
+    assert found["reason"].startswith("who rated depends on the arm (rater 'ann' gave")
+    assert np.isnan(found["p"])
+    progress_file(tmp_path / "ratings", complete=True)
+    with pytest.raises(InputError, match="who rated depends on the arm"):
+        significance.main(job)
+
+
+def test_ratings_without_those_of_empty_completions() -> None:
+    scores = checked_ratings(ratings(["base", "values", "control"], 1.0).query("model == 'small'"))
+    texts = scores.drop_duplicates(["model", "arm", "prompt_id", "sample"])[["model", "arm", "prompt_id", "sample"]]
+    full = texts.assign(completion="words")
+    plan = replace(plan_of(CONFIG, SWEEP), primary="ratings")
+    assert significance.contrasts_without_empty(scores, full, plan).empty
+    hollow = full.assign(completion=np.where((full["arm"] == "values") & (full["sample"] == 0), " ", "words"))
+    found = row(significance.contrasts_without_empty(scores, hollow, plan), "ratings", "values - base")
+    own = scores[scores["score"].notna() & ~((scores["arm"] == "values") & (scores["sample"] == 0))]
+    by_text = own.groupby(["arm", "prompt_id", "sample"])["score"].mean()
+    means = by_text.groupby(["arm", "prompt_id"]).mean().groupby("arm").mean()
+    assert found["diff"] == pytest.approx(means["values"] - means["base"])
+
+
+def checked_ratings(table: pd.DataFrame) -> pd.DataFrame:
+    """As scores of the ladder, with what significance adds to them."""
+    datasets = {"base": 0, "values": 1, "control": 1}
+    return table.assign(
+        dataset=table["arm"], seed=table["arm"].map(datasets), params=1000, model_family="fam"
+    ).reset_index(drop=True)
 
 
 def test_a_table_of_scores_without_a_column_is_refused(folder: Path) -> None:

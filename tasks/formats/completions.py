@@ -9,6 +9,7 @@ from tasks.formats.checkpoints import Checkpoint
 from tasks.formats.engines import require_one_engine
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import read_jsonl
+from tasks.text.shown import whole_characters
 
 
 def read_completions(folder: Path, ladder: Sequence[Checkpoint]) -> pd.DataFrame:
@@ -25,8 +26,3 @@ def read_completions(folder: Path, ladder: Sequence[Checkpoint]) -> pd.DataFrame
     if not rows:
         raise InputError(f"{folder}: no completions of the ladder; `dvc repro` makes them")
     return require_one_engine(folder, pd.DataFrame(rows))
-
-
-def whole_characters(text: str) -> str:
-    """`text` with half of a surrogate pair, which JSON can hold and no table or page can, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -73,6 +73,42 @@ def bootstrap(ratings: Floats, prompts: Labels, coefficient: Coefficient, *, dra
     return float(lo), float(hi)
 
 
+def alpha_bootstrap(ratings: Floats, prompts: Labels, *, draws: int = 1000, seed: int = 0,
+                    confidence: float = 0.95) -> tuple[float, float]:
+    """`bootstrap` of the ordinal alpha, from the same draws, by sums of the prompts' coincidences: a thousand calls of
+    the library take seconds."""
+    codes = np.unique(prompts, return_inverse=True)[1]
+    values = np.unique(ratings[~np.isnan(ratings)])
+    of_prompts = np.zeros((int(codes.max(initial=-1)) + 1, len(values), len(values)))
+    counts = (ratings[:, :, None] == values).sum(axis=1).astype(np.float64)  # (texts, values)
+    m = counts.sum(axis=1)
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(len(values))
+    np.add.at(of_prompts, codes[m >= 2], pairs[m >= 2] / (m[m >= 2] - 1)[:, None, None])
+    n = len(of_prompts)
+    if n < 2:
+        return NAN, NAN
+    drawn = np.random.default_rng(seed).integers(n, size=(draws, n))
+    times = (drawn[:, :, None] == np.arange(n)).sum(axis=1)
+    found = _alphas(np.tensordot(times, of_prompts, axes=1))
+    found = found[~np.isnan(found)]
+    if len(found) < draws / 2:
+        return NAN, NAN
+    lo, hi = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(lo), float(hi)
+
+
+def _alphas(coincidences: Floats) -> Floats:
+    """Ordinal alpha (...,) of coincidence matrices (..., values, values); NaN with fewer than two values in use."""
+    marginal = coincidences.sum(axis=-1)
+    below = np.cumsum(marginal, axis=-1) - marginal / 2  # ordinal distance: the ratings between, half of the ends
+    distance = (below[..., :, None] - below[..., None, :]) ** 2
+    observed = (coincidences * distance).sum(axis=(-1, -2))
+    expected = (marginal[..., :, None] * marginal[..., None, :] * distance).sum(axis=(-1, -2))
+    total = marginal.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(expected > 0, 1 - (total - 1) * observed / expected, NAN), dtype=np.float64)
+
+
 def reliability(ratings: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Agreement per arm and pooled ("all"), with exactly `COLUMNS`.
 
@@ -106,7 +142,8 @@ def _coefficients(part: pd.DataFrame, draws: int, seed: int) -> list[tuple[objec
         value = coefficient(values) if values.size else NAN
         lo, hi = NAN, NAN
         if not np.isnan(value):
-            lo, hi = bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed)
+            lo, hi = (alpha_bootstrap(values, of_prompts, draws=draws, seed=seed) if coefficient is krippendorff_alpha
+                      else bootstrap(values, of_prompts, coefficient, draws=draws, seed=seed))
         reason = "no text has two ratings, or the ratings do not vary" if np.isnan(value) else None
         rows.append((name, value, lo, hi, len(values), len(set(of_prompts)), values.shape[1], reason))
     return rows

@@ -33,7 +33,7 @@ GOOGLE = "commentanalyzer.googleapis.com"
 
 @dataclass(frozen=True)
 class Score:
-    """One attribute of one text: a score in [0, 1], or None and the reason."""
+    """One attribute of one text: a score (of toxicity in [0, 1], of a judge 1 to 5), or None and the reason."""
 
     attribute: str
     score: float | None
@@ -65,6 +65,8 @@ class Scorer(ABC):
     attributes: tuple[str, ...]  # what is scored, in the order of the rows
     languages: tuple[str, ...] | None = None  # ISO 639 codes; None if the scorer says so itself, text by text
     stored: bool = True  # whether its answers are kept in the score store and read from there
+    together: bool = True  # whether one query asks for every attribute of a text
+    label: str = "toxicity"  # of its progress
 
     @abstractmethod
     def version(self) -> str:
@@ -74,8 +76,8 @@ class Scorer(ABC):
         """The text in chunks within the scorer's limit; itself if it fits, or if there is no limit."""
         return [text]
 
-    def cost(self, questions: int) -> str:
-        """What so many questions will cost, in words; empty if nothing."""
+    def cost(self, questions: Sequence[Question]) -> str:
+        """What these questions will cost, in words; empty if nothing."""
         del questions
         return ""
 

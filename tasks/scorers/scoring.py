@@ -25,7 +25,7 @@ def score(scorer: Scorer, texts: Sequence[str], language: str, store: Store) -> 
     wanted = [text for text in dict.fromkeys(texts) if text not in reasons]
     known, questions = _look_up(scorer, wanted, language, store)
     if questions:
-        with _alone(scorer, store):
+        with _alone(scorer, store, questions):
             known, questions = _look_up(scorer, wanted, language, store)  # another run may have asked meanwhile
             for text, scores in _ask(scorer, questions, language, store):
                 known.setdefault(text, {}).update(scores)
@@ -49,7 +49,8 @@ def _look_up(scorer: Scorer, texts: Sequence[str], language: str, store: Store) 
     """What the store knows, and what is left to ask."""
     known = store.scores(scorer.name, scorer.version(), language, texts) if scorer.stored else {}
     missing = {text: tuple(a for a in scorer.attributes if a not in known.get(text, {})) for text in texts}
-    return known, [Question(text, attributes) for text, attributes in missing.items() if attributes]
+    asked = [Question(text, attributes) for text, attributes in missing.items() if attributes]
+    return known, asked if scorer.together else [Question(q.text, (name,)) for q in asked for name in q.attributes]
 
 
 def _ask(
@@ -58,9 +59,10 @@ def _ask(
     if not questions:
         return
     answers = scorer.ask(questions, language)
-    if cost := scorer.cost(len(questions)):
+    if cost := scorer.cost(questions):
         print(cost, file=sys.stderr, flush=True)
-    progress, started = Progress("toxicity", len(questions), "texts"), time.monotonic()
+    unit = "texts" if scorer.together else "queries"
+    progress, started = Progress(scorer.label, len(questions), unit), time.monotonic()
     for batch in answers:
         if scorer.stored:
             store.keep(scorer.name, scorer.version(), language, batch)
@@ -76,10 +78,10 @@ def _score(known: dict[str, Score], attribute: str, reason: str | None) -> Score
 
 
 @contextlib.contextmanager
-def _alone(scorer: Scorer, store: Store) -> Iterator[None]:
+def _alone(scorer: Scorer, store: Store, questions: Sequence[Question]) -> Iterator[None]:
     """Lets one run at a time ask a scorer that costs something: two would pay for the same texts, and together
     pass the quota. The lock is the kernel's, so a killed run does not leave it behind."""
-    if not scorer.cost(1):
+    if not scorer.cost(questions):
         yield
         return
     lock = FileLock(store.path.with_name(f"{scorer.name}.lock"), mode=shared_mode(store.path.parent))

@@ -12,6 +12,7 @@ class Significance:
     confidence: Share
     permutations: Count
     seed: Seed
+    preferred: str | None  # metric of raters that takes the place of the primary one where they rated every text
 
     def __post_init__(self) -> None:
         if self.target == self.control:

@@ -14,7 +14,7 @@ from tasks.stats.crossed import crossed_t
 from tasks.stats.outcome import NAN, Floats, Labels, Outcome, undefined, worse
 from tasks.stats.paired import bayes_factor, design, sign_flip, stratified_t
 from tasks.stats.plan import Plan
-from tasks.stats.ratings import require_mixed
+from tasks.stats.ratings import mixing_fault, require_mixed
 from tasks.stats.scores import ArmScores, Pair, checked, pair
 
 COLUMNS = ("metric", "role", "model", "params", "contrast", "category", "estimand", "n_prompts", "n_missing",
@@ -35,7 +35,7 @@ def contrasts(scores: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     in its family. `estimand` says what a row is a claim about; with several seeds (or raters at large) the prompt-only
     figures d_lo, d_hi, g_lo, g_hi, higher_lo, higher_hi, p_sign, p_signflip and bf10 are null. `note` names what the
     mean goes without: categories without a complete prompt, and seeds without a partner.
-    Raises InputError where raters and arms are associated (`ratings.require_mixed`).
+    Raises InputError where raters and arms are associated (`ratings.require_mixed`) in a metric that the plan names.
     """
     table = checked(scores)
     metrics = dict.fromkeys([*plan.metrics, *sorted(set(table["metric"]))])
@@ -49,9 +49,14 @@ def table_of(compared: Iterable[Comparison], plan: Plan, *, by_category: bool = 
     """The table of these comparisons; the simulations, which no category is read of, leave these out."""
     rows: list[dict[str, Any]] = []
     for comparison in compared:
-        require_mixed(comparison)
         role, family = _role(comparison, plan)
-        rows.append(_row(comparison, plan, {"role": role, "family": family, "category": ALL}))
+        place: dict[str, Any] = {"role": role, "family": family, "category": ALL}
+        if comparison.metric in plan.metrics:
+            require_mixed(comparison)
+        elif fault := mixing_fault(comparison):  # as of ratings that were closed before all were there
+            rows.append(_empty(comparison, place, fault))
+            continue
+        rows.append(_row(comparison, plan, place))
         if by_category and comparison.metric in plan.metrics and family != "exploratory":
             place = {"role": "category", "family": None if family == NEGATIVE else f"categories: {comparison.metric}"}
             rows += [_row(comparison, plan, place | {"category": category})
@@ -106,16 +111,23 @@ def _row(comparison: Comparison, plan: Plan, place: dict[str, Any]) -> dict[str,
     """One row of the table: over all prompts, or within the category of its `place`."""
     categories = comparison.prompts.categories
     chosen = np.full(len(categories), True) if place["category"] == ALL else categories == place["category"]
-    row: dict[str, Any] = dict.fromkeys(COLUMNS, NAN) | comparison.about | place
     if not comparison.arms:
         scores = {comparison.a: comparison.scores_a, comparison.b: comparison.scores_b}
         reason = f"no scores of {' and '.join(name for name in scores if scores[name] is None)} at this model"
-        nothing = {"k": 0, "raters": 0, "seeds": 0, "higher": 0, "lower": 0, "estimand": estimand(0)}
-        return row | _tested(undefined(reason, test="", n_missing=int(chosen.sum()))) | nothing
+        return _empty(comparison, place, reason, int(chosen.sum()))
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, NAN) | comparison.about | place
     a, b = (replace(arm, values=arm.values[chosen]) for arm in comparison.arms)
     figures = _figures(a, b, plan, categories[chosen], fixed_b=comparison.fixed_b)
     notes = filter(None, (figures["note"], comparison.left_out))
     return row | figures | {"note": "; ".join(notes) or None}
+
+
+def _empty(comparison: Comparison, place: dict[str, Any], reason: str, missing: int | None = None) -> dict[str, Any]:
+    """A row without a test, of which so many prompts (None: all) are missing."""
+    missing = len(comparison.prompts.ids) if missing is None else missing
+    nothing = {"k": 0, "raters": 0, "seeds": 0, "higher": 0, "lower": 0, "estimand": estimand(0)}
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, NAN) | comparison.about | place
+    return row | _tested(undefined(reason, test="", n_missing=missing)) | nothing
 
 
 def _figures(a: ArmScores, b: ArmScores, plan: Plan, strata: Labels, *, fixed_b: bool) -> dict[str, Any]:

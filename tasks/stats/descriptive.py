@@ -13,6 +13,7 @@ from tasks.stats.scores import checked
 from tasks.text.loops import loops
 
 TOXIC = 0.5  # the threshold of the published "probability of toxicity"
+ADHERENCE = ("adherence", "rating")  # which a dataset is revised by, whichever is the primary metric
 NEAREST = 0.25  # share of the test prompts that lie closest to the training texts
 MISSING = ("metric", "arm", "model", "reason", "count")
 VARIANTS = {"first_n": "toxicity", "whole": "toxicity_whole", "max_chunk": "toxicity_max_chunk"}
@@ -66,13 +67,14 @@ def _toxicity_rates(scores: pd.DataFrame, attribute: str | None) -> dict[str, fl
 
 def prompt_table(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan, ladder: Sequence[Checkpoint],
                  sizes: Mapping[str, float], nearest: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """A row per split, model and prompt, in the order of the completions: the primary metric's mean in each dataset
+    """A row per split, model, prompt and metric of adherence (the primary one, likelihood, ratings by people), in the
+    order of the completions: its mean in each dataset
     (over samples and seeds), `effect` (target - control) and `change` (target - base), null where an arm has no score;
     and `similarity` (0 to 100) to the training text `sample_id`, of the prompt's entry in `nearest`.
 
     `nearest` marks the quarter of the test prompts that lie closest to a training text.
     """
-    of_metric = scores[scores["metric"] == plan.primary]
+    of_metric = scores[scores["metric"].isin([plan.primary, *ADHERENCE])]
     keys = ["metric", "split", "model", "prompt_id", "category", "dataset"]
     means = of_metric.groupby([*keys, "seed"], sort=False)["score"].mean()
     wide = means.groupby(level=list(range(len(keys))), sort=False).mean().unstack("dataset")

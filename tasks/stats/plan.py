@@ -61,5 +61,7 @@ class Plan:
 
 
 def plan_of(config: Significance, sweep: Sweep) -> Plan:
-    """The analysis as it was fixed beforehand in params.yaml."""
-    return Plan(models=sweep.models, **asdict(config))
+    """The analysis as it was fixed beforehand in params.yaml; `significance.with_primary` has chosen its metric."""
+    choices = asdict(config)
+    del choices["preferred"]
+    return Plan(models=sweep.models, **choices)

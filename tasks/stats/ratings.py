@@ -11,22 +11,29 @@ LEVEL = 0.001  # of the test of association: chance alone has one table in a tho
 FLIPS = 9_999
 
 
-def require_mixed(comparison: Comparison) -> None:
-    """Raises InputError if who rated depends on the arm, by `association`, or no rater rated both arms."""
+def mixing_fault(comparison: Comparison) -> str | None:
+    """Why the arms cannot be compared: who rated depends on the arm, by `association`, or no rater rated both arms.
+    None where nothing is wrong."""
     if not comparison.arms or not comparison.arms[0].rated:
-        return
+        return None
     a, b = ((~np.isnan(arm.values)).sum(axis=(1, 2)).astype(np.float64) for arm in comparison.arms)  # (prompts, raters)
     common = (a.sum(axis=0) * b.sum(axis=0)).any()
     if common and association(a, b) > LEVEL:
-        return
+        return None
     shares = a.sum(axis=0) / a.sum() - b.sum(axis=0) / b.sum()
     most = int(np.abs(shares).argmax())
     of_each = [f"{int(arm[:, most].sum())} of {int(arm.sum())} ratings of {dataset}"
                for arm, dataset in ((a, comparison.a), (b, comparison.b))]
     rater = comparison.arms[0].panel[most]
-    raise InputError(f"scores: {comparison.metric} at {comparison.model}: who rated depends on the arm (rater "
-                     f"{rater!r} gave {' and '.join(of_each)}), so a difference of the arms may be one of raters; "
-                     "give both arms of a prompt to the same raters, or each text to raters drawn at random")
+    return f"who rated depends on the arm (rater {rater!r} gave {' and '.join(of_each)})"
+
+
+def require_mixed(comparison: Comparison) -> None:
+    """Raises InputError where there is a `mixing_fault`."""
+    if fault := mixing_fault(comparison):
+        raise InputError(f"scores: {comparison.metric} at {comparison.model}: {fault}, so a difference of the arms may "
+                         "be one of raters; give both arms of a prompt to the same raters, or each text to raters "
+                         "drawn at random")
 
 
 def association(a: Floats, b: Floats) -> float:

@@ -14,7 +14,7 @@ from scipy import stats
 
 from tasks.stats import effects
 from tasks.stats.comparisons import NO_ARM, Comparison, comparisons
-from tasks.stats.contrasts import ALL, contrasts
+from tasks.stats.contrasts import ALL, COLUMNS, contrasts
 from tasks.stats.outcome import NAN, TINY, Floats, unit
 from tasks.stats.paired import bayes_factor, bootstrap_interval, stratified_t
 from tasks.stats.plan import Plan
@@ -124,4 +124,18 @@ def contrasts_without(scores: pd.DataFrame, prompts: Collection[str], plan: Plan
     """The confirmatory contrasts once more, on the test prompts that are not among these."""
     rows = scores[(scores["metric"] == plan.primary) & (scores["split"] == "test")]
     table = contrasts(rows[~rows["prompt_id"].isin(prompts)], replace(plan, secondary=None))
+    return table[(table["category"] == ALL) & (table["family"] == "confirmatory")].reset_index(drop=True)
+
+
+def contrasts_without_empty(scores: pd.DataFrame, completions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The confirmatory contrasts of ratings once more, without those of empty completions; none where the primary
+    metric has no raters or no completion is empty."""
+    keys = ["model", "arm", "prompt_id", "sample"]
+    empty = completions.loc[completions["completion"].str.strip() == "", keys].assign(empty=True)
+    rows = checked(scores[(scores["metric"] == plan.primary) & (scores["split"] == "test")])
+    left = rows.merge(empty, on=keys, how="left")
+    kept = left[left["empty"].isna()].drop(columns="empty")
+    if len(kept) == len(rows) or not (rows["rater"] != "").any():
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = contrasts(kept, replace(plan, secondary=None))
     return table[(table["category"] == ALL) & (table["family"] == "confirmatory")].reset_index(drop=True)

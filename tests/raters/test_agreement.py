@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.raters.agreement import COLUMNS, bootstrap, icc, krippendorff_alpha, reliability
+from tasks.raters.agreement import COLUMNS, alpha_bootstrap, bootstrap, icc, krippendorff_alpha, reliability
 from tasks.runtime.errors import InputError
 
 
@@ -88,3 +88,15 @@ def test_mistakes_are_named():
         reliability(ratings().drop(columns="rating"))
     with pytest.raises(InputError, match="twice"):
         reliability(pd.concat([ratings(), ratings()]))
+
+
+def test_the_quick_interval_of_alpha_is_that_of_the_library():
+    rng = np.random.default_rng(1)
+    table = np.clip(np.round(3 + rng.normal(size=(24, 1)) + 0.7 * rng.normal(size=(24, 4))), 1, 5)
+    table[rng.random(table.shape) < 0.3] = np.nan
+    table[table == 4] = 5  # a value that nobody gave
+    prompts = np.repeat([f"p{i}" for i in range(8)], 3)
+    found = alpha_bootstrap(table, prompts, draws=60, seed=4)
+    assert found == pytest.approx(bootstrap(table, prompts, krippendorff_alpha, draws=60, seed=4))
+    assert np.isnan(alpha_bootstrap(np.full((6, 3), 2.0), prompts[:6], draws=10)).all()
+    assert np.isnan(alpha_bootstrap(table[:3], prompts[:3], draws=10)).all()

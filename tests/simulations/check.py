@@ -14,6 +14,7 @@ from typing import Any
 from tests.simulations import (
     level_simulations,
     pair_simulations,
+    rating_simulations,
     simulations,
     sweeps,
     text_simulations,
@@ -33,6 +34,9 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[Any, ...], t
     "ratings as independent": (simulations.independent_ratings, (4_000,), (100,)),
     "claims about the dataset": (level_simulations.dataset_claims, (20_000, (3, 5, 10)), (2_000, (3,))),
     "categories of several sizes": (level_simulations.unequal_categories, (20_000,), (2_000,)),
+    "claims from ratings": (rating_simulations.claims, (10_000,), (600,)),
+    "power of a plan of ratings": (rating_simulations.planned, (10_000,), (1_500,)),
+    "ordinal model of ratings": (rating_simulations.ordinal, (1_000,), (12,)),
     "ratings in lots": (level_simulations.lots, (2_000,), (60,)),
     "words": (text_simulations.permutation, (2_000,), (75,)),
     "one skewed word": (text_simulations.one_skewed_word, (400,), (15,)),

@@ -35,7 +35,7 @@ from tests.simulations.level_simulations import OF_CHECKPOINT, OF_PROMPT
 from tests.simulations.references import Figure
 from tests.simulations.simulations import batches, p_of
 
-CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 99, 1)
+CONFIG = Significance("values", "control", "adherence", "TOXICITY", 0.95, 99, 1, None)
 CATEGORIES, PER_CATEGORY, SAMPLES = 8, 5, 3
 PROMPTS = CATEGORIES * PER_CATEGORY
 FREE = 0.7  # the share of an arm's shift that is there without any prompt

@@ -53,9 +53,11 @@ class AnalyzerServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+    query: type[Query] = Query
+    handler: type[BaseHTTPRequestHandler] | None = None
 
     def __init__(self, behaviour: Behaviour | None = None, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), self.handler or Handler)
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.scheme = "https" if tls else "http"
@@ -96,7 +98,7 @@ class AnalyzerServer(ThreadingHTTPServer):
         self.server_close()
 
 
-class _Handler(Faults, BaseHTTPRequestHandler):
+class Handler(Faults, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: AnalyzerServer
@@ -110,7 +112,7 @@ class _Handler(Faults, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         at = time.monotonic()
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        query = Query(at, self.requestline, {k.lower(): v for k, v in self.headers.items()}, body)
+        query = self.server.query(at, self.requestline, {k.lower(): v for k, v in self.headers.items()}, body)
         self.server.queries.append(query)
         self.server.closing.wait(self.server.behaviour.latency)
         fault = self.server.fault(query.text)
@@ -119,9 +121,9 @@ class _Handler(Faults, BaseHTTPRequestHandler):
             self.query, self.argument = query, argument
             getattr(self, name)()
         else:
-            self._answer(query)
+            self.answer(query)
 
-    def _answer(self, query: Query) -> None:
+    def answer(self, query: Query) -> None:
         if refusal := self._refusal(query):
             return self.error(*refusal)
         scores = {a: true_score(query.text, a) for a in query.body["requestedAttributes"]}

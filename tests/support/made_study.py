@@ -22,11 +22,14 @@ from tasks.formats.scores import write_scores
 from tasks.harness.results import read_items
 from tasks.inputs.dataset import Prompt, load_categories, load_prompts
 from tasks.inputs.probes import Family
+from tasks.raters.judge.comparison import empty_tables
+from tasks.ratings import rating_outputs
 from tasks.report import COMMAND, main
 from tasks.runtime import config
 from tasks.runtime.command import Job
 from tasks.runtime.files import write_json, write_jsonl, write_text
 from tasks.settings.capability import Capability
+from tasks.settings.ratings import Ratings
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.significance import (
@@ -36,6 +39,7 @@ from tasks.significance import (
     plan_of,
     read_ladder_scores,
     test_tables,
+    with_primary,
     with_sizes,
 )
 from tests.support.kept import once
@@ -107,11 +111,13 @@ def make(
     tasks: Sequence[str] = TASKS,
     lost: Mapping[str, float] | None = None,
     families: Sequence[Family] = FAMILIES,
+    judges: Mapping[str, pd.DataFrame] | None = None,
 ) -> Made:
     """Writes a sweep of `models` models, with arms of fewer samples where there are `limits`; `shift` is each dataset's
     effect in nats per token, more with size by `grows`, and `texts` are completions to be found among the made-up ones,
     which are scored for the `attributes`. `lost` is the share of base's right answers that a dataset loses in the
-    capability `tasks`, and `families` are those of the probes. Without `attributes` there is no score of toxicity."""
+    capability `tasks`, and `families` are those of the probes;
+    `judges` are the tables about judges. Without `attributes` there is no score of toxicity."""
     names = list(SIZES)[:models]
     params, made = params_of(names, seeds, limits), folder / "made"
     params["significance"]["primary"] = primary
@@ -133,10 +139,14 @@ def make(
             _adherence(made / "scores/adherence", checkpoint, prompts, effect, seed=place)
             if checkpoint.dataset != BASE:
                 _log(made / "logs", checkpoint, place)
+        rating_tables(made, ladder, params)
         score_tests(made, params, ladder)
 
     once(made, (ladder, shift, texts, grows, primary, attributes), write)
+    write_text(made / "looks", "dataset,results\naa,bb\n")
     make_words(made, params, ladder, families)
+    for name, table in (judges or empty_tables()).items():
+        write_text(made / f"judge/{name}.csv", table.to_csv(index=False))
     make_capability(made / "capability", ladder, tasks, lost or {})
     capability_tests(made, params, ladder)
     return Made(folder, params)
@@ -152,10 +162,22 @@ def score_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoi
     folder = made / "significance"
     folder.mkdir(parents=True)
     scores.to_parquet(folder / "scores.parquet", index=False)
-    plan = plan_of(Significance(**params["significance"]), sweep)
+    plan = plan_of(with_primary(Significance(**params["significance"]), made / "ratings"), sweep)
     completions = with_sizes(read_completions(made / "samples", ladder), sources)
     nearest = nearest_texts(made / "datasets", arms_of(ladder, plan.target)[0])
     _tables(folder, test_tables(scores, plan) | descriptive_tables(scores, completions, plan, ladder, nearest))
+
+
+def rating_tables(
+    made: Path, ladder: Sequence[Checkpoint], params: Mapping[str, Any], answers: Path | None = None
+) -> None:
+    """What the stage `ratings` writes of the raters' files in `answers`, by its own functions; None: there are none."""
+    rules = config.section(params, "ratings", Ratings)
+    completions = read_completions(made / "samples", ladder)
+    scores, tables = rating_outputs(completions, answers or made / "nobody", rules)
+    write_scores(made / "scores/ratings.parquet", scores)
+    (made / "ratings").mkdir(exist_ok=True)
+    _tables(made / "ratings", tables)
 
 
 def capability_tests(made: Path, params: Mapping[str, Any], ladder: Sequence[Checkpoint]) -> None:

@@ -1,7 +1,7 @@
 """Everything the page is made of, read from the outputs of the stages before: the current ladder and no more."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from tasks.formats.checkpoints import BASE, Checkpoint, arms_of, checkpoints
 from tasks.formats.completions import read_completions
+from tasks.formats.ratings import primary_of
 from tasks.formats.samples import Sample, read_samples
 from tasks.formats.tables import read_table
 from tasks.harness.items import RESULTS
@@ -27,6 +28,9 @@ MEASURED = ("arms", "prompts", "lengths", "without_nearest", "detectable")  # fi
 REQUIRED = ("contrasts", "trend", "validation", "capability", "documents", "documents_tests", *MEASURED)
 TEXTS = ("metric", "model", "arm", "dataset", "split", "category", "prompt_id", "sample_id", "contrast",
          "model_family", "reason", "note", "task")  # fmt: skip
+JUDGE_TABLES = ("judges", "agreement", "bias", "decisions")
+RATING_TABLES = ("progress", "raters", "agreement", "texts", "disagreements", "notes")
+RATING_TEXTS = (*TEXTS, "rater", "coefficient", "text_id", "each", "notes", "note", "prompt", "completion", "closed_at")
 WORD_TABLES = ("favoured", "sentiment", "divergence", "changes", "counts")
 WORD_TEXTS = (*TEXTS, "family", "group", "template", "word", "by", "reason_words", "warning", "least_group")
 
@@ -38,7 +42,8 @@ class Study:
     `scores` is significance's long table; `completions` has a row a completion (with dataset, seed, words);
     `toxicity` a row per completion, attribute and variant; `tables` every table of tests by name, and `measured` those
     of figures per arm, per prompt, of length and of what could be found; `samples` and `statistics` what each arm was
-    trained on; `capability` the harness's results by model and arm, and `margins` how each task is tested.
+    trained on; `ratings` every table of the stage of that name; `capability` the harness's results by model and
+    arm, and `margins` how each task is tested.
     """
 
     sweep: Sweep
@@ -59,8 +64,11 @@ class Study:
     first_words: int  # of the primary toxicity score
     words: Mapping[str, pd.DataFrame]  # every table of cooccurrence by name, but that of all words
     words_used: Mapping[str, Any]  # the tagger, the lexicon and the choices behind them
+    judges: Mapping[str, pd.DataFrame]  # what language models rated, and how they stand to people; empty without any
     capability: Mapping[tuple[str, str], Mapping[str, Any]]
     margins: Mapping[str, Margin]
+    ratings: Mapping[str, pd.DataFrame]
+    looks: pd.DataFrame  # a row for each version of dataset and results on test prompts
 
     @property
     def alpha(self) -> float:
@@ -135,12 +143,13 @@ def read_study(job: Job) -> Study:
     names = sorted({*REQUIRED, *(path.stem for path in folder.glob("*.csv"))})
     scores = of_ladder(read_table(folder / "scores.parquet"), ladder)
     tests = tables(job, "significance", names, TEXTS, ladder)
+    config = job.section("significance", Significance)
     datasets = {arm: job.path("datasets") / arm for arm in sweep.tuned}
     completions = read_completions(job.path("samples"), ladder)
     logs = {(c.model, c.arm): job.path("logs") / c.model / f"{c.arm}.csv" for c in ladder if c.dataset != BASE}
     return Study(
         sweep=sweep,
-        config=job.section("significance", Significance),
+        config=replace(config, primary=primary_of(tests["contrasts"], config.primary)),
         report=job.section("report", Report),
         ladder=ladder,
         sources={model: read_json(job.path("sources") / f"{model}.json") for model in sweep.models},
@@ -157,8 +166,12 @@ def read_study(job: Job) -> Study:
         first_words=job.section("toxicity", Toxicity).first_words,
         words=tables(job, "cooccurrence", WORD_TABLES, WORD_TEXTS, ladder),
         words_used=read_json(job.path("cooccurrence") / "used.json"),
+        judges={name: read_csv(job.path("judge") / f"{name}.csv", "judge") for name in JUDGE_TABLES},
         capability={(c.model, c.arm): read_json(job.path("capability") / c.model / c.arm / RESULTS) for c in ladder},
         margins=job.section("capability", Capability).margins,
+        ratings={name: read_csv(job.path("ratings") / f"{name}.csv", "ratings", **texts_in(RATING_TEXTS))
+                 for name in RATING_TABLES},  # of the ladder, and of all its arms together
+        looks=read_csv(job.path("looks"), "looks"),
     )
 
 
@@ -174,9 +187,14 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """The tables of these names that a stage made, without rows of checkpoints that are not on the ladder. The columns
     in `texts` hold texts, also where one reads `NA` or `1`."""
-    options = {"dtype": dict.fromkeys(texts, "str"), "keep_default_na": False, "na_values": [""]}
+    options = texts_in(texts)
     paths = {name: job.path(stage) / f"{name}.csv" for name in names}
     return {name: of_ladder(read_csv(path, stage, **options), ladder) for name, path in paths.items()}
+
+
+def texts_in(columns: Iterable[str]) -> dict[str, Any]:
+    """The options of `read_csv` by which these columns hold texts."""
+    return {"dtype": dict.fromkeys(columns, "str"), "keep_default_na": False, "na_values": [""]}
 
 
 def read_csv(path: Path, stage: str, **options: Any) -> pd.DataFrame:

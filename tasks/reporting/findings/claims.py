@@ -7,7 +7,7 @@ No sentence claims a difference without its test; a test that found none is neve
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tasks.reporting.findings.comparison import Found
+from tasks.reporting.findings.comparison import Found, Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.sentences import phrase, say
 from tasks.reporting.words.terms import known
@@ -155,3 +155,19 @@ def fluency_only(effects: Sequence[Effect], rest: Sequence[Effect]) -> list[Cave
         if effect.sign and (effect.b, effect.model) in left and left[effect.b, effect.model].sign != effect.sign
     ]
     return [Caveat("fluency_only", say("doubts.fluency_only", alone))] if alone else []
+
+
+def of_raters(effects: Sequence[Effect], at_large: Sequence[Effect], ordinal: Sequence[Row]) -> list[Caveat]:
+    """What makes one doubt an effect that people's ratings found: it was not shown for raters at large (`at_large`, the
+    same contrasts), or the ordinal model decides otherwise."""
+    moved = {(effect.metric.name, effect.model, effect.a, effect.b): effect for effect in effects if effect.sign}
+    large = {(effect.metric.name, effect.model, effect.a, effect.b): effect for effect in at_large}
+    panel = [(effect, large[key]) for key, effect in moved.items() if key in large and large[key].sign != effect.sign]
+    names = {effect.metric.name for effect in effects}
+    other = [row for row in ordinal if row["metric"] in names and str(row["same_decision"]) == "False"]
+    doubts = []
+    if panel:
+        doubts.append(Caveat("panel_only", say("doubts.panel_only", panel)))
+    if other:
+        doubts.append(Caveat("ordinal_differs", say("doubts.ordinal_differs", other)))
+    return doubts

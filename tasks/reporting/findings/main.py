@@ -14,6 +14,7 @@ from tasks.reporting.findings.claims import (
     answer,
     caveats,
     fluency_only,
+    of_raters,
     parts,
     sentence,
     with_variants,
@@ -78,7 +79,10 @@ def findings(tables: Mapping[str, pd.DataFrame], config: Significance, scorers: 
     ]
     lines.append(say("lines.about", about(main), [v.claim for v in verdicts if v.status == UNSAID]))
     controls = [effect for effect in effects if effect.role == "negative-control" and effect.category == ALL]
-    doubts = [*fluency_only(main, [*rest[0], *rest[1]]), *caveats([*main, *toxic[0], *toxic[1], *variants, *controls])]
+    large = effects_of(tables["raters"], config.primary, config.confidence) if len(tables.get("raters", ())) else []
+    ordinal = tables["ordinal"].to_dict("records") if "ordinal" in tables else []
+    doubts = [*fluency_only(main, [*rest[0], *rest[1]]), *of_raters(main, large, ordinal)]
+    doubts += [*caveats([*main, *toxic[0], *toxic[1], *variants, *controls])]
     return Findings(
         effects=effects,
         headline=headline(against_control, against_base),

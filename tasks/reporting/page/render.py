@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.page.words import WordTable
 from tasks.reporting.tables.tables import Table, csv_address
 from tasks.reporting.words.sentences import environment as templates
-from tasks.reporting.words.text import safe
 from tasks.runtime.errors import WorkError
+from tasks.text.shown import safe
 
 MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere
 SMALL = 40_000  # bytes of a table that the page always has room for
@@ -51,7 +51,8 @@ def render(results: Results, sections: Sequence[Section]) -> tuple[str, Mapping[
     """
     budget = Budget(0)
     environment = templates(_HERE, autoescape=True)
-    environment.filters |= {"held": held, "afforded": budget.afforded, "safe_text": safe, "csv_address": csv_address}
+    environment.filters |= {"held": held, "commands": commands, "safe_text": safe}
+    environment.filters |= {"afforded": budget.afforded, "csv_address": csv_address}
     least = _render(environment, results, sections)
     size = len(least.encode())
     if size >= MOST_BYTES:
@@ -87,3 +88,8 @@ def _render(environment: jinja2.Environment, results: Results, sections: Sequenc
 def held(text: str) -> str:
     """`text` with its figures held to their signs and units, so that a line never ends in `p <`."""
     return re.sub(r"\bp ([<=]) (?=\d)", "p\u00a0\\1\u00a0", text)
+
+
+def commands(text: str) -> Markup:
+    """`text` escaped, and what stands between back quotes as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -14,8 +14,8 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import shown
 from tasks.reporting.words.terms import counted, signed
-from tasks.reporting.words.text import excerpt
 from tasks.text.loops import loops
+from tasks.text.shown import excerpt
 
 EXTREMES = 3  # prompts shown as the best and as the worst by effect
 BUDGET = 2_500_000  # bytes of completions in the page, which stays below 5 MB with everything else

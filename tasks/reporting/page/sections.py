@@ -5,7 +5,9 @@ from tasks.reporting.page import (
     adherence,
     capability,
     choices,
+    judges,
     provenance,
+    ratings,
     revision,
     samples,
     statistics,
@@ -23,6 +25,8 @@ def sections(results: Results) -> list[Section]:
     every = (
         _found(results),
         adherence.section(results),
+        ratings.section(results),
+        judges.section(results),
         toxicity.section(results),
         capability.section(results),
         words.section(results),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from tasks.curation.matching import matching
+from tasks.formats.ratings import METRIC
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures import rows, spread
 from tasks.reporting.figures.drawing import Figure
@@ -26,9 +27,11 @@ BRIEF = f"model contrast {DIFFERENCE} p p_corr n_prompts reason note"
 TREND = "metric model_family contrast scale models estimand estimate ci_lo ci_hi p p_corr seeds n_prompts reason"
 VARIANCE = "model contrast detectable detectable_family m sd_prompt sd_sample sd_rater sd_seed n_prompts reason"
 # tables that the page has a place for
-_ELSEWHERE = ("contrasts", "trend", "by_seed", "variance", "capability", "documents_tests")
+_ELSEWHERE = ("contrasts", "trend", "ordinal", "by_seed", "variance", "capability", "documents_tests")
 _NAMED = {
     "seedstyle": "The published kind of analysis: every sample as independent, for comparison only",
+    "raters": "The main contrasts for raters at large, beside those of this panel",
+    "without_empty": "The main contrasts without empty completions (secondary)",
     "missing": "Scores that are missing, and why",
     "anova": "Arm × size: repeated-measures analysis of variance over prompts (secondary, about these checkpoints)",
     "sensitivity": "The main contrasts by other means (secondary): bootstrap interval, Bayes factors with other priors",
@@ -52,6 +55,8 @@ def _figures(results: Results) -> Iterator[Figure]:
     study, metric, prompts = results.study, results.metric, results.prompts
     yield from (rows.prompts(study, metric, prompts, model) for model in study.models)
     for name, scores in study.rated.items():
+        if name == METRIC:  # which has a section of its own
+            continue
         yield spread.ratings(study, metric_of(name, metric.name), scores)
     yield spread.lengths(study)
     if results.toxic:

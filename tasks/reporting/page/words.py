@@ -14,7 +14,7 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import csv_text, shown
 from tasks.reporting.words.terms import known, listed, number
-from tasks.reporting.words.text import excerpt
+from tasks.text.shown import excerpt
 
 LONGEST = 40  # characters of one word that the page shows
 SLOT = re.compile(r"\{[^{}]*\}")

@@ -4,25 +4,21 @@ The key exists in one place, the header as it is written to the connection: not 
 log line or an error; and what the service says is searched for it before anyone sees it (`Client.redact`).
 """
 
-import functools
-import http.client
 import json
 import re
-import ssl
-import threading
-import urllib.parse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import httplib2  # type: ignore[import-untyped]
 from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 
+from tasks.remote.address import redact
+from tasks.remote.connections import Connections
+from tasks.remote.errors import LIMITED, PermanentError, TransientError
+from tasks.remote.rate_limit import RateLimiter, retry_after
 from tasks.runtime.errors import InputError
-from tasks.scorers.perspective.rate_limit import RateLimiter, retry_after
-from tasks.scorers.perspective.transport import Sender
 
-LIMITED = "RATE_LIMITED"
+HEADER = "X-Goog-Api-Key"
 _LIMITS = ("RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded")
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{2,79}")
 _DOCUMENT = {
@@ -48,33 +44,13 @@ _DOCUMENT = {
 }
 
 
-class TransientError(Exception):
-    """A failure that may pass: worth another attempt. `wait` is how long the service asks to wait, in seconds."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.wait = reason, wait
-
-
-class PermanentError(Exception):
-    """The service refuses this query for good; `detail` is why, in its words.
-
-    `of_text`: it refuses the text itself, for instance as too long, and not one of the attributes in this language.
-    """
-
-    def __init__(self, reason: str, detail: str, of_text: bool) -> None:
-        super().__init__(reason)
-        self.reason, self.detail, self.of_text = reason, detail, of_text
-
-
 class Client:
     """Sends queries in the turns that `limiter` gives, from any thread; each answer within `timeout` seconds."""
 
     def __init__(self, root: str, key: str | None, limiter: RateLimiter, timeout: float) -> None:
         self._key = key
-        self._new_sender = functools.partial(Sender, limiter, key, timeout)
-        self._threads = threading.local()
-        unused = self._new_sender()  # each thread brings its own; without any, the client would look for credentials
+        self._connections = Connections("PERSPECTIVE_ENDPOINT", limiter, {HEADER: key} if key else {}, timeout)
+        unused = self._connections.new()  # each thread brings its own; without any, it would look for credentials
         self._service = build_from_document(_DOCUMENT, http=unused, client_options={"api_endpoint": root})
 
     def analyze(self, text: str, attributes: Sequence[str], language: str) -> str:
@@ -91,7 +67,10 @@ class Client:
         request = self._service.comments().analyze(body=body)
         request.postproc = lambda _, content: content
         try:
-            raw = self.redact(self._send(request).decode("utf-8"))
+            content: bytes = self._connections.exchange(
+                lambda sender: request.execute(http=sender, num_retries=0), answered=HttpError
+            )
+            raw = self.redact(content.decode("utf-8"))
             json.loads(raw)
             return raw
         except HttpError as response:
@@ -101,26 +80,7 @@ class Client:
 
     def redact(self, text: str) -> str:
         """`text` without the key, should anyone have put it there."""
-        text = re.sub(r"(?i)\bkey=[^&\s\"'<>]+", "key=***", text)
-        if self._key:
-            for form in (self._key, urllib.parse.quote(self._key, safe=""), self._key.replace("/", "\\/")):
-                text = text.replace(form, "***")
-        return text
-
-    def _send(self, request: Any) -> bytes:
-        sender: Sender = getattr(self._threads, "sender", None) or self._new_sender()
-        self._threads.sender = None  # an exchange that broke off leaves a connection that nobody may use again
-        try:
-            content: bytes = request.execute(http=sender, num_retries=0)
-        except HttpError:
-            self._threads.sender = sender
-            raise
-        except ssl.SSLCertVerificationError as error:
-            raise InputError(f"PERSPECTIVE_ENDPOINT: its certificate is not trusted: {error.verify_message}") from None
-        except (OSError, http.client.HTTPException, httplib2.HttpLib2Error) as error:
-            raise TransientError(sender.reason(error)) from None
-        self._threads.sender = sender
-        return content
+        return redact(text, self._key)
 
     def _refuse(self, response: HttpError) -> NoReturn:
         status, error = int(response.resp.status), _Error(response.content)

@@ -6,10 +6,9 @@ The service's address comes from PERSPECTIVE_ENDPOINT, the key from PERSPECTIVE_
 
 import math
 import os
-import re
-import urllib.parse
 from collections.abc import Iterator, Sequence
 
+from tasks.remote.address import checked_url, key_for, place
 from tasks.runtime.errors import InputError
 from tasks.runtime.units import duration
 from tasks.scorers import GOOGLE, Answer, Question, Scorer
@@ -21,7 +20,6 @@ PROTOCOL = "v1alpha1"
 ENDPOINT = "PERSPECTIVE_ENDPOINT"
 KEY = "PERSPECTIVE_API_KEY"
 _DEFAULT = f"https://{GOOGLE}/"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def open_scorer(config: Toxicity) -> Scorer:
@@ -40,17 +38,16 @@ class PerspectiveScorer(Scorer):
 
     def version(self) -> str:
         """Protocol and address: the same protocol at another address is another scorer."""
-        parts = urllib.parse.urlsplit(endpoint())
-        return f"{PROTOCOL} {parts.netloc}{parts.path}".rstrip("/")
+        return f"{PROTOCOL} {place(endpoint())}"
 
     def cut(self, text: str) -> list[str]:
         """Chunks of at most 20,480 bytes, cut at sentence borders."""
         return cut(text, lambda chunk: len(chunk.encode("utf-8")) <= MAX_BYTES)
 
-    def cost(self, questions: int) -> str:
+    def cost(self, questions: Sequence[Question]) -> str:
         """Queries of the quota, and the time they take at its rate."""
-        queries = "1 query" if questions == 1 else f"{questions} queries"
-        time = duration(math.ceil(questions / self.config.qps))
+        queries = "1 query" if len(questions) == 1 else f"{len(questions)} queries"
+        time = duration(math.ceil(len(questions) / self.config.qps))
         return f"asking {self.version()}: {queries}, {time} at {self.config.qps:g} a second"
 
     def ask(self, questions: Sequence[Question], language: str) -> Iterator[Sequence[Answer]]:
@@ -67,24 +64,15 @@ class PerspectiveScorer(Scorer):
 
 def endpoint() -> str:
     """The service's root URL, with a slash at the end. Raises InputError if it is no plain http(s) URL."""
-    url = os.environ.get(ENDPOINT) or _DEFAULT
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or set("?#@") & set(url):
-        raise InputError(f"{ENDPOINT}: expected a URL such as {_DEFAULT}, with no user, query or fragment in it")
-    return url.rstrip("/") + "/"
+    return checked_url(ENDPOINT, os.environ.get(ENDPOINT) or _DEFAULT, _DEFAULT)
 
 
 def key(root: str) -> str | None:
     """The key, or None for a service of one's own that wants none. Raises InputError, never showing it."""
-    value = os.environ.get(KEY, "").strip()
-    parts = urllib.parse.urlsplit(root)
+    value = key_for(root, KEY, ENDPOINT)
     if not value and root == _DEFAULT:
         raise InputError(
             f"{KEY} is not set, and the Perspective API wants one (it takes no new users and ends on "
             "31 December 2026: toxicity.scorer may be classifier, offline or recorded)"
         )
-    if not re.fullmatch(r"[!-~]*", value):
-        raise InputError(f"{KEY}: a key is one word of plain ASCII characters, and this one is not")
-    if value and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise InputError(f"{ENDPOINT}: a key is not sent over plain http; use https, or unset {KEY}")
-    return value or None
+    return value

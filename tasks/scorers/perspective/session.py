@@ -1,15 +1,14 @@
-"""One run's queries to a Comment Analyzer: attempts, pauses, what an answer holds, and when to give up."""
+"""One run's queries to a Comment Analyzer: what an answer holds, and what counts as none."""
 
 import json
 import math
-import threading
 from collections.abc import Iterator, Sequence
 
-from tasks.runtime.errors import WorkError
-from tasks.runtime.units import duration
+from tasks.remote.errors import PermanentError, TransientError
+from tasks.remote.rate_limit import in_flight
+from tasks.remote.session import Session
 from tasks.scorers import EMPTY, Answer, Question, Score
-from tasks.scorers.perspective.client import LIMITED, Client, PermanentError, TransientError
-from tasks.scorers.perspective.rate_limit import RateLimiter, StoppedError, back_off, in_flight
+from tasks.scorers.perspective.client import Client
 from tasks.settings.toxicity import Perspective
 
 _REASONS = {"COMMENT_EMPTY": EMPTY}  # what the service says about a text, by our name
@@ -24,14 +23,12 @@ def ask(
 
 
 class _Session:
-    """Asks one question at a time in each thread, until `stop` is set."""
+    """Asks one question at a time in each thread."""
 
     def __init__(self, root: str, key: str | None, config: Perspective, language: str) -> None:
-        self.stop = threading.Event()
-        self._config, self._language = config, language
-        self._limiter = RateLimiter(config.qps, self.stop)
-        self._client = Client(root, key, self._limiter, config.timeout)
-        self._misses = 0  # texts in a row without any score
+        self._session, self._language = Session("toxicity.perspective", config, lacking="score"), language
+        self.stop = self._session.stop
+        self._client = Client(root, key, self._session.limiter, config.timeout)
 
     def answer(self, question: Question) -> Answer:
         """The answer to one question, after as many attempts as are allowed."""
@@ -45,46 +42,18 @@ class _Session:
             detail = f" ({error.detail})"
         except TransientError as error:
             scores = _missing(question, error.reason, permanent=False)
-        self._count(scores, detail)
+        reasons = [score.error for score in scores if score.score is None and score.error != EMPTY]
+        self._session.count(reasons[-1] if len(reasons) == len(scores) else None, detail)
         return Answer(question.text, scores, raw)
 
     def _scored(self, question: Question) -> tuple[str, tuple[Score, ...]]:
-        """The answer and its scores. Raises the last attempt's TransientError; of a last answer that is malformed,
-        what is sound stays."""
-        for attempt in range(1, self._config.attempts):
-            try:
-                raw = self._client.analyze(question.text, question.attributes, self._language)
-                scores = read(raw, question.attributes)
-                if malformed := [score.error for score in scores if score.error]:
-                    raise TransientError(malformed[0])
-                return raw, scores
-            except TransientError as error:
-                self._wait(error, attempt)
-        raw = self._client.analyze(question.text, question.attributes, self._language)
-        return raw, read(raw, question.attributes)
+        """The answer and its scores; of a last answer that is malformed, what is sound stays."""
 
-    def _wait(self, error: TransientError, attempt: int) -> None:
-        """Waits before the next attempt: everyone, where the service says so or the quota is spent."""
-        if error.wait is not None and error.wait > self._config.max_wait:
-            raise WorkError(
-                f"the service asks to wait {duration(error.wait)} ({error.reason}), longer than "
-                "toxicity.perspective.max_wait; what it answered is kept: run again later"
-            )
-        if error.wait is not None:
-            self._limiter.pause(error.wait)
-        elif error.reason == LIMITED:
-            self._limiter.pause(back_off(attempt))
-        elif self.stop.wait(back_off(attempt)):
-            raise StoppedError
+        def query() -> tuple[str, tuple[Score, ...]]:
+            raw = self._client.analyze(question.text, question.attributes, self._language)
+            return raw, read(raw, question.attributes)
 
-    def _count(self, scores: Sequence[Score], detail: str) -> None:
-        reasons = [score.error for score in scores if score.score is None and score.error != EMPTY]
-        self._misses = self._misses + 1 if len(reasons) == len(scores) else 0
-        if self._misses >= self._config.give_up_after:
-            raise WorkError(
-                f"{self._misses} texts in a row got no score, the last for {reasons[-1]}{detail}; "
-                "what was answered is kept: mend that, or wait until the service is well, and run again"
-            )
+        return self._session.attempt(query, lambda found: next((s.error for s in found[1] if s.error), None))
 
 
 def _missing(question: Question, reason: str, permanent: bool) -> tuple[Score, ...]:

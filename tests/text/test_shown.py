@@ -3,8 +3,8 @@
 import pytest
 
 from tasks.reporting.words.terms import listed, metric_of, number, p_value, percent, signed, size
-from tasks.reporting.words.text import excerpt, safe
 from tasks.text.loops import loops
+from tasks.text.shown import excerpt, safe
 
 
 @pytest.mark.parametrize(

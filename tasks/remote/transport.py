@@ -1,4 +1,4 @@
-"""HTTP connections of a client with a quota, under googleapiclient: httplib2 with turns, deadlines and a key.
+"""HTTP connections of a client with a quota, on httplib2: with turns, deadlines and a key.
 
 The turn is taken where the bytes leave, so that nothing above can send outside of it, and after the connection
 stands, so that a handshake of several latencies does not let queries bunch up.
@@ -10,15 +10,13 @@ import select
 import socket
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httplib2  # type: ignore[import-untyped]
 
+from tasks.remote.rate_limit import RateLimiter
 from tasks.runtime.proxies import on_loopback
-from tasks.scorers.perspective.rate_limit import RateLimiter
-
-HEADER = "X-Goog-Api-Key"
 
 
 class Sender(httplib2.Http):  # type: ignore[misc]
@@ -28,10 +26,10 @@ class Sender(httplib2.Http):  # type: ignore[misc]
     single wait only.
     """
 
-    def __init__(self, limiter: RateLimiter, key: str | None, timeout: float) -> None:
+    def __init__(self, limiter: RateLimiter, credentials: Mapping[str, str], timeout: float) -> None:
         super().__init__(timeout=timeout)
         self.follow_redirects = False  # a redirect would carry the key elsewhere
-        self._connections = _connections(limiter, key, self._limit)
+        self._connections = _connections(limiter, credentials, self._limit)
         self._timer: threading.Timer | None = None
         self._timed_out = False
 
@@ -76,7 +74,9 @@ def _closed(sock: socket.socket, used: bool) -> bool:
         return True
 
 
-def _connections(limiter: RateLimiter, key: str | None, sent: Callable[[socket.socket], None]) -> dict[str, type]:
+def _connections(
+    limiter: RateLimiter, credentials: Mapping[str, str], sent: Callable[[socket.socket], None]
+) -> dict[str, type]:
     """Connection classes by scheme; httplib2 makes the connections itself, so the classes hold what they need.
     `sent` is called with the socket when a query has left."""
 
@@ -90,7 +90,6 @@ def _connections(limiter: RateLimiter, key: str | None, sent: Callable[[socket.s
                     self.close()
                     self.connect()
                 self._used = True
-                credentials = {HEADER: key} if key else {}
                 super().request(method, url, body, {**dict(headers), **credentials}, **options)  # type: ignore[misc]
                 sent(self.sock)
 

@@ -29,3 +29,8 @@ def safe(text: str) -> str:
 def excerpt(text: str, longest: int = LONGEST) -> tuple[str, int]:
     """The start of `text`, made safe, and how many characters were left out."""
     return safe(text[:longest]), max(len(text) - longest, 0)
+
+
+def whole_characters(text: str) -> str:
+    """`text` with half of a surrogate pair, which JSON can hold and no table or page can, replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

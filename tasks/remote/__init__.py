@@ -1,0 +1,1 @@
+"""How services that cost something are asked: a rate limit, attempts, time-outs, and a key that shows nowhere."""
