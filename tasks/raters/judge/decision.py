@@ -79,7 +79,7 @@ def _tested(scores: pd.DataFrame, plan: Plan) -> dict[tuple[str, str], dict[str,
             for row in map(dict, table.to_dict("records"))}  # fmt: skip
 
 
-def _claim(row: dict[str, Any], confidence: float) -> str | None:
+def _claim(row: dict[Any, Any], confidence: float) -> str | None:
     """Which way the dataset goes by this test; None where there is no test."""
     if np.isnan(row["p"]):
         return None
