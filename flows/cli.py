@@ -233,7 +233,7 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool, waits: bool = Fa
         run = deployment.flow_run(sweep, parameters)
         while True:
             try:
-                state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+                state: Any = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
             except Pause:
                 print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
                 return 1

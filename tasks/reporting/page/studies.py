@@ -37,8 +37,8 @@ def _shares(results: Results) -> Iterator[tuple[int, Effect]]:
     """The number of samples and the effect: target against control of as many, then against base, fewest first; with
     the whole datasets last. Nothing where no share of the target was trained."""
     study, (base, control, target) = results.study, results.study.trio
-    shares = [share for name in study.named if (share := share_of(name))]
-    sizes = sorted(size for dataset, size in shares if dataset == target)
+    found = [share_of(name) for name in study.named]
+    sizes = sorted(share[1] for share in found if share and share[0] == target)
     whole = len(study.samples[study.arms_of(target)[0]])
     pairs = [(size, share_name(target, size), share_name(control, size)) for size in sizes]
     for against in (control, base) if sizes else ():
