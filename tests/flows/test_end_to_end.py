@@ -197,9 +197,9 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p["sweep"].update(models=["gpt-9"]), "params.yaml: no 'models.gpt-9', which stage fetch@gpt-9"),
+        (lambda p: p["sweep"].update(models=["gpt-9"]), "sweep.models: 'gpt-9' is not in the catalogue `models`"),
         (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
-        (lambda p: p["models"]["tiny-1"]["source"].update(path="/nowhere"), "path '/nowhere' does not exist"),
+        (lambda p: p["models"]["tiny-1"]["source"].update(path="/nowhere"), "tiny-1.source.path: /nowhere: not found"),
     ],
 )
 @pytest.mark.usefixtures("first")
