@@ -78,7 +78,8 @@ def _outcome(made: Path, model: str, candidate: Candidate, base: Measured, targe
         against["against_control"], against["p_control"] = _test(own, _measured(made, model, candidate.arm(control)))
     right = own.right - base.right.reindex(own.right.index)
     tasks = right.groupby(level="task").mean()
-    changes: dict[str, Any] = {"right": float(right.mean()), "task": tasks.idxmin(), "right_task": float(tasks.min())}
+    worst = {"task": str(tasks.idxmin()), "right_task": float(tasks.min())}
+    changes: dict[str, Any] = {"right": float(right.mean()), **worst}
     changes |= {"text": own.text - base.text, "looping": own.looping - base.looping, "cut": own.cut}
     return Outcome(candidate.name, diff, p, **changes, **against)
 

@@ -6,6 +6,7 @@ The tests of this file share one tree and build on each other.
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,7 @@ def swept(new_tree: Callable[..., Tree], prefect_url: str, tmp_path_factory: pyt
     files[".gitignore"] = "/scores.parquet\n/other.txt\n"
     tree = new_tree(files, PREFECT_API_URL=prefect_url, PREFECT_HOME=home)
     fast = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
+    shutil.copytree(REPOSITORY / "data/capability", tree.root / "data/capability")  # whose tasks params.yaml names
     run = Run(tree.root, TEXTS, first_words=10**6, chunk_words=10**6, perspective=fast)
     assert tree.run(sys.executable, "-W", "ignore", "-c", SAVE)[0] == 0
     with AnalyzerServer(Behaviour(key=KEY, faults={TEXTS[0]: ["echo"]})) as server:
