@@ -231,7 +231,8 @@ def committed(tree: Tree) -> Tree:
             f"{name}-n2": {"dataset": name, "limit": 2, "seed": 1} for name in ("values", "control")
         }
         params["tune"] |= {"learning_rate": [0.5, 1.0], "epochs": [1], "global_batch_size": [2], "controls": 1}
-        params["tune"] |= {"most_lost": 0.9, "most_looping": 1.0, "most_nats": 9.0}
+        params["tune"] |= {"most_lost": 0.9, "most_lost_task": 0.99, "most_looping": 1.0, "most_nats": 9.0}
+        params["tune"] |= {"interpolation": [1.0]}
         params["sweep"]["models"] = ["tiny-1"]
 
     set_params(tree, change)
