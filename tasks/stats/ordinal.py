@@ -75,7 +75,7 @@ def cumulative_logit(rows: pd.DataFrame, *, confidence: float = 0.95) -> Outcome
 
     The covariance is the sandwich clustered by `prompt`, times G / (G - 1), and the test a t on prompts - categories
     degrees of freedom. By `statsmodels`. Refusals (p NaN, with a reason): ratings that do not vary or take more than
-    `MOST_STEPS` values, no prompt more than there are categories, a fit that does not converge (as where one arm's
+    `MOST_STEPS` values, arms rated by different people, no prompt more than there are categories, a fit that does not converge (as where one arm's
     ratings all lie above the other's).
     Reference: McCullagh (1980), JRSS B 42, 109-142; Liang and Zeger (1986), Biometrika 73, 13-22.
     """
@@ -87,6 +87,8 @@ def cumulative_logit(rows: pd.DataFrame, *, confidence: float = 0.95) -> Outcome
 
     codes = np.searchsorted(values, rows["rating"].to_numpy())
     design = np.column_stack([rows["of_a"], _dummies(rows["rater"]), _dummies(rows["category"])])
+    if np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design])) <= design.shape[1]:
+        return undefined("the arms cannot be told from who rated them", test=TEST, n=n)
     model = OrderedModel(codes, design, distr="logit")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -60,7 +60,8 @@ def swept(new_tree: Callable[..., Tree], prefect_url: str, tmp_path_factory: pyt
     files[".gitignore"] = "/scores.parquet\n/other.txt\n"
     tree = new_tree(files, PREFECT_API_URL=prefect_url, PREFECT_HOME=home)
     fast = {"qps": 300.0, "in_flight": 8, "timeout": 5.0, "attributes": ["TOXICITY", "INSULT"]}
-    shutil.copytree(REPOSITORY / "data/capability", tree.root / "data/capability")  # whose tasks params.yaml names
+    for name in ("capability", "values", "control"):  # which params.yaml names
+        shutil.copytree(REPOSITORY / "data" / name, tree.root / "data" / name)
     run = Run(tree.root, TEXTS, first_words=10**6, chunk_words=10**6, perspective=fast)
     assert tree.run(sys.executable, "-W", "ignore", "-c", SAVE)[0] == 0
     with AnalyzerServer(Behaviour(key=KEY, faults={TEXTS[0]: ["echo"]})) as server:

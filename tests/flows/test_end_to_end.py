@@ -25,6 +25,7 @@ from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment
 MODELS = tuple(tiny.MODELS)
 # what they read holds what dropped models left
 FAN_IN = {"toxicity", "ratings", "judge", "cooccurrence", "significance", "looks"}
+LOGGED = {"looks", "report"}  # that results were looked at is not taken back with them
 MORE = " Ask the nurse as well."
 SECRET = "hf_planted_secret_0123456789"
 
@@ -177,8 +178,8 @@ def test_a_model_taken_back_comes_from_the_cache(tree: Tree, whole: dict[str, An
     title = tiny.tiny_params(Path(), MODELS)["report"]["title"]
     change_answer(tree, "", instead_of=MORE)
     set_params(tree, lambda p: (p["sweep"].update(models=list(MODELS)), p["report"].update(title=title)))
-    assert ran(sweep(tree)) == set()
-    assert lock(tree) == whole
+    assert ran(sweep(tree)) <= LOGGED
+    assert all(entry == whole[name] for name, entry in lock(tree).items() if name not in LOGGED)
 
 
 @pytest.mark.usefixtures("first")

@@ -64,7 +64,7 @@ def test_the_first_screen_leads_with_human_adherence(rated: Page) -> None:
     assert "points on the 1-5 scale" in screen
     assert "likelihood adherence" not in screen
     lines = (made.folder / "made/report/findings.txt").read_text().splitlines()
-    assert lines[0].startswith("human adherence: values against control: better")
+    assert lines[0].startswith("Human adherence: values against control: better")
     assert "A likelihood is not behaviour" not in page
     assert "Every text has its raters, so the main result is what people said." in page
 

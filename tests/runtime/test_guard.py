@@ -75,7 +75,7 @@ def test_an_edit_of_what_it_does_not_read_is_fine(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "named"),
     [
-        ("params.yaml", "adherence:\n  batch_size: 24", "adherence:\n  batch_size: 2", "params.yaml: adherence"),
+        ("params.yaml", "\n  batch_size: 24 ", "\n  batch_size: 2 ", "params.yaml: adherence"),
         ("tasks/helper.py", "done", "undone", "tasks/helper.py"),
         ("tasks/page/templates/style.css", "h1", "h2", "tasks/page/templates/style.css"),
         ("in/a.txt", "a", "b", "in/a.txt"),
