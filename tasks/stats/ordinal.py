@@ -75,8 +75,8 @@ def cumulative_logit(rows: pd.DataFrame, *, confidence: float = 0.95) -> Outcome
 
     The covariance is the sandwich clustered by `prompt`, times G / (G - 1), and the test a t on prompts - categories
     degrees of freedom. By `statsmodels`. Refusals (p NaN, with a reason): ratings that do not vary or take more than
-    `MOST_STEPS` values, arms rated by different people, no prompt more than there are categories, a fit that does not converge (as where one arm's
-    ratings all lie above the other's).
+    `MOST_STEPS` values, arms rated by different people, no prompt more than there are categories, a fit that does not
+    converge (as where one arm's ratings all lie above the other's).
     Reference: McCullagh (1980), JRSS B 42, 109-142; Liang and Zeger (1986), Biometrika 73, 13-22.
     """
     n, categories = rows["prompt"].nunique(), rows["category"].nunique()

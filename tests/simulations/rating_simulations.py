@@ -121,31 +121,32 @@ def planned(reps: int, seed: int = 22) -> Iterator[Figure]:
     for place, (name, case) in enumerate(cases.items()):
         rng, strata = np.random.default_rng([seed, place]), np.array(case.strata)
         design = Design(len(strata), CATEGORIES, case.samples, case.raters, case.seeds)
-        spread = measured(rng, case)
-        wanted = detectable(design, spread)
-        # the latent shift whose mean difference in points is about that: `difference` is what it came out as
-        shift, estimates, passed = wanted / 1.04, [], 0
+        # the latent shift whose mean difference in points is about what can be found; `difference` is what it came out as
+        shift, estimates, passed = detectable(design, measured(rng, case, 0.0, 1.0)) / 1.04, [], 0
         for size in batches(reps, 100 // case.seeds):
             cells = draw(rng, size, case, shift=shift, arms=2).mean(axis=(-1, -2))
             estimate, p, _ = tested(cells[:, 0, 0] - cells[:, 0, 1], strata)
             estimates.append(estimate)
             passed += int((p <= ALPHA).sum())
         difference = float(np.concatenate(estimates).mean())
+        # the scale ends at 5, so that ratings that have risen spread less, and so do seeds
+        spread = measured(rng, case, shift, difference / shift)
         gap = power(design, spread, difference) - passed / reps
         yield Figure(f"power of {name}, planned less simulated ({difference:.2f} points)", gap, -0.03, 0.03)
 
 
-def measured(rng: np.random.Generator, case: Case, reps: int = 60) -> Spread:
-    """The spread in points, from components of many studies' ratings without an effect, of two samples at least."""
+def measured(rng: np.random.Generator, case: Case, shift: float, slope: float, reps: int = 60) -> Spread:
+    """The spread in points, from components of many studies' ratings with this shift, of two samples at least; `slope`
+    is points to one unit of the latent scale."""
     several = replace(case, samples=max(case.samples, 2), seeds=1, seed_sd=0.0)
     found = []
     for _ in range(reps):
-        ratings = draw(rng, 1, several, arms=2)[0, 0]
+        ratings = draw(rng, 1, several, shift=shift, arms=2)[0, 0]
         a, b = (ArmScores((1,), values, True, ()) for values in ratings)
         sds = components(*((a, b) if case.pool else without_severity(a, b)), np.array(case.strata))
         found.append([sds["prompt"], sds["sample"], sds["rater"]])
     prompt, sample, rater = np.sqrt(np.mean(np.square(found), axis=0))
-    return Spread(float(prompt), float(sample), float(rater), float(case.seed_sd * np.sqrt(2)))
+    return Spread(float(prompt), float(sample), float(rater), float(case.seed_sd / POINTS * slope * np.sqrt(2)))
 
 
 def ordinal(reps: int, seed: int = 23) -> Iterator[Figure]:
