@@ -121,7 +121,7 @@ def planned(reps: int, seed: int = 22) -> Iterator[Figure]:
     for place, (name, case) in enumerate(cases.items()):
         rng, strata = np.random.default_rng([seed, place]), np.array(case.strata)
         design = Design(len(strata), CATEGORIES, case.samples, case.raters, case.seeds)
-        # the latent shift whose mean difference in points is about what can be found; `difference` is what it came out as
+        # the latent shift whose mean difference is about what can be found; `difference` is what it came out as
         shift, estimates, passed = detectable(design, measured(rng, case, 0.0, 1.0)) / 1.04, [], 0
         for size in batches(reps, 100 // case.seeds):
             cells = draw(rng, size, case, shift=shift, arms=2).mean(axis=(-1, -2))
