@@ -73,7 +73,7 @@ def outcomes(made: Path, model: str, tried: Sequence[Candidate], target: str, co
 def _outcome(made: Path, model: str, candidate: Candidate, base: Measured, target: str, control: str) -> Outcome:
     own = _measured(made, model, candidate.arm(target))
     diff, p = _test(own, base)
-    against: dict[str, float] = {}
+    against: dict[str, Any] = {}
     if _scores(made, model, candidate.arm(control)).exists():
         against["against_control"], against["p_control"] = _test(own, _measured(made, model, candidate.arm(control)))
     right = own.right - base.right.reindex(own.right.index)
