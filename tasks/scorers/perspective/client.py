@@ -12,11 +12,11 @@ from typing import NoReturn
 from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 
-from tasks.remote.address import redact
-from tasks.remote.connections import Connections
-from tasks.remote.errors import LIMITED, PermanentError, TransientError
-from tasks.remote.rate_limit import RateLimiter, retry_after
 from tasks.runtime.errors import InputError
+from tasks.scorers.perspective.remote.address import redact
+from tasks.scorers.perspective.remote.connections import Connections
+from tasks.scorers.perspective.remote.errors import LIMITED, PermanentError, TransientError
+from tasks.scorers.perspective.remote.rate_limit import RateLimiter, retry_after
 
 HEADER = "X-Goog-Api-Key"
 _LIMITS = ("RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded")

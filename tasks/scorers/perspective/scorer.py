@@ -8,10 +8,10 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 
-from tasks.remote.address import checked_url, key_for, place
 from tasks.runtime.errors import InputError
 from tasks.runtime.units import duration
 from tasks.scorers import GOOGLE, Answer, Question, Scorer
+from tasks.scorers.perspective.remote.address import checked_url, key_for, place
 from tasks.settings.toxicity import Perspective, Toxicity
 from tasks.text.chunks import cut
 

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.remote import rate_limit
-from tasks.remote.address import checked_url, key_for, place, redact
-from tasks.remote.errors import TransientError
-from tasks.remote.session import Session
 from tasks.runtime.errors import InputError, WorkError
+from tasks.scorers.perspective.remote import rate_limit
+from tasks.scorers.perspective.remote.address import checked_url, key_for, place, redact
+from tasks.scorers.perspective.remote.errors import TransientError
+from tasks.scorers.perspective.remote.session import Session
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import Any
 
 import httplib2  # type: ignore[import-untyped]
 
-from tasks.remote.rate_limit import RateLimiter
 from tasks.runtime.proxies import on_loopback
+from tasks.scorers.perspective.remote.rate_limit import RateLimiter
 
 
 class Sender(httplib2.Http):  # type: ignore[misc]

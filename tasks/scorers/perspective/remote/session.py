@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from tasks.remote.errors import LIMITED, TransientError
-from tasks.remote.rate_limit import RateLimiter, StoppedError, back_off
 from tasks.runtime.errors import WorkError
 from tasks.runtime.units import duration
+from tasks.scorers.perspective.remote.errors import LIMITED, TransientError
+from tasks.scorers.perspective.remote.rate_limit import RateLimiter, StoppedError, back_off
 
 T = TypeVar("T")
 
