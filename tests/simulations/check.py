@@ -1,13 +1,16 @@
 """`python -m tests.simulations.check`: each figure beside its bound (docs/method.md, "Checked by simulation").
 
 Seeded. Exit code 1 if a figure is outside. The full form repeats as often as the bounds need; the quick one, which the
-test suite runs, has the same bounds.
+test suite runs, has the same bounds. Each check is a process of one thread; they are shown in order.
 """
 
 import argparse
+import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -36,7 +39,7 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[Any, ...], t
     "categories of several sizes": (level_simulations.unequal_categories, (20_000,), (2_000,)),
     "claims from ratings": (rating_simulations.claims, (10_000,), (600,)),
     "power of a plan of ratings": (rating_simulations.planned, (10_000,), (1_500,)),
-    "ordinal model of ratings": (rating_simulations.ordinal, (1_000,), (12,)),
+    "ordinal model of ratings": (rating_simulations.ordinal, (500,), (12,)),
     "ratings in lots": (level_simulations.lots, (2_000,), (60,)),
     "words": (text_simulations.permutation, (2_000,), (75,)),
     "one skewed word": (text_simulations.one_skewed_word, (400,), (15,)),
@@ -73,17 +76,35 @@ def show(figures: Iterable[Figure]) -> Iterator[bool]:
         yield figure.holds
 
 
+def timed(title: str, *, quick: bool) -> tuple[list[Figure], float]:
+    """The figures of a check, and the seconds that they took."""
+    start = time.monotonic()
+    return list(checks(quick=quick)[title]()), time.monotonic() - start
+
+
+def results(*, quick: bool, jobs: int) -> Iterator[tuple[str, list[Figure], float]]:
+    """The checks in their order, `jobs` of them at once."""
+    titles = list(checks(quick=quick))
+    if jobs == 1:
+        yield from ((title, *timed(title, quick=quick)) for title in titles)
+        return
+    os.environ["OMP_NUM_THREADS"] = "1"  # before the processes import numpy and torch
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        begun = [(title, pool.submit(timed, title, quick=quick)) for title in titles]
+        yield from ((title, *future.result()) for title, future in begun)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the checks; 0 if every figure holds, else 1."""
     summary = (__doc__ or "").split("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m tests.simulations.check", description=summary)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
-    held: list[bool] = []
-    for title, check in checks(quick=parser.parse_args(arguments).quick).items():
-        start = time.monotonic()
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="checks at once (default: one a core)")
+    options, held = parser.parse_args(arguments), list[bool]()
+    for title, figures, seconds in results(quick=options.quick, jobs=options.jobs):
         print(title)
-        held += show(check())
-        print(f"  ({time.monotonic() - start:.1f} s)")
+        held += show(figures)
+        print(f"  ({seconds:.1f} s)", flush=True)
     print(f"{sum(held)} of {len(held)} figures hold")
     return 0 if all(held) else 1
 

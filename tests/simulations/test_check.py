@@ -20,7 +20,7 @@ def test_a_figure_outside_its_bound_is_a_failure(monkeypatch, capsys):
     monkeypatch.setattr(check, "checks", lambda **_: {
         "one": lambda: iter([Figure("fine", 0.05, 0, 0.06), Figure("off", 0.07, 0, 0.06)]),
         "two": lambda: iter([Figure("undefined", float("nan"), 0, 1)])})
-    assert check.main(["--quick"]) == 1
+    assert check.main(["--quick", "--jobs", "1"]) == 1
     printed = capsys.readouterr().out
     assert "1 of 3 figures hold" in printed
     assert printed.count("OUTSIDE") == 2
