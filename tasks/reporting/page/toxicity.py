@@ -1,6 +1,5 @@
-"""Toxicity: the differences, how it goes with length, and every arm."""
+"""Toxicity: how it was scored, and every arm."""
 
-from tasks.reporting.figures import rows, spread
 from tasks.reporting.findings.limits import scorer
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
@@ -21,9 +20,5 @@ def section(results: Results) -> Section | None:
         "Toxicity",
         metric.question(study.config.target),
         {"first_words": study.first_words, "scorer": scorer(study), "samples": int(samples)},
-        [
-            rows.contrasts(results.toxic, "toxicity", study.config.confidence),
-            spread.toxicity_by_length(study, metric, results.arms),
-        ],
-        [shown("toxicity", f"{metric.label.capitalize()} and length of each arm", results.arms, arms)],
+        tables=[shown("toxicity", f"{metric.label.capitalize()} and length of each arm", results.arms, arms)],
     )
