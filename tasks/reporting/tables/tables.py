@@ -12,6 +12,7 @@ import pandas as pd
 from tasks.reporting.tables.columns import Column, Kind
 from tasks.reporting.words.terms import NOTHING, known, number, percent, signed, size
 
+MOST_COLUMNS = 14  # of a table that this page has no words for
 REMARKS = ("reason", "note")  # shown where some row has one
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
 
@@ -82,8 +83,10 @@ def entry(value: Any, column: Column) -> Entry:
 
 
 def guessed(name: str, caption: str, data: pd.DataFrame) -> Table:
-    """A table that this page has no words for: every column under its own name."""
-    columns = [Column(str(key), str(key).replace("_", " "), _kind(data[key])) for key in data]
+    """A table that this page has no words for: every column under its own name, but those that never change and so
+    stand in the CSV alone."""
+    changing = [key for key in data if len(data) < 2 or data[key].nunique(dropna=False) > 1 or key in REMARKS]
+    columns = [Column(str(key), str(key).replace("_", " "), _kind(data[key])) for key in changing[:MOST_COLUMNS]]
     return shown(name, caption, data, columns)
 
 
