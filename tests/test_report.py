@@ -230,7 +230,8 @@ def test_the_planted_effect_is_the_headline_and_the_scorer_is_named_as_it_descri
     assert one[1].count(describe("offline", "toy 1")) == 2  # beside the scores, and among the limits
     assert "than both the control and the base model." in one[1]
     assert "than both the control and the base models, at all 3 sizes." in three[1]
-    assert "the largest model" in three[1]
+    categories = three[1].split('<section id="adherence"')[1].split("<figure>")[2]
+    assert all(f"{model}</text>" in categories.replace("\n", "") for model in ("tiny-1m", "small-30m", "large-900m"))
     assert "Trend with model size" in three[1]
 
 
@@ -238,7 +239,8 @@ def test_figures_tables_and_plots_lie_beside_the_page_which_folds_most_prompts(o
     made, page = one
     report = made.folder / "made/report"
     names = {path.stem for path in (report / "figures").glob("*.svg")}
-    assert {"found", "arms", "categories-control", "capability-tiny-1m", "training", "similarity", "detectable"} <= names
+    assert {"found", "arms", "categories-control", "capability-tiny-1m", "training", "similarity"} <= names
+    assert {"detectable", "categories-base"} <= names
     assert names == {path.stem for path in (report / "figures").glob("*.png")}
     assert (report / "tables/contrasts.csv").is_file()
     plots = {path.name: pd.read_csv(path) for path in (made.folder / "made/plots").iterdir()}
@@ -293,7 +295,7 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed,
 def test_the_samples_can_be_picked_by_category_and_by_model(one, three):
     rules = re.findall(r"#explorer:has\(#size-(\d):checked\) \.set:not\(\.of-\1\)", three[1])
     assert rules == ["1", "2", "3"]
-    picks = [given for tag, given in elements(three[1]).found if tag == "input" and given["name"] == "size"]
+    picks = [given for tag, given in elements(three[1]).found if tag == "input" and given.get("name") == "size"]
     assert [(given["id"], "checked" in given) for given in picks] == [
         ("size-1", False), ("size-2", False), ("size-3", True)
     ]  # fmt: skip

@@ -98,10 +98,11 @@ def test_several_models_are_told_one_by_one_sets_first():
     passed = answer(table[table["verdict"] == "no loss"], "values", "control")
     assert passed.short == "Yes, within the margins"
     assert found.text == (
-        "A loss was found in 2 of 2 checkpoints. A loss of the margins or more was ruled out, as “yes” requires, in 0 of 2."
+        "A loss was found in 2 of 2 checkpoints. A loss of the margins or more was ruled out, as “yes” requires, in 0 "
+        "of 2."
     )
     assert found.tests == brief(table)
-    assert passed.more.startswith("With nothing lost, a loss of the margins or more would be ruled out over all items, as")
+    assert passed.more.startswith("With nothing lost, a loss of the margins or more would be ruled out over all items")
     assert "as “yes” requires, in 90% of such sweeps." in passed.more
 
 
@@ -150,8 +151,9 @@ def test_one_model_is_told_in_plain_words_and_its_figures_stand_apart():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"), [("no loss", "was ruled out."), ("loss", "fewer right answers on all of offline than base."), ("inconclusive", "was not ruled out."),
-                          ("uninformative", "was not ruled out.")],
+    ("verdict", "said"),
+    [("no loss", "was ruled out."), ("loss", "fewer right answers on all of offline than base."),
+     ("inconclusive", "was not ruled out."), ("uninformative", "was not ruled out.")],
 )  # fmt: skip
 def test_all_items_together_are_told_by_their_verdict(verdict, said):
     found = answer(pd.DataFrame([task(), whole(verdict)]), "values", "control")

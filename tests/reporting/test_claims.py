@@ -219,8 +219,8 @@ def lost_and_toxic(toxic):
         (UNCLEAR, {}, [f"Among these checkpoints, the values model {HARM}; no improvement was found: the values model "
                        "was not shown to do better than control or base."]),
         (OVER_SEEDS, {}, [f"Among these checkpoints, the values model {HARM}.",
-                          "Over 3 training seeds, the values model leaned further towards the desired answers than both "
-                          "the control and the base model."]),
+                          "Over 3 training seeds, the values model leaned further towards the desired answers than "
+                          "both the control and the base model."]),
         (OVER_SEEDS, OVER_SEEDS, ["Among these checkpoints, the values model lost right answers (−15.0 of a hundred on "
                                   "last word, against base).",
                                   "Over 3 training seeds, the values model wrote more toxic text than base, but it "
@@ -236,7 +236,8 @@ def test_harm_stands_first_and_each_sentence_is_a_claim_about_one_thing(main, to
 
 
 def test_a_primary_result_that_is_worse_stands_before_other_harm():
-    first, *_ = headline(ladder(LOSS | OVER_SEEDS), ladder(LOSS | OVER_SEEDS, contrast="values - base"), lost_and_toxic({}))
+    worse = LOSS | OVER_SEEDS
+    first, *_ = headline(ladder(worse), ladder(worse, contrast="values - base"), lost_and_toxic({}))
     assert first.startswith("Over 3 training seeds, the values model did worse than control")
 
 
@@ -244,7 +245,8 @@ def test_a_primary_result_that_is_worse_stands_before_other_harm():
     ("verdicts", "toxic", "harms"),
     [
         (("no loss", "inconclusive"), UNCLEAR, []),
-        (("no loss", "loss within margin"), UNCLEAR, ["lost right answers (−1.0 of a hundred on word meaning, against base)"]),
+        (("no loss", "loss within margin"), UNCLEAR,
+         ["lost right answers (−1.0 of a hundred on word meaning, against base)"]),
         (("loss", "loss"), UNCLEAR, ["lost right answers in 2 comparisons (at most −1.0 of a hundred on word meaning, "
                                      "against base)"]),
         (("no loss",), GAIN, ["wrote more toxic text than control"]),
@@ -273,7 +275,8 @@ def test_harm_in_another_reading_and_at_some_sizes_says_so():
      (GAIN, False, "Read the texts below"), (UNCLEAR, False, "Keep base: nothing here speaks for the values dataset.")],
 )  # fmt: skip
 def test_what_follows_is_led_by_harm_then_gain_then_nothing(main, harmed, first):
-    own, variance = pd.DataFrame([task("inconclusive"), task()]), pd.DataFrame([{"metric": "adherence", "detectable_family": 0.05}])
+    own = pd.DataFrame([task("inconclusive"), task()])
+    variance = pd.DataFrame([{"metric": "adherence", "detectable_family": 0.05}])
     found = list(steps(ladder(main), harmed, own, variance, "adherence"))
     assert found[0].startswith(first)
     assert "Three seeds tell: `palms sweep --study seeds`." in " ".join(found)
@@ -322,7 +325,7 @@ def test_a_difference_that_the_answers_own_fluency_makes_is_doubted(rest, doubte
     assert bool(claims.fluency_only(main, left)) == doubted
     assert not claims.fluency_only(effects(row(**UNCLEAR)), left)  # nothing was found that could be doubted
     text = claims.parts(free, left)
-    assert "without any prompt, by how fluent the answers are by themselves: +0.200 nats per token (95% interval" in text
+    assert "any prompt, by how fluent the answers are by themselves: +0.200 nats per token (95% interval" in text
     assert ("; not shown, p = 0.900 after Holm" in text) == (rest is UNCLEAR)
     assert claims.parts([], left) == ""
     found = claims.with_parts(claims.answer("?", [main]), main, free, left)
@@ -335,7 +338,8 @@ def test_a_difference_that_the_answers_own_fluency_makes_is_doubted(rest, doubte
 
 @pytest.mark.parametrize(("whole", "alike"), [(1, True), (-1, False)])
 def test_readings_that_agree_are_told_together(whole, alike):
-    contrasts = [effects(row(**TOXIC | {"contrast": f"values - {b}"} | kind)) for b, kind in (("control", UNCLEAR), ("base", GAIN))]
+    kinds = {"control": UNCLEAR, "base": GAIN}
+    contrasts = [effects(row(**TOXIC | {"contrast": f"values - {b}"} | kind)) for b, kind in kinds.items()]
     found = claims.with_variants(claims.answer("?", contrasts), contrasts, effects(variant(whole)))
     together = "Judged by the first words and the whole text, the values model wrote more toxic text than base."
     assert found.text.startswith(together) == alike

@@ -135,26 +135,26 @@ def with_variants(planned: Answer, contrasts: Sequence[Sequence[Effect]], varian
     ways = {way: list(dict.fromkeys(e.metric.reading for e in effects if e.better == way)) for way in (1, -1)}
     brief = [[replace(effect, higher=0, lower=0) for effect in group] for group in groups]  # no prompts are counted
     signs = {(effect.b, effect.model): effect.sign for own in contrasts for effect in own if effect.sign}
-    same = {effect.b for group in brief for effect in group} == {b for b, _ in signs} and len({b for b, _ in signs}) == 1
+    others = {effect.b for group in brief for effect in group}
+    same = others == {b for b, _ in signs} and len(others) == 1
     alike = same and all(effect.sign == signs.get((effect.b, effect.model)) for group in brief for effect in group)
     tests = " ".join(filter(None, map(line, brief)))
     if alike:  # then one sentence and a short answer hold for every reading
-        moved_first, *others = _moved_first(contrasts)
-        readings = list(dict.fromkeys(own[0].metric.reading for own in (moved_first, *brief)))
-        every = replace(moved_first[0].metric, reading=phrase("plain.readings", readings))
-        told = [[replace(effect, metric=every, higher=0, lower=0) for effect in moved_first], *others]
-        short, tone = planned.short, planned.tone
-        if tone == "bad":
-            short = say("answers.worse_than", [moved_first[0].b])
-        return replace(planned, short=short, tone=tone, text=" ".join(map(plain, told)), tests=f"{planned.tests} {tests}")
-    told = [*_moved_first(contrasts), *brief]
-    if planned.tone == "good" and not ways[-1]:
+        first, *rest = _moved_first(contrasts)
+        readings = list(dict.fromkeys(own[0].metric.reading for own in (first, *brief)))
+        every = replace(first[0].metric, reading=phrase("plain.readings", readings))
+        told = [[replace(effect, metric=every, higher=0, lower=0) for effect in first], *rest]
+    else:
+        told = [*_moved_first(contrasts), *brief]
+    if alike and planned.tone == "bad":
+        short, tone = say("answers.worse_than", sorted(others)), "bad"
+    elif planned.tone == "good" and not ways[-1]:
         short, tone = planned.short, "good"
     else:
         apart = [effect for effect in effects if effect.sign]
         readings = list(dict.fromkeys(effect.metric.reading for effect in apart))
-        others = list(dict.fromkeys(effect.b for effect in apart))
-        short = say("answers.by_reading", ways[1], ways[-1], readings, others)
+        against = list(dict.fromkeys(effect.b for effect in apart))
+        short = say("answers.by_reading", ways[1], ways[-1], readings, against)
         tone = "bad" if ways[-1] and not ways[1] else "open"
     return replace(planned, short=short, tone=tone, text=" ".join(map(plain, told)), tests=f"{planned.tests} {tests}")
 

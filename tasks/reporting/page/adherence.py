@@ -32,4 +32,5 @@ def _counted(results: Results) -> pd.DataFrame:
     if "leads" not in (arms := results.arms):
         return arms
     prompts = len(results.study.test_prompts)
-    return arms.assign(leads=[f"{share * prompts:.0f} of {prompts}" if known(share) else None for share in arms["leads"]])
+    counts = [f"{share * prompts:.0f} of {prompts}" if known(share) else None for share in arms["leads"]]
+    return arms.assign(leads=counts)

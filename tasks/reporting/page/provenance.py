@@ -111,7 +111,8 @@ def _versions() -> list[tuple[str, str]]:
 def made() -> list[str]:
     """Day and commit, for the head of the page."""
     commit, _, changed = _commit().removeprefix("commit ").partition(" ")
-    return [datetime.now(UTC).strftime("%Y-%m-%d"), *([f"commit {commit[:8]}{' and changes' if changed else ''}"] if commit else [])]
+    day, code = datetime.now(UTC).strftime("%Y-%m-%d"), f"commit {commit[:8]}{' and changes' if changed else ''}"
+    return [day, code] if commit else [day]
 
 
 def _commit() -> str:

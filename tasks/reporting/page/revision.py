@@ -43,7 +43,8 @@ def section(results: Results) -> Section:
         notes = notes.sort_values("prompt_id", key=lambda names: names.map(place), kind="stable")
         words = [safe(study.prompts[name].prompt) for name in notes["prompt_id"]]
         read = notes.assign(note=notes["note"].fillna(notes["reason"]).map(safe), prompt=words)
-        tables.append(shown("revision-notes", "What raters noted on them", read, columns(NOTES, prompt="prompt"), notes))
+        headings = columns(NOTES, prompt="prompt")
+        tables.append(shown("revision-notes", "What raters noted on them", read, headings, notes))
     return Section(
         "revision",
         "What to revise",

@@ -114,8 +114,8 @@ class Completions:
 
 
 def _places(table: pd.DataFrame) -> Iterator[Place]:
-    columns_ = (table[key] for key in ("model", "arm", "prompt_id", "sample"))
-    return ((str(model), str(arm), str(prompt), int(sample)) for model, arm, prompt, sample in zip(*columns_, strict=True))
+    for model, arm, prompt, sample in table[["model", "arm", "prompt_id", "sample"]].itertuples(index=False, name=None):
+        yield str(model), str(arm), str(prompt), int(sample)
 
 
 def section(results: Results) -> Section:
@@ -188,9 +188,10 @@ def _view(completions: Completions, place: int, name: str, gain: float, sets: Se
     places = {model: place for place, model in enumerate(study.models, 1)}
     rows = []
     for model, seed, sample in sets:
-        arms = {side: study.arms_of(side) for side in study.named}
-        arms = {side: own[0] if side == BASE else own[seed] for side, own in arms.items() if side == BASE or seed < len(own)}
-        sides = [(side, completions.shown((model, arm, name, sample))) for side, arm in arms.items()]
+        of_seed = {side: study.arms_of(side)[0 if side == BASE else seed :][:1] for side in study.named}
+        sides = [
+            (side, completions.shown((model, arm, name, sample))) for side, arms in of_seed.items() for arm in arms
+        ]
         if any(text for _, text in sides):
             rows.append(Row(model, places[model], seed + 1, sample, sides))
     scores = [score for (_, arm, prompt, _), score in completions.toxicity.items()
