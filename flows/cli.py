@@ -148,7 +148,6 @@ class _Version(argparse.Action):
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from flows import dag, meta, slots, tree_lock
-    from tasks.runtime import config
 
     root = home = _enter_root()
     _stop_at_once()
@@ -159,11 +158,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
     for note in tree_lock.tidy(root):
         print(note)
     # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
-    stages = dag.select(dag.read(root), arguments.targets)
-    for stage in stages:
+    _check_params(root, tests=not arguments.targets or bool({"significance", "report"} & {*arguments.targets}))
+    for stage in dag.select(dag.read(root), arguments.targets):
         meta.Meta.of(stage)
-    if any("python -m tasks" in stage.cmd for stage in stages):  # also what no stage that runs would look at
-        config.check(config.read_params())
     slots.Slots.of_this_machine(os.environ)
     code = _run_flow(root, arguments.targets, verbose=arguments.verbose, waits=arguments.wait_for_ratings)
     if root != home and code == 0 and not arguments.targets:
@@ -171,6 +168,17 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
         print(f"experiment {workspace.keep(home, root)}: `dvc exp show`; its tree is {root.relative_to(home)}")
     return code
+
+
+def _check_params(root: Path, *, tests: bool = True) -> None:
+    """Raises InputError for what is wrong anywhere in params.yaml, where dvc.yaml is this project's; `tests`: the
+    sweep ends in them."""
+    from flows import references
+    from tasks.runtime import config
+
+    graph = root / "dvc.yaml"
+    if graph.exists() and "python -m tasks" in graph.read_text("utf-8", errors="replace"):
+        references.check(root, config.read_params(), tests=tests)
 
 
 def _stop_at_once() -> None:
@@ -195,6 +203,7 @@ def _tune(arguments: argparse.Namespace) -> int:
 
     root = _enter_root()
     _stop_at_once()
+    _check_params(root)
 
     def sweep(tree: Path, targets: list[str]) -> int:
         return _run_flow(tree, targets, verbose=arguments.verbose)
@@ -224,7 +233,7 @@ def _run_flow(root: Path, targets: list[str], *, verbose: bool, waits: bool = Fa
         run = deployment.flow_run(sweep, parameters)
         while True:
             try:
-                state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+                state: Any = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
             except Pause:
                 print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
                 return 1
@@ -275,7 +284,7 @@ def _quiet_prefect() -> None:
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    _enter_root()
+    _check_params(_enter_root())
     from tasks.curation.check import check_tree
 
     return check_tree(Path())  # relative, so that problems name data/… and not where somebody keeps the tree
@@ -326,7 +335,7 @@ def _models(_arguments: argparse.Namespace) -> int:
     from flows import models
     from tasks.runtime import config
 
-    _enter_root()
+    _check_params(_enter_root())
     params = config.read_params()
     print("\n".join(models.lines(params)))
     chosen = (params.get("sweep") or {}).get("models") or []

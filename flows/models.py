@@ -44,6 +44,8 @@ def lines(params: Mapping[str, Any]) -> list[str]:
     catalogue, chosen = params.get("models"), (params.get("sweep") or {}).get("models") or []
     if not isinstance(catalogue, Mapping) or not isinstance(chosen, list):
         raise InputError("params.yaml: expected an entry per model in `models` and a list in `sweep.models`")
+    if unknown := [str(name) for name in chosen if name not in catalogue]:
+        raise InputError(f"params.yaml: sweep.models names {', '.join(unknown)}, which `models` lacks")
     width = max((len(str(name)) for name in catalogue), default=0)
     listed = [
         f"{'*' if name in chosen else ' '} {name!s:<{width}}  {_source(entry)}".rstrip()
@@ -100,7 +102,7 @@ def shape_of(name: str, entry: Model) -> Shape | None:
     if fetched:
         return fetched
     if isinstance(source, PathSource):
-        return shapes.of_folder(Path(source.path))
+        return shapes.of_folder(Path(source.path).expanduser())
     return shapes.of_name(source.id if isinstance(source, HubSource) else source.file)
 
 

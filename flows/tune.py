@@ -38,6 +38,7 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
         "arms": arms,
         "sweep.models": [model],
         "generate.samples": {"test": 0, "validation": 1},
+        "adherence.splits": ["validation"],
         "capability.run.tasks": [grid_.capability],
     }
     target_arms = [candidate.arm(plan.target) for candidate in tried]

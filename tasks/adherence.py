@@ -38,7 +38,7 @@ def main(job: Job) -> None:
     """Scores every pair and writes the scores."""
     config = job.section("adherence", Adherence)
     prompting = job.section("prompting", Prompting)
-    prompts = load_prompts(job.path("prompts"))
+    prompts = [prompt for prompt in load_prompts(job.path("prompts")) if prompt.split in config.splits]
     opened = open_model(job.path("checkpoint"))
     with out_of_memory("lower adherence.batch_size"):
         pairs = score(opened, prompts, prompting, config.batch_size).assign(**job.names)

@@ -5,7 +5,6 @@
 """
 
 import functools
-import hashlib
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.lm.devices import quiet
+from tasks.lm.folders import MODEL_FILES, fingerprint, lacking, sha256
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, WorkError, one_line
 from tasks.runtime.files import atomic_write, require_space, write_json
@@ -32,7 +32,6 @@ COMMAND = Command(
 )
 BYTES_PER_PARAMETER = 4
 TRANSIENT = (429, 500, 502, 503, 504)  # HTTP statuses after which the stage is tried again
-MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # never .bin, .pt or .py
 
 
 def main(job: Job) -> None:
@@ -115,30 +114,17 @@ def _header_read_once() -> Iterator[None]:
 
 
 def _local(source: PathSource) -> tuple[Path, str | None, dict[str, Any]]:
-    path = Path(source.path)
-    if not path.exists():
-        raise InputError(f"params.yaml: models: path '{source.path}' does not exist")
-    if path.is_file() and path.suffix != ".gguf":
-        raise InputError(f"{source.path}: expected a folder or a .gguf file")
-    if path.is_dir() and not list(path.glob("*.safetensors")):
-        raise InputError(f"{source.path}: no .safetensors in this folder; other weight formats are not loaded")
+    path = Path(source.path).expanduser()
+    if lack := lacking(path):
+        raise InputError(f"params.yaml: models: {source.path}: {lack}")
     if (actual := fingerprint(path)) != source.sha256:
         expected = f"params.yaml says {source.sha256}" if source.sha256 else "params.yaml has null"
         raise InputError(
             f"{source.path}: the sha256 of this model is {actual}, but {expected}; if this is the model that is "
-            "meant, put that into its entry in params.yaml: so DVC notices when it changes"
+            "meant, put that into its entry in params.yaml (`palms models --pin NAME`): so DVC notices when it changes"
         )
     facts: dict[str, Any] = {"source": "path", "name": path.name, "sha256": actual}
     return (path.parent, path.name, facts) if path.is_file() else (path, None, facts)
-
-
-def fingerprint(path: Path) -> str:
-    """The SHA-256 of a file, or of the names and hashes of the files of a model folder."""
-    if path.is_file():
-        return sha256(path)
-    files = sorted({file for pattern in MODEL_FILES for file in path.glob(pattern)})
-    listed = "".join(f"{file.name}\0{sha256(file)}\n" for file in files)
-    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _from_hub(source: HubSource) -> tuple[Path, str | None, dict[str, Any]]:
@@ -207,9 +193,3 @@ def _expect_hash(path: Path, expected: str, key: str) -> None:
             f"{path.name}: its sha256 is {actual}, but {key} in params.yaml is {expected}; it is not used: get it "
             "again, or correct params.yaml if this is the file that is meant"
         )
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,19 +1,24 @@
 """adherence: likelihoods equal a plain loop's, and a planted preference shows."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
+from tasks import adherence
 from tasks.adherence import metrics, of_prompts, score
+from tasks.formats.scores import read_scores
 from tasks.inputs.dataset import AnswerPair, Prompt
 from tasks.lm import likelihood
 from tasks.lm.likelihood import batches, mean_log_likelihoods
 from tasks.lm.models import OpenedModel
 from tasks.lm.prefill import Prefix
+from tasks.runtime.command import Job
 from tasks.settings.prompting import Prompting
 from tests.conftest import BOTH_PRECISIONS
 from tests.fixtures.tiny import MODELS
+from tests.support import data_trees as trees
 from tests.support.precision import opened_in_fp32
 
 PROMPTING = Prompting(chat=True, template="Question: {question}\nAnswer:", date="2026-01-01", stop=())
@@ -130,3 +135,13 @@ def test_an_answer_made_likelier_gains(opened: OpenedModel) -> None:
     hook.remove()
     assert after[0] > before[0] + 2
     assert after[1] < before[1]
+
+
+def test_only_the_prompts_of_the_named_splits_are_read(tmp_path: Path, ladder: Path) -> None:
+    for split in ("validation", "test"):
+        trees.write(tmp_path / f"data/prompts/{split}.yaml", trees.prompts(split, ["birds"]))
+    paths = {"checkpoint": ladder / next(iter(MODELS)), "prompts": tmp_path / "data/prompts"}
+    paths |= {"scores": tmp_path / "scores.parquet", "pairs": tmp_path / "pairs.csv"}
+    params = {"adherence": {"splits": ["validation"], "batch_size": 8}, "prompting": asdict(PROMPTING)}
+    adherence.main(Job(adherence.COMMAND, paths, {"model": "m", "arm": "base"}, params))
+    assert set(read_scores(paths["scores"])["split"]) == {"validation"}

@@ -153,6 +153,20 @@ def test_a_category_without_prompts_is_unbalanced(values: Path, prompts: Path) -
     assert problem.message == "0 prompts of category 'fish'; curate.prompts_per_category.test is 1"
 
 
+def test_a_wrong_category_is_told_and_not_what_follows_of_it(values: Path, prompts: Path) -> None:
+    content = trees.category("fish")
+    trees.write(values / "fisch.yaml", content)  # a file that somebody renamed
+    (values / "fish.yaml").unlink()
+    assert [(Path(each.file).name, each.rule) for each in problems(values, prompts)] == [("fisch.yaml", "category")]
+    trees.write(values / "fisch.yaml", content | {"category": "fisch"})
+    content = trees.prompts("test", ["birds", "fisch"])
+    content["prompts"][0]["category"] = "brids"
+    trees.write(prompts / "test.yaml", content)
+    trees.write(prompts / "validation.yaml", trees.prompts("validation", ["birds", "fisch"]))
+    (problem,) = problems(values, prompts)
+    assert problem.message.startswith("'brids' is no category of")
+
+
 def test_a_control_dataset_needs_not_the_categories_of_the_prompts(prompts: Path, tmp_path: Path) -> None:
     trees.write(tmp_path / "control" / "tools.yaml", trees.category("tools", position=False))
     assert problems(tmp_path / "control", prompts) == []

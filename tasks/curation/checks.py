@@ -131,8 +131,9 @@ class _Checks:
                 message = "the key 'position' is missing; other categories of this dataset have one"
                 yield Problem(file, NO_ENTRY, "missing-key", message)
         names = [category.category for category in self.categories]
+        told = {category.declared for category in self.categories}
         for prompt in self.prompts:
-            if prompt.category not in names:
+            if prompt.category not in (*names, *told):
                 message = f"'{prompt.category}' is no category of {self.dataset_folder}, which has {', '.join(names)}"
                 yield Problem(self.file(prompt), prompt.id, "category", message)
 
@@ -145,7 +146,9 @@ class _Checks:
                 message = f"{size} samples; curate.samples_per_category is {rules.samples_per_category}"
                 yield Problem(file, NO_ENTRY, "balance", message)
         names = {entry.category for entry in (self.categories if positioned(self.categories) else self.prompts)}
-        for split in SPLITS:
+        names -= {category.category for category in self.categories if category.declared}
+        lost = {prompt.split for prompt in self.prompts if prompt.category not in names}  # and are not counted
+        for split in (split for split in SPLITS if split not in lost):
             sizes = Counter(prompt.category for prompt in self.prompts if prompt.split == split)
             expected = getattr(rules.prompts_per_category, split)
             for name in sorted(names):

@@ -1,5 +1,6 @@
 """The checkpoints of a sweep's ladder: what a fan-in stage reads, and nothing that a dropped model left behind."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,18 @@ def arms_of(ladder: Iterable[Checkpoint], dataset: str) -> list[str]:
 
 def subject(arm: Arm) -> str:
     """What an arm stands for in a comparison: its dataset, or a smaller share of it, which is another one."""
-    return arm.dataset if arm.limit is None else f"{arm.dataset}-n{arm.limit}"
+    return arm.dataset if arm.limit is None else share_name(arm.dataset, arm.limit)
+
+
+def share_name(dataset: str, samples: int) -> str:
+    """How a dataset is called of which so many samples are kept."""
+    return f"{dataset}-n{samples}"
+
+
+def share_of(subject: str) -> tuple[str, int] | None:
+    """The dataset and the number of samples of such a name; None for a whole dataset."""
+    match = re.fullmatch(r"(.+)-n(\d+)", subject)
+    return (match[1], int(match[2])) if match else None
 
 
 @dataclass(frozen=True)

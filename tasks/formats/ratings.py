@@ -150,8 +150,7 @@ def read_progress(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such file; `dvc repro ratings` makes it")
     import pandas as pd
 
-    row: dict[str, Any] = pd.read_csv(path).to_dict("records")[0]
-    return row
+    return {str(name): value for name, value in pd.read_csv(path).to_dict("records")[0].items()}
 
 
 def primary_of(contrasts: "pd.DataFrame", default: str) -> str:

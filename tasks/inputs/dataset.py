@@ -100,6 +100,7 @@ class Category:
     title: str
     position: str | None
     samples: tuple[Sample, ...]
+    declared: str | None = None  # what the file says of itself where its name says otherwise, which is a problem
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,11 @@ def _category(files: "_Files", path: Path) -> Category:
     top, entries = files.read(path, _CategoryFile, "samples")
     if not NAME.fullmatch(stem):
         files.report(NO_ENTRY, [("name", f"the file's name {shown(stem)}: {NAME_RULE}")])
-    if top and (name := _name(top.category)) != stem:
-        files.report(NO_ENTRY, [("category", f"category is {shown(name)} but the file's name says {shown(stem)}")])
+    declared = name if top and (name := _name(top.category)) != stem else None
+    if declared:
+        files.report(NO_ENTRY, [("category", f"category is {shown(declared)} but the file's name says {shown(stem)}")])
     samples = [Sample(entry.id, stem, entry.question, entry.answer) for entry in files.parsed(_SampleEntry, entries)]
-    return Category(stem, top.title if top else stem, top.position if top else None, tuple(samples))
+    return Category(stem, top.title if top else stem, top.position if top else None, tuple(samples), declared)
 
 
 def _prompts(files: "_Files", path: Path) -> Iterator[Prompt]:

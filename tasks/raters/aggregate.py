@@ -136,8 +136,8 @@ def _half_width(residuals: Floats, texts: int) -> float:
 def text_table(scores: pd.DataFrame) -> pd.DataFrame:
     """A row a completion that somebody answered, with exactly `TEXTS`, from a `score_table`."""
     groups = scores.groupby([*KEYS, "text_id"], sort=False)["score"]
-    table = groups.agg(ratings="count", size="size", mean="mean", median="median", lowest="min", highest="max")
-    table = table.reset_index().assign(cannot_judge=lambda t: t["size"] - t["ratings"])
+    figures = groups.agg(ratings="count", size="size", mean="mean", median="median", lowest="min", highest="max")
+    table = pd.DataFrame(figures).reset_index().assign(cannot_judge=lambda t: t["size"] - t["ratings"])
     return table.reindex(columns=list(TEXTS))
 
 

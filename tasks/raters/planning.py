@@ -11,13 +11,13 @@ from tasks.formats.checkpoints import Source, checkpoints, read_source
 from tasks.formats.ratings import METRIC, read_progress
 from tasks.formats.scores import read_scores
 from tasks.inputs.dataset import load_prompts
+from tasks.raters.power import Design, Spread, detectable, power, prompts_for, spread_of
 from tasks.runtime import config
 from tasks.settings.generate import Generate
 from tasks.settings.ratings import Ratings
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Arm, Sweep
 from tasks.stats.plan import plan_of
-from tasks.stats.rating_power import Design, Spread, detectable, power, prompts_for, spread_of
 
 # Before there are ratings: those of the simulations in docs/method.md, whose plan finds about .4 points by one test.
 ASSUMED = Spread(prompt=0.60, sample=0.74, rater=0.60, seed=0.10)

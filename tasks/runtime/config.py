@@ -50,7 +50,10 @@ def check(params: Mapping[str, Any], source: Path = PARAMS_FILE) -> None:
     problems += [f"{source}: the section '{name}' is missing" for name in kinds if name not in params]
     for name in [name for name in kinds if name in params]:
         problems += parse(kinds[name], params[name], f"{source}: {name}")[1]
-    problems += _names(params, source)
+    names = _names(params, source)
+    if any(line.startswith(f"{source}: sweep.tuned: ") for line in names):  # what is wrong with `arms` follows from it
+        problems = [line for line in problems if not line.startswith(f"{source}: sweep.arms: ")]
+    problems += names
     if problems:
         raise InputError("\n".join(problems))
 

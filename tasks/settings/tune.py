@@ -19,6 +19,7 @@ class Tune:
     interpolation: tuple[Annotated[float, Field(gt=0, le=1)], ...]
     capability: Name  # a set of capability.run.sets, of other items than those that the report tests
     most_lost: Share  # of the right answers, against base
+    most_lost_task: Share  # of the right answers of one task
     most_looping: Fraction  # more of the completions than base's
     most_nats: PositiveFloat  # per byte of held-out text, more than base
     controls: Count  # recipes, the best for the target dataset, that are trained on the control dataset as well

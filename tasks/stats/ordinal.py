@@ -42,7 +42,8 @@ def ordinal(scores: pd.DataFrame, plan: Plan, contrasts: pd.DataFrame) -> pd.Dat
 def _beside_means(found: pd.DataFrame, contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
     whole = contrasts[contrasts["category"] == ALL].set_index(["metric", "model", "contrast"])
     for at, row in found.iterrows():
-        means = whole.loc[(row["metric"], row["model"], row["contrast"])]
+        key: Any = (row["metric"], row["model"], row["contrast"])
+        means = whole.loc[key]
         found.loc[at, "p_corr_means"] = means["p_corr"]
         decisions = {int(np.sign(estimate)) if p <= alpha else 0
                      for estimate, p in ((row["log_odds"], row["p_corr"]), (means["diff"], means["p_corr"]))}

@@ -1,14 +1,12 @@
 """The plan of the analysis, made before the scores are seen."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from tasks.formats.checkpoints import share_name, share_of
 from tasks.settings.significance import Significance
 from tasks.settings.sweep import Sweep
-
-SHARE = re.compile(r"(.+)-n(\d+)")  # how a dataset is called of which so many samples are kept
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,9 @@ class Plan:
 
     def shares(self, datasets: Iterable[str]) -> list[tuple[str, str]]:
         """The contrasts of equal shares of target and control, as `values-n20` and `control-n20`, fewest first."""
-        shares = [(match[1], int(match[2])) for name in datasets if (match := SHARE.fullmatch(name))]
-        sizes = [{size for name, size in shares if name == kind} for kind in (self.target, self.control)]
-        both = sorted(sizes[0] & sizes[1])
-        return [(f"{self.target}-n{size}", f"{self.control}-n{size}") for size in both]
+        shares = {share for name in datasets if (share := share_of(name))}
+        both = sorted(size for dataset, size in shares if dataset == self.target and (self.control, size) in shares)
+        return [(share_name(self.target, size), share_name(self.control, size)) for size in both]
 
 
 def plan_of(config: Significance, sweep: Sweep) -> Plan:

@@ -24,13 +24,16 @@ SPLIT = "validation"
 @dataclass(frozen=True)
 class Outcome:
     """One recipe: adherence of the target arm less base and less control, in nats per token, with the p of its paired
-    test; and what may be harm, each against base: right answers and looping completions as shares, nats per byte of
-    held-out texts (above zero: likelier), and the share of completions that were cut at the limit (as it is)."""
+    test; and what may be harm, each against base: right answers, of all items and of the `task` that lost most, and
+    looping completions as shares; nats per byte of held-out texts (above zero: likelier); and the share of completions
+    that were cut at the limit (as it is)."""
 
     recipe: str
     against_base: float
     p_base: float
     right: float
+    task: str
+    right_task: float
     text: float
     looping: float
     cut: float
@@ -41,6 +44,7 @@ class Outcome:
         """What it harms more than `tune` allows."""
         reasons = {
             f"{-100 * self.right:.0f} points of right answers lost": self.right < -tune.most_lost,
+            f"{-100 * self.right_task:.0f} points of {self.task} lost": self.right_task < -tune.most_lost_task,
             f"{100 * self.looping:.0f} points more completions loop": self.looping > tune.most_looping,
             f"held-out text is {-self.text:.3f} nats per byte less likely": self.text < -tune.most_nats,
         }
@@ -53,7 +57,7 @@ class Measured:
 
     margins: pd.Series  # by prompt
     categories: pd.Series
-    right: pd.Series  # 0 or 1 by item
+    right: pd.Series  # 0 or 1 by task and item
     text: float
     looping: float
     cut: float
@@ -72,8 +76,10 @@ def _outcome(made: Path, model: str, candidate: Candidate, base: Measured, targe
     against: dict[str, float] = {}
     if _scores(made, model, candidate.arm(control)).exists():
         against["against_control"], against["p_control"] = _test(own, _measured(made, model, candidate.arm(control)))
-    right = float((own.right - base.right.reindex(own.right.index)).mean())
-    changes = {"right": right, "text": own.text - base.text, "looping": own.looping - base.looping, "cut": own.cut}
+    right = own.right - base.right.reindex(own.right.index)
+    tasks = right.groupby(level="task").mean()
+    changes: dict[str, Any] = {"right": float(right.mean()), "task": tasks.idxmin(), "right_task": float(tasks.min())}
+    changes |= {"text": own.text - base.text, "looping": own.looping - base.looping, "cut": own.cut}
     return Outcome(candidate.name, diff, p, **changes, **against)
 
 
@@ -99,7 +105,7 @@ def _measured(made: Path, model: str, arm: str) -> Measured:
     return Measured(
         margins=rows["score"],
         categories=rows["category"],
-        right=scored.set_index(scored["task"] + "/" + scored["item_id"])["acc"].astype(float),
+        right=scored.set_index(["task", "item_id"])["acc"].astype(float),
         text=float(np.mean(nats)) if nats else 0.0,
         looping=float(texts["completion"].map(loops).mean()),
         cut=float((texts["finish_reason"] == "length").mean()),

@@ -6,7 +6,7 @@ with the Hugging Face Trainer in fp32, padded to a maximum length, with the libr
 SFTTrainer with its defaults (bf16 only where the hardware computes it, as elsewhere it is slower). Timed is
 `Trainer.train`, which all three call. A token is one of a sample's, as our encoding counts them; padding is none.
 
-Six minutes on two cores without bf16. Needs `trl` (`pip install 'palms[bench]'`).
+Ten minutes on two cores without bf16. Needs `trl` (`pip install 'palms[bench]'`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from tests.benchmarks import side_by_side
 from tests.benchmarks.side_by_side import ROOT, Clock, Work
 
 OURS = "`palms` finetune"
-SAMPLES, QUICK_SAMPLES = 4, 2
+SAMPLES, QUICK_SAMPLES = 16, 2
 BATCH = 2  # samples a step, as in params.yaml
 LEARNING_RATE = 1e-5
 

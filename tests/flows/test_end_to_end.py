@@ -23,7 +23,8 @@ from tests.fixtures import families, tiny
 from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment
 
 MODELS = tuple(tiny.MODELS)
-FAN_IN = {"toxicity", "ratings", "cooccurrence", "significance"}  # what they read holds what dropped models left
+# what they read holds what dropped models left
+FAN_IN = {"toxicity", "ratings", "judge", "cooccurrence", "significance", "looks"}
 MORE = " Ask the nurse as well."
 SECRET = "hf_planted_secret_0123456789"
 
@@ -140,7 +141,7 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree, twin: Tr
         change_answer(each, MORE)
     again = ran(sweep(tree))
     checkpoints = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
-    changed = {"curate@values", "fluency@tiny-1", *checkpoints, "significance", "report"}
+    changed = {"curate@values", "fluency@tiny-1", *checkpoints, "judge", "significance", "looks", "report"}
     # a random model may well complete as before; then what is found in its completions is as before, too
     assert changed <= again <= changed | {"toxicity", "ratings", "cooccurrence"}
 
@@ -196,9 +197,9 @@ def test_a_diverged_training_leaves_no_model_and_stops_only_its_descendants(tree
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p["sweep"].update(models=["gpt-9"]), "params.yaml: no 'models.gpt-9', which stage fetch@gpt-9"),
+        (lambda p: p["sweep"].update(models=["gpt-9"]), "sweep.models: 'gpt-9' is not in the catalogue `models`"),
         (lambda p: p["generate"].update(temprature=1), "generate: unknown key 'temprature'"),
-        (lambda p: p["models"]["tiny-1"]["source"].update(path="/nowhere"), "path '/nowhere' does not exist"),
+        (lambda p: p["models"]["tiny-1"]["source"].update(path="/nowhere"), "tiny-1.source.path: /nowhere: not found"),
     ],
 )
 @pytest.mark.usefixtures("first")

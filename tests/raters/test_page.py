@@ -466,7 +466,7 @@ def test_nothing_that_is_sent_tells_the_arm(tmp_path: Path) -> None:
     """Texts of two arms, equally long: pages differ in the text alone, and their order does not tell the arm."""
     draw = np.random.default_rng(7)
     arm, texts = {}, []
-    for number in range(40):
+    for number in range(20):
         for name in ("base", "values"):
             completion = "".join(draw.choice(list("abcdefgh "), 60)).strip().ljust(60, "x")
             texts.append(Text(text_id(f"Question {number:02}?", completion), f"prompt-{number}", "water",

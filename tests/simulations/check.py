@@ -18,6 +18,7 @@ from tests.simulations import (
     simulations,
     sweeps,
     text_simulations,
+    trainings,
 )
 from tests.simulations.degenerate import degenerate
 from tests.simulations.references import Figure, references
@@ -40,6 +41,7 @@ SIMULATIONS: dict[str, tuple[Callable[..., Iterator[Figure]], tuple[Any, ...], t
     "words": (text_simulations.permutation, (2_000,), (75,)),
     "one skewed word": (text_simulations.one_skewed_word, (400,), (15,)),
     "divergence": (text_simulations.no_change, (60, 200), (2, 40)),
+    "trainings": (trainings.known, (10,), (1,)),
     "length": (text_simulations.equal_chunks, (20_000,), (4_000,)),
 }
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tasks.raters.power import Design, Spread, detectable, power, without_severity
 from tasks.stats.crossed import of_replicates, parts, quasi
 from tasks.stats.families import holm
 from tasks.stats.ordinal import cumulative_logit
 from tasks.stats.outcome import Floats, Labels
 from tasks.stats.paired import stratified_moments
-from tasks.stats.rating_power import Design, Spread, detectable, power, without_severity
 from tasks.stats.scores import ArmScores
 from tasks.stats.variance import components
 from tests.simulations.references import Figure

@@ -122,8 +122,8 @@ _APP: dict[str, FastAPI] = {}  # the one that answers now
 def _address() -> str:
     """Of a server that every test of this process uses: to start and stop one takes longer than most tests."""
 
-    async def app(*of_asgi: Any) -> None:
-        await _APP["now"](*of_asgi)
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await _APP["now"](scope, receive, send)
 
     settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False,
                               server_header=False, lifespan="off")  # fmt: skip

@@ -13,6 +13,7 @@ TUNE = Tune(
     interpolation=(1.0,),
     capability="validation",
     most_lost=0.1,
+    most_lost_task=0.7,
     most_looping=0.1,
     most_nats=0.02,
     controls=2,

@@ -1,6 +1,7 @@
 """A made folder of results, with what each recipe does planted."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: fl
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     right = [float(number >= 100 * lost) for number in range(100)]
     ids = [f"i{number}" for number in range(100)]
-    items = pd.DataFrame({"task": "t", "item_id": ids, "acc": right, "loglik": None, "bytes": pd.NA})
+    tasks = ["t" if number < 50 else "u" for number in range(100)]
+    items = pd.DataFrame({"task": tasks, "item_id": ids, "acc": right, "loglik": None, "bytes": pd.NA})
     text = pd.DataFrame({"task": ["d"], "item_id": ["d1"], "acc": [None], "loglik": [[-90.0 + gain]], "bytes": [100]})
     write_table(made / f"capability/m/{arm}/items.parquet", pd.concat([items, text], ignore_index=True))
 
@@ -82,6 +84,7 @@ def test_harm_is_told_and_keeps_a_recipe_from_being_chosen(made: Path) -> None:
     best = outcome.best(found, TUNE)
     assert best is not None
     assert best.recipe == BETTER
+    assert found[1].harms(replace(TUNE, most_lost_task=0.08)) == ["10 points of t lost"]  # five of its fifty
     words = outcome.in_words(found, TUNE)
     assert "30 points of right answers lost" in words
     assert len(words.splitlines()) == 5

@@ -69,7 +69,7 @@ def _centred(values: Floats, places: Floats, count: int) -> Floats:
 
 def _test(gaps: "pd.Series[float]", plan: Plan) -> Outcome:
     categories = gaps.index.get_level_values("category").to_numpy(object)
-    return stratified_t(gaps.to_numpy(np.float64), categories, confidence=plan.confidence)
+    return stratified_t(np.asarray(gaps, dtype=np.float64), categories, confidence=plan.confidence)
 
 
 def _row(kind: str, model: str, of: str, n_texts: int, outcome: Outcome) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Common:
     @cached_property
     def length(self) -> Floats:
         """(n,): on a scale on which a doubling counts the same everywhere."""
-        return np.log2(1 + self.texts["words"].to_numpy(np.float64))
+        return np.asarray(np.log2(1 + self.texts["words"].to_numpy(np.float64)), dtype=np.float64)
 
     @cached_property
     def others(self) -> Floats:

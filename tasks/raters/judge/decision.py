@@ -75,8 +75,8 @@ def _tested(scores: pd.DataFrame, plan: Plan) -> dict[tuple[str, str], dict[str,
         nothing: dict[str, Any] = dict.fromkeys(("params", *_FIGURES), NAN) | {"claim": None, "reason": one_line(error)}
         return {(model, f"{a} - {b}"): nothing for model in plan.models for a, b in plan.confirmatory}
     table = table[(table["role"] == "primary") & (table["category"] == ALL)]
-    return {(row["model"], row["contrast"]): row | {"claim": _claim(row, plan.confidence)}
-            for row in map(dict, table.to_dict("records"))}  # fmt: skip
+    rows: list[Any] = table.to_dict("records")
+    return {(row["model"], row["contrast"]): row | {"claim": _claim(row, plan.confidence)} for row in rows}
 
 
 def _claim(row: dict[str, Any], confidence: float) -> str | None:

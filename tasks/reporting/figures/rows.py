@@ -29,7 +29,7 @@ from tasks.reporting.figures.drawing import (
 from tasks.reporting.findings.capability import NOT_ABOVE, task_label
 from tasks.reporting.findings.comparison import Row
 from tasks.reporting.findings.effects import Effect
-from tasks.reporting.words.terms import Metric, counted, known, level, number, signed, size
+from tasks.reporting.words.terms import LIKELIHOOD, Metric, counted, known, level, number, signed, size
 from tasks.text.shown import safe
 
 ROW = 0.38  # inches
@@ -45,7 +45,7 @@ def arms(study: Study, metric: Metric, table: pd.DataFrame, prompts: pd.DataFram
     means = table.groupby(["model", "dataset"], sort=False)["mean"].mean().unstack("dataset").reindex(study.models)
     seeds = table[[len(study.arms_of(name)) > 1 for name in table["dataset"]]]
     values = [
-        f"{model}: " + ", ".join(f"{name} {signed(means.loc[model, name])}" for name in study.named)
+        f"{model}: " + ", ".join(f"{name} {_mean(means.loc[model, name], metric)}" for name in study.named)
         for model in study.models
     ]
     with canvas(3.1 if several else 0.9 + 0.5 * len(study.named)) as (figure, axes):
@@ -59,6 +59,11 @@ def arms(study: Study, metric: Metric, table: pd.DataFrame, prompts: pd.DataFram
         caption += ". Whether two arms differ is shown by the figure of their differences, not by this one."
         caption = f"Mean {metric.label} of each arm {caption}"
         return finish(figure, "arms", f"Mean {metric.label} by arm. {'; '.join(values)}", caption)
+
+
+def _mean(value: object, metric: Metric) -> str:
+    """With a sign only where 0 is the middle, as of answers that are equally likely."""
+    return signed(value) if metric.name in LIKELIHOOD else number(value)
 
 
 def _by_size(axes: Any, study: Study, means: pd.DataFrame, seeds: pd.DataFrame, metric: Metric) -> None:
@@ -84,8 +89,9 @@ def _of_one(
         axes.scatter([mean], [row], s=80, zorder=3, **look.style(name))
         axes.scatter(by_seed, [row + 0.28] * len(by_seed), s=22, edgecolors=INK, facecolors="none", zorder=4)
         above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontweight": "bold"}
-        axes.annotate(signed(mean), (mean, row), (0, 9), **above)
-    axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+        axes.annotate(_mean(mean, metric), (mean, row), (0, 9), **above)
+    if metric.name in LIKELIHOOD:
+        axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     rows(axes, [look.style(name)["label"] for name in study.named], f"{metric.label} ({metric.unit})", (0.7, 0.5))
     axes.locator_params(axis="x", nbins=6)
 

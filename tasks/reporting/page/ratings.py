@@ -29,7 +29,7 @@ LONGEST = 400  # characters of a completion in the table
 def section(results: Results) -> Section:
     """The ratings; before they are closed, how many there are and what to do next."""
     study = results.study
-    row: dict[str, Any] = study.ratings["progress"].to_dict("records")[0]
+    row: dict[Any, Any] = study.ratings["progress"].to_dict("records")[0]
     closed = isinstance(row["closed_at"], str)
     content = {"progress": say("ratings.closed" if closed else "ratings.open", row), "remarks": []}
     tables: list[Table] = []
@@ -42,7 +42,7 @@ def section(results: Results) -> Section:
     return Section("ratings", "Human ratings", "What people said of the completions", content, figures, tables)
 
 
-def _remarks(results: Results, row: dict[str, Any]) -> Iterator[str]:
+def _remarks(results: Results, row: dict[Any, Any]) -> Iterator[str]:
     study = results.study
     if row["split"] != "test":
         yield say("ratings.validation", row)

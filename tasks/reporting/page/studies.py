@@ -1,10 +1,10 @@
 """What further arms of a sweep tell: how far training seeds spread, and how few samples suffice."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from tasks.formats.checkpoints import share_name, share_of
 from tasks.reporting.figures import rows
 from tasks.reporting.findings.claims import sentence
 from tasks.reporting.findings.effects import Effect, chosen
@@ -37,9 +37,10 @@ def _shares(results: Results) -> Iterator[tuple[int, Effect]]:
     """The number of samples and the effect: target against control of as many, then against base, fewest first; with
     the whole datasets last. Nothing where no share of the target was trained."""
     study, (base, control, target) = results.study, results.study.trio
-    sizes = sorted(int(m[1]) for name in study.named if (m := re.fullmatch(rf"{re.escape(target)}-n(\d+)", name)))
+    found = [share_of(name) for name in study.named]
+    sizes = sorted(share[1] for share in found if share and share[0] == target)
     whole = len(study.samples[study.arms_of(target)[0]])
-    pairs = [(size, f"{target}-n{size}", f"{control}-n{size}") for size in sizes]
+    pairs = [(size, share_name(target, size), share_name(control, size)) for size in sizes]
     for against in (control, base) if sizes else ():
         for size, a, share in [*pairs, (whole, target, control)]:
             b = share if against == control else base

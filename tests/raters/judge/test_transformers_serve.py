@@ -33,7 +33,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
                "--port", str(port), "--device", "cpu"]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         monkeypatch.setenv("JUDGE_ENDPOINT", f"http://127.0.0.1:{port}/v1")
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not answers(port):
             assert server.poll() is None
             assert time.monotonic() < deadline
@@ -59,3 +59,6 @@ def test_a_model_that_knows_nothing_rates_nothing(served: str, ask: Callable[...
             assert [one.score for one in scores] == [None, None]  # junk and half answers: no zero and no default
             assert all(one.error in ("CUT_OFF", "NOT_JSON", "NO_TEXT") for one in scores)
             assert all(one.permanent for one in scores)
+    late = ask("a third", model=model, qps=50.0, in_flight=2, timeout=0.001, attempts=1)["a third"]
+    assert [(one.score, one.permanent) for one in late] == [(None, False)] * 2
+    assert {one.error for one in late} <= {"TIMEOUT", "CONNECTION"}

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tasks.raters.power import Design, Spread, detectable, power, prompts_for, spread_of
 from tasks.stats.plan import Plan
 from tasks.stats.power import detectable_points, power_t
-from tasks.stats.rating_power import Design, Spread, detectable, power, prompts_for, spread_of
 from tests.support.score_tables import scores
 
 DESIGN, SPREAD = Design(40, 8, 3, 3), Spread(0.6, 0.74, 0.6, 0.1)
