@@ -12,7 +12,7 @@ import pandas as pd
 from tasks.reporting.tables.columns import Column, Kind
 from tasks.reporting.words.terms import NOTHING, known, number, percent, signed, size
 
-MOST_COLUMNS = 14  # of a table that this page has no words for
+MOST_COLUMNS = 11  # of a table that this page has no words for
 REMARKS = ("reason", "note")  # shown where some row has one
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
 
