@@ -18,7 +18,7 @@ from tasks.text.shown import safe
 
 TWO_SIZES = "Difference of the effect between two model sizes (no trend)"
 DIFFERENCE = "diff ci_lo ci_hi"
-CONTRASTS = f"metric model contrast {DIFFERENCE} p p_corr m higher lower d_z bf10 n_prompts reason note"
+CONTRASTS = f"metric model contrast {DIFFERENCE} p p_corr m higher d_z bf10 n_prompts reason note"
 CATEGORIES = f"metric model contrast category {DIFFERENCE} p p_corr n_prompts reason note"
 BRIEF = f"model contrast {DIFFERENCE} p p_corr n_prompts reason note"
 TREND = "model_family contrast scale models estimand estimate ci_lo ci_hi p p_corr seeds n_prompts reason"
