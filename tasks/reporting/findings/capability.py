@@ -154,9 +154,9 @@ def _of_one(own: pd.DataFrame, of_base: pd.DataFrame, controls: pd.DataFrame) ->
     sets, tasks = _tasks(of_base)
     found = lost(own)
     beside_it = [task for task in lost(controls, every=True) if task.task in {one.task for one in found}]
-    undecided_ = [task for task in tasks if task.verdict in UNDECIDED]
-    text = say("capability.plain", found, sets, undecided_, tasks, beside_it)
-    return text, say("capability.line", found, sets)
+    open_tasks = [task for task in tasks if task.verdict in UNDECIDED]
+    text = say("capability.plain", found, sets, open_tasks, tasks, beside_it)
+    return text, say("capability.line", found, sets) if found or sets else ""
 
 
 def _of_several(own: pd.DataFrame, of_base: pd.DataFrame) -> tuple[str, str]:
