@@ -135,7 +135,7 @@ def test_one_model_is_told_in_plain_words_and_its_figures_stand_apart():
     table = pd.DataFrame([task("uninformative"), task("loss", dataset="control", arm="control")])
     found = answer(table, "values", "control")
     assert found.short == "Uninformative: the model compared with is not clearly above chance by the margin"
-    assert found.text == "On 1 of 1 tasks it cannot be said."
+    assert (found.text, found.tests) == ("On 1 of 1 tasks it cannot be said.", "")
     rows = [task("loss", diff=-0.15), task("inconclusive", task="a"), whole("no loss")]
     rows.append(task("inconclusive", diff=-0.1, dataset="control", arm="control"))
     found = answer(pd.DataFrame(rows), "values", "control")
