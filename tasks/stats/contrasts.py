@@ -110,6 +110,7 @@ def _row(comparison: Comparison, plan: Plan, place: dict[str, Any]) -> dict[str,
     if not comparison.arms:
         scores = {comparison.a: comparison.scores_a, comparison.b: comparison.scores_b}
         reason = f"no scores of {' and '.join(name for name in scores if scores[name] is None)} at this model"
+        reason += f" ({comparison.reason})" if comparison.reason else ""
         nothing = {"k": 0, "raters": 0, "seeds": 0, "higher": 0, "lower": 0, "estimand": estimand(0)}
         return row | _tested(undefined(reason, test="", n_missing=int(chosen.sum()))) | nothing
     a, b = (replace(arm, values=arm.values[chosen]) for arm in comparison.arms)
