@@ -15,7 +15,7 @@ from typing import Any
 
 from flows import rate
 from flows.console import console, hang_up
-from tasks.runtime import machine
+from tasks.runtime import machine, terminal
 from tasks.runtime.errors import InputError, PalmsError, WorkError
 from tasks.runtime.imports import importing
 
@@ -26,15 +26,19 @@ CLOSED = Path("data/ratings/closed.json")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 when work failed, 2 for wrong input, 130 or 143 when stopped."""
     machine.prepare()
+    parser, words = _parser(), sys.argv[1:] if argv is None else list(argv)
+    if not words:
+        parser.print_help()
+        return InputError.exit_code
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = parser.parse_args(words)
     except SystemExit as exc:  # argparse has said what is wrong
         return exc.code if isinstance(exc.code, int) else 2
     try:
         code: int = arguments.run(arguments)
         return code
     except PalmsError as exc:
-        print(f"error: {exc}", file=sys.stderr)
+        print(terminal.wrapped(f"error: {exc}", terminal.width_of(sys.stderr)), file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         print("stopped by SIGINT", file=sys.stderr)
@@ -53,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="palms",
         description="Fine-tune language models on a small values dataset, and test what it changed.",
-        epilog="Start with `palms check`, then `palms sweep`. Exit codes: 0 all is well, 1 work failed, "
-        "2 the input is wrong, 130 or 143 stopped.",
+        epilog="Start with `palms check`, then `palms sweep`; `palms init FOLDER` begins a study of your own. "
+        "Exit codes: 0 all is well, 1 work failed, 2 the input is wrong, 130 or 143 stopped.",
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -65,7 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     sweep = add("sweep", _sweep, "run every stage that is out of date", _SWEEP)
-    sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@a-values, or finetune for all")
+    sweep.add_argument("targets", nargs="*", metavar="TARGET", help="finetune@smollm2-135m-values, or finetune for all")
+    sweep.add_argument("-n", "--dry-run", action="store_true", help="say what would run and why, and run nothing")
     sweep.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
     sweep.add_argument("--wait-for-ratings", action="store_true", help="suspend the sweep until `palms rate close`")
     sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
@@ -75,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("model", metavar="MODEL", help="an entry of `models` in params.yaml")
     tune.add_argument("--dry-run", action="store_true", help="recommend, and leave params.yaml as it is")
     tune.add_argument("-v", "--verbose", action="store_true", help="print what the stages print, too")
+    init = add("init", _init, "begin a study of your own", _INIT)
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+    init.add_argument("--language", metavar="CODE", help="of your texts, an ISO 639 code such as es")
+    init.add_argument("--categories", metavar="A,B", help="names of the two that the example texts are for")
+    init.add_argument("--model", metavar="NAME|PATH", help="an entry of the catalogue, or a local model")
     add("check", _check, "check what people wrote in data/", _CHECK)
     archive = add("archive", _archive, "keep stored toxicity scores as a file", _ARCHIVE)
     archive.add_argument("--scorer", help="only this scorer's scores (default: all)")
@@ -93,8 +103,22 @@ def _parser() -> argparse.ArgumentParser:
     ratings.add_argument("--format", choices=("label-studio", "potato", "csv"), default="csv", help="(default: csv)")
     ratings.add_argument("--with-ratings", action="store_true", help="export those that are in data/ratings, too")
     ratings.add_argument("--rater", metavar="NAME", help="who gave the answers, instead of the names in the file")
-    add("models", _models, "list the models of params.yaml", _MODELS)
+    models = add("models", _models, "list the models of params.yaml", _MODELS)
+    models.add_argument("--pin", metavar="NAME", help="write the hash of a local model into params.yaml")
     add("status", _status, "show what is out of date, and why", _STATUS)
+    compare = add("compare", _compare, "two sweeps side by side", _COMPARE)
+    for name in ("a", "b"):
+        compare.add_argument(name, metavar=name.upper(), help="a folder, a git revision or an experiment")
+    compare.add_argument("--page", type=Path, metavar="FILE", help="write the comparison as a page, too (HTML)")
+    export = add("export", _export, "a checkpoint with a model card", _EXPORT)
+    export.add_argument("model", metavar="MODEL")
+    export.add_argument("arm", metavar="ARM", help="a tuned one, such as values")
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+    texts = add("export-data", _export_data, "the datasets in the form that the hub reads", _EXPORT_DATA)
+    texts.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+    texts.add_argument("--license", metavar="ID", help="of the texts, such as cc-by-4.0, for the card")
+    completion = add("completion", _completion, "print a script that completes commands in a shell", _COMPLETION)
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
     return parser
 
 
@@ -130,6 +154,25 @@ _MODELS = (
     "List the models of params.yaml, what memory fine-tuning and generation need, and whether this machine has it; "
     "a star marks those that sweep.models chooses."
 )
+_INIT = (
+    "Make a folder with the graph, its code and parameters, and example texts in English, Spanish or German that you "
+    "replace by yours. It is a git repository of its own. What no flag says is asked, where there is a terminal."
+)
+_COMPARE = (
+    "Show what differed between two finished sweeps in parameters, texts and code, and what was found in each, with "
+    "intervals. It needs only what is in git, so nothing is pulled or run."
+)
+_EXPORT = (
+    "Write a tuned checkpoint of the finished sweep to a folder, with a model card (base, data, recipe, findings, "
+    "limits) and the report, ready for `hf upload`."
+)
+_EXPORT_DATA = (
+    "Write values, control and prompts to a folder that `datasets.load_dataset` and the hub read, with a dataset card."
+)
+_COMPLETION = (
+    "For bash: `palms completion bash > ~/.local/share/bash-completion/completions/palms`; for zsh, into a file "
+    "`_palms` in a folder of $fpath."
+)
 _STATUS = "Show for each stage whether it is up to date, and what has changed if it is not."
 
 
@@ -159,9 +202,15 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(note)
     # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
     _check_params(root, tests=not arguments.targets or bool({"significance", "report"} & {*arguments.targets}))
-    for stage in dag.select(dag.read(root), arguments.targets):
+    stages = dag.select(dag.read(root), arguments.targets)
+    for stage in stages:
         meta.Meta.of(stage)
     slots.Slots.of_this_machine(os.environ)
+    if arguments.dry_run:
+        from flows import dry_run
+
+        print(terminal.wrapped("\n".join(dry_run.lines(stages, dag.changes(root))), terminal.width_of(sys.stdout)))
+        return 0
     code = _run_flow(root, arguments.targets, verbose=arguments.verbose, waits=arguments.wait_for_ratings)
     if root != home and code == 0 and not arguments.targets:
         from flows import workspace
@@ -331,12 +380,67 @@ def _ratings(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _models(_arguments: argparse.Namespace) -> int:
+def _init(arguments: argparse.Namespace) -> int:
+    from flows import init
+
+    def answer(question: str) -> str:
+        return input(question).strip() if sys.stdin.isatty() else ""
+
+    flags = (arguments.language, arguments.categories, arguments.model)
+    print(init.init(arguments.folder, init.ask(answer, *flags)))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from flows import compare, compare_page, dag
+
+    found = compare.compare(dag.find_root(Path.cwd()), arguments.a, arguments.b)
+    width = terminal.width_of(sys.stdout)
+    print(terminal.wrapped("\n".join(compare.lines(found, width)), width))
+    if arguments.page is not None:
+        compare_page.write(found, arguments.page)
+        print(f"\n{arguments.page}: the same as a page")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from flows import export
+
+    folder = arguments.folder.absolute()  # as seen from where the user is
+    print(export.export(_enter_root(), arguments.model, arguments.arm, folder))
+    return 0
+
+
+def _export_data(arguments: argparse.Namespace) -> int:
+    from tasks.cards import dataset
+
+    folder = arguments.folder.absolute()
+    _enter_root()
+    dataset.export(folder, arguments.license)
+    print(f"{folder}: the datasets and their card\nnext: hf upload OWNER/NAME {folder} --repo-type dataset")
+    return 0
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(_parser(), arguments.shell))
+    return 0
+
+
+def _models(arguments: argparse.Namespace) -> int:
     from flows import models
     from tasks.runtime import config
 
-    _check_params(_enter_root())
-    print("\n".join(models.lines(config.read_params())))
+    root = _enter_root()
+    _check_params(root)
+    if arguments.pin is not None:
+        from flows import pin
+
+        print(pin.pin(arguments.pin))
+        return 0
+    width = terminal.width_of(sys.stdout)
+    print(terminal.wrapped("\n".join(models.lines(config.read_params(), width)), width))
     return 0
 
 

@@ -4,6 +4,8 @@ import os
 import re
 import sys
 
+from tasks.runtime import terminal
+
 BAR = re.compile(r"^\w+ (?=\[[#.]+\] \d+/\d+ )")  # how a long stage shows how far it is, after what it does
 
 
@@ -14,7 +16,11 @@ class Console:
     shown = False  # only the command line turns it on: a flow that is served has no terminal
 
     def say(self, text: str) -> None:
-        """Print a line; where nobody reads any more (`palms sweep | head`) or the disk is full, the sweep goes on."""
+        """Print lines, broken between words where it is a terminal; where nobody reads any more (`palms sweep | head`)
+        or the disk is full, the sweep goes on."""
+        self._print(terminal.wrapped(text, terminal.width_of(sys.stdout)))
+
+    def _print(self, text: str) -> None:
         if self.shown:
             try:
                 sys.stdout.write(f"{text}\n")
@@ -26,7 +32,7 @@ class Console:
     def stage_says(self, stage: str, line: str) -> None:
         """Print a stage's line, if it is one to be seen; it begins with the stage's name, as several run at once."""
         if bar := BAR.match(line):
-            self.say(f"{stage} {line[bar.end() :]}")
+            self._print(terminal.bar(f"{stage} {line[bar.end() :]}", terminal.width_of(sys.stdout)))
         elif self.verbose:
             self.say(f"{stage}: {line}")
 

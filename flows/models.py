@@ -13,7 +13,7 @@ import psutil
 from flows.slots import find_gpus
 from tasks.lm import memory, shapes
 from tasks.lm.shapes import Shape
-from tasks.runtime import config
+from tasks.runtime import config, terminal
 from tasks.runtime.errors import InputError
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.generate import Generate
@@ -39,26 +39,22 @@ class Machine:
         return f"{gigabytes(self.ram)} of memory, {cards}"
 
 
-def lines(params: Mapping[str, Any]) -> list[str]:
-    """The models with their sources and, where params.yaml is whole, a table of what they need."""
+def lines(params: Mapping[str, Any], width: int | None = None) -> list[str]:
+    """The models with their sources and, where params.yaml is whole, a table of what they need; for a terminal of
+    `width` columns."""
     catalogue, chosen = params.get("models"), (params.get("sweep") or {}).get("models") or []
     if not isinstance(catalogue, Mapping) or not isinstance(chosen, list):
         raise InputError("params.yaml: expected an entry per model in `models` and a list in `sweep.models`")
     if unknown := [str(name) for name in chosen if name not in catalogue]:
         raise InputError(f"params.yaml: sweep.models names {', '.join(unknown)}, which `models` lacks")
-    width = max((len(str(name)) for name in catalogue), default=0)
-    listed = [
-        f"{'*' if name in chosen else ' '} {name!s:<{width}}  {_source(entry)}".rstrip()
-        for name, entry in catalogue.items()
-    ]
-    return listed + (needs(params, this_machine()) if all(params.get(key) for key in NEEDED) else [])
+    rows = [(f"{'*' if name in chosen else ' '} {name!s}", _source(entry)) for name, entry in catalogue.items()]
+    listed = terminal.table(("", ""), rows, width)
+    return listed + (needs(params, this_machine(), width) if all(params.get(key) for key in NEEDED) else [])
 
 
-def needs(params: Mapping[str, Any], machine: Machine) -> list[str]:
+def needs(params: Mapping[str, Any], machine: Machine, width: int | None = None) -> list[str]:
     """A table of each model's weights, licence and memory."""
-    rows = [HEADER, *(row(params, name, machine) for name in params["models"])]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(HEADER))]
-    table = ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows]
+    table = terminal.table(HEADER, [row(params, name, machine) for name in params["models"]], width)
     tokens = config.section(params, "finetune", Finetune).max_tokens
     generate = config.section(params, "generate", Generate)
     return [

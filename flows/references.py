@@ -59,7 +59,7 @@ def _problems(root: Path, params: Mapping[str, Any], tests: bool) -> Iterator[st
 
 
 def _datasets(root: Path, arms: Mapping[str, Arm]) -> Iterator[str]:
-    folders = {path.parent.name for path in (root / "data").glob("*/*.yaml")} - {"prompts", "capability"}
+    folders = {path.parent.name for path in (root / "data").glob("*/*.yaml")} - {"prompts", "capability", "ratings"}
     for name, arm in arms.items():
         if arm.dataset not in folders:
             yield f"arms.{name}.dataset: no folder data/{arm.dataset} with samples{_close(arm.dataset, folders)}"

@@ -6,13 +6,14 @@ best of those that do no harm are then trained on the control dataset, too.
 """
 
 import io
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows import workspace
 from tasks.formats.checkpoints import BASE
-from tasks.runtime import config
+from tasks.runtime import config, terminal
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import write_text
 from tasks.settings.capability import CapabilityRun
@@ -49,25 +50,30 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
         code = sweep(tree, STAGES)
         return code, [] if code else outcome.outcomes(tree / MADE, model, tried, plan.target, plan.control)
 
-    print(f"{len(tried)} recipes for {model}: {', '.join(candidate.name for candidate in tried)}", flush=True)
+    width = terminal.width_of(sys.stdout)
+
+    def say(text: str) -> None:
+        print(terminal.wrapped(text, width), flush=True)
+
+    say(f"{len(tried)} recipes for {model}: {', '.join(candidate.name for candidate in tried)}")
     code, found = run(target_arms)
     if code:
         return code
     kept = outcome.hopeful(found, grid_)
-    print(f"{outcome.in_words(found, grid_)}\ntrained on {plan.control}, too: {', '.join(kept)}", flush=True)
+    say(f"{outcome.in_words(found, grid_, width)}\ntrained on {plan.control}, too: {', '.join(kept)}")
     code, found = run([*target_arms, *(c.arm(plan.control) for c in tried if c.name in kept)])
     if code:
         return code
-    print(f"\n{outcome.in_words(found, grid_)}\n{_LEGEND.format(target=plan.target)}")
+    say(f"\n{outcome.in_words(found, grid_, width)}\n{_LEGEND.format(target=plan.target)}")
     best = outcome.best(found, grid_)
     if best is None:
-        print("every recipe does harm; try gentler ones: a lower learning rate, fewer epochs, larger batches")
+        say("every recipe does harm; try gentler ones: a lower learning rate, fewer epochs, larger batches")
         return 1
     chosen = next(candidate for candidate in tried if candidate.name == best.recipe)
-    print(f"recommended: {best.recipe}, the largest difference from {plan.control} among those that do no harm")
+    say(f"recommended: {best.recipe}, the largest difference from {plan.control} among those that do no harm")
     if write:
         set_recipe(root / config.PARAMS_FILE, model, outcome.settings_of(chosen))
-        print(f"params.yaml: models.{model}.finetune has it now")
+        say(f"params.yaml: models.{model}.finetune has it now")
     return 0
 
 

@@ -78,7 +78,7 @@ def _overridden(path: Path, overrides: Mapping[str, Any]) -> Any:
             section = section.get(part) if isinstance(section, dict) else None
         if not isinstance(section, dict) or last not in section:
             raise InputError(f"{path.name} has no '{key}'; name an entry that is there, such as sweep.models")
-        section[last] = _laid_out(value)
+        section[last] = laid_out(value)
     return params
 
 
@@ -89,7 +89,7 @@ def plain_yaml() -> YAML:
     return yaml
 
 
-def _laid_out(value: Any) -> Any:
+def laid_out(value: Any) -> Any:
     """The value, written in one line: [a, b] and {a: b}."""
     if not isinstance(value, list | dict):
         return value

@@ -20,7 +20,7 @@ from tasks.formats.scores import write_scores
 from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import WorkError
 from tasks.runtime.files import cache_folder, read_jsonl
-from tasks.scorers import EMPTY, Score, Scorer, describe, open_scorer
+from tasks.scorers import EMPTY, NO_LANGUAGE, Score, Scorer, describe, open_scorer
 from tasks.scorers.scoring import score, unscorable
 from tasks.scorers.store import FILE, Store
 from tasks.settings.sweep import Arm, Sweep
@@ -123,8 +123,13 @@ def _combined(variant: str, attribute: str, scores: Sequence[tuple[int, Score]])
 
 
 def refuse_missing(table: pd.DataFrame, allowed: int) -> None:
-    """Raises WorkError if more scores are missing than allowed; an empty completion has none to miss."""
-    missing = table[table["score"].isna() & (table["reason"] != EMPTY)]
+    """Raises WorkError if more scores are missing than allowed. An empty completion has none to miss, nor has one in a
+    language that the scorer does not know: its metrics are left out, and their reason says so wherever they are."""
+    unspoken = table["reason"].str.startswith(NO_LANGUAGE, na=False)
+    if unspoken.any():
+        reason = table.loc[unspoken, "reason"].iloc[0]
+        print(f"{unspoken.sum()} of {len(table)} scores are left out: {reason}", file=sys.stderr, flush=True)
+    missing = table[table["score"].isna() & (table["reason"] != EMPTY) & ~unspoken]
     if len(missing) > allowed:
         kinds = ", ".join(f"{count} {reason}" for reason, count in Counter(missing["reason"]).most_common())
         raise WorkError(f"{len(missing)} scores are missing ({kinds}); toxicity.max_missing allows {allowed}")

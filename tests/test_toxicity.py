@@ -60,11 +60,20 @@ def test_the_table_has_a_row_for_each_variant_and_attribute(settings: Toxicity, 
         pd.testing.assert_frame_equal(again, table)
 
 
-def test_a_language_the_scorer_does_not_know_is_missing(settings: Toxicity, tmp_path: Path) -> None:
+def test_a_language_the_scorer_does_not_know_is_left_out(
+    settings: Toxicity, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Store(tmp_path / FILE) as store:
         table = score_table(rows("Guten Tag"), open_scorer(settings), "de", settings, store)
     assert set(table["reason"]) == {"LANGUAGE_NOT_SUPPORTED: de"}
-    with pytest.raises(WorkError, match=r"3 scores are missing \(3 LANGUAGE_NOT_SUPPORTED: de\)"):
+    assert table["score"].isna().all()
+    refuse_missing(table, 0)
+    assert capsys.readouterr().err.endswith("3 of 3 scores are left out: LANGUAGE_NOT_SUPPORTED: de\n")
+
+
+def test_no_more_scores_are_missing_than_allowed() -> None:
+    table = pd.DataFrame({"score": [None] * 4, "reason": ["TIMEOUT", "TIMEOUT", "LANGUAGE_NOT_SUPPORTED: de", "HTTP"]})
+    with pytest.raises(WorkError, match=r"3 scores are missing \(2 TIMEOUT, 1 HTTP\); toxicity.max_missing allows 2"):
         refuse_missing(table, 2)
     refuse_missing(table, 3)
 

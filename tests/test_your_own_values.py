@@ -39,7 +39,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page makes of a copy of the repository, entered."""
     for name, content in FILES.items():
         trees.write(tmp_path / name, content)
-    trees.write(tmp_path / "data/probes.yaml", (trees.REPOSITORY / "data/probes.yaml").read_bytes())
+    for name in ("data/probes.yaml", "data/capability/palms_text.yaml"):
+        trees.write(tmp_path / name, (trees.REPOSITORY / name).read_bytes())
     params = read_params(trees.REPOSITORY / "params.yaml")
     trees.write(tmp_path / "params.yaml", merged(params, PARAMS[0]))
     monkeypatch.chdir(tmp_path)
@@ -80,6 +81,8 @@ def test_palms_check_passes() -> None:
     assert code == 0, shown
     assert "privacidad" in shown
     assert "geografía" in shown
+    (warning,) = [line for line in shown.splitlines() if line.startswith("warning: ")]
+    assert "toxicity.scorer 'offline' knows en and not es" in warning
 
 
 @pytest.mark.parametrize("arm", ["values", "control"])
@@ -88,7 +91,9 @@ def test_curate_makes_the_datasets(arm: str, project: Path) -> None:
     assert len(samples) == 4
     assert statistics["language"] == "es"
     assert set(statistics["nearest_to_prompts"]) == {
-        f"{category}-{split}-01" for category in ("privacidad", "convivencia") for split in ("test", "validation")
+        f"{category}-{prompt}"
+        for category in ("privacidad", "convivencia")
+        for prompt in ("test-01", "test-02", "validation-01")
     }
 
 
@@ -146,12 +151,13 @@ def japanese_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for split in ("test", "validation"):
         entries = [
             {
-                "id": f"{name}-{split}",
+                "id": f"{name}-{place}",
                 "category": name,
-                "prompt": japanese(f"{name}{split}prompt", 20),
-                "pairs": [{k: japanese(f"{name}{split}", 5) + japanese(k + name + split, 16) for k in ANSWERS}],
+                "prompt": japanese(f"{name}{place}prompt", 20),
+                "pairs": [{k: japanese(f"{name}{place}", 5) + japanese(k + name + place, 16) for k in ANSWERS}],
             }
             for name in ("家族", "健康")
+            for place in ((split, f"{split}-2") if split == "test" else (split,))
         ]
         trees.write(tmp_path / f"data/prompts/{split}.yaml", {"prompts": entries})
     trees.write(tmp_path / "data/probes.yaml", trees.probes())

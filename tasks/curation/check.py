@@ -16,6 +16,7 @@ from rich.table import Table
 from tasks.curation.checks import Examined, all_samples, examine, limit_problems, positioned
 from tasks.curation.closeness import PROMPT_FIELDS, SAMPLE_FIELDS, across_fields, closest, compared, texts_of, too_close
 from tasks.curation.fluency import UnderModel, under_model, warnings
+from tasks.curation.foreseen import foreseen
 from tasks.curation.matching import Matching, matching, mismatches
 from tasks.curation.similarity import Comparison
 from tasks.curation.statistics import describe
@@ -23,6 +24,7 @@ from tasks.formats.samples import Sample
 from tasks.inputs.dataset import SPLITS, Problem, Prompt
 from tasks.inputs.probes import Family, read_families
 from tasks.inputs.strict_yaml import NO_ENTRY, path_name
+from tasks.runtime import terminal
 from tasks.runtime.config import PARAMS_FILE, read_params, section
 from tasks.runtime.errors import InputError
 from tasks.settings.curate import Curate
@@ -66,8 +68,10 @@ def check_tree(root: Path, params_file: Path = PARAMS_FILE, console: Console | N
     trained = {arms[arm].dataset: datasets[arms[arm].dataset] for arm in sweep.tuned if arm in arms}
     under = [under_model(root, model, trained) for model in sweep.models]
     _show_fluency(console, under, pairs, section(params, "fluency", Fluency, params_file))
+    for warning in foreseen(root, params, params_file):
+        _print_line(console, f"warning: {warning}")
     for problem in problems:
-        console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        _print_line(console, str(problem))
     console.print(f"{len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
     return 2 if problems else 0
 
@@ -111,10 +115,11 @@ def _show(
     families: Sequence[Family],
 ) -> None:
     for name, examined in datasets.items():
-        console.print(_dataset_table(name, all_samples(examined.categories)))
-    console.print(_prompts_table(next(iter(datasets.values())).prompts))
-    console.print(_probes_table(families))
-    console.print(_closest_table(datasets, pairs))
+        _show_dataset(console, name, all_samples(examined.categories))
+    _show_prompts(console, next(iter(datasets.values())).prompts)
+    rows = [(family.id, str(len(family.groups)), str(len(family.templates))) for family in families]
+    _show_table(console, f"families of probes: {len(families)}", ("family", "groups", "templates"), rows)
+    _show_closest(console, datasets, pairs)
     for pair in pairs:
         console.print(f"{pair.control} against {pair.values}, answers in words: {_lengths(pair.lengths)}")
 
@@ -122,38 +127,52 @@ def _show(
 def _show_fluency(console: Console, under: Sequence[UnderModel], pairs: Sequence[Across], rules: Fluency) -> None:
     """What the last sweep measured of these texts, how to measure the rest, and what it warns of."""
     names = list(under[0].nats)
-    columns = (*(f"{name}, nats per token" for name in names), "pairs without prompt", "worst prompt")
-    table = _table("texts under the base models", "model", columns)
+    header = ("model", *(f"{name}, nats per token" for name in names), "pairs without prompt", "worst prompt")
+    rows = []
     for texts in under:
         nats = ["-" if value is None else f"{value:.2f}" for value in texts.nats.values()]
         margins = [f"{mean(texts.margins.values()):+.2f}"] if texts.margins else ["-"]
         worst = [f"{texts.margins[id]:+.2f} {id}" for id in texts.worst()[:1]] if texts.margins else ["-"]
-        table.add_row(texts.model, *nats, *margins, *worst)
-    console.print(table)
+        rows.append((texts.model, *nats, *margins, *worst))
+    _show_table(console, "texts under the base models", header, rows)
     if stages := " ".join(stage for texts in under for stage in texts.missing()):
-        console.print(f"not measured of these texts; to do so: palms sweep {stages}", highlight=False, soft_wrap=True)
+        _print_line(console, f"not measured of these texts; to do so: palms sweep {stages}")
     compared = [(pair.values, pair.control) for pair in pairs]
     for warning in (warning for texts in under for warning in warnings(texts, compared, rules)):
-        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+        _print_line(console, f"warning: {warning}")
 
 
-def _table(title: str, first: str, figures: Sequence[str]) -> Table:
+def _print_line(console: Console, line: str) -> None:
+    """A line as it is, which only a terminal breaks, and between words."""
+    console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _show_table(
+    console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str] | None], left: int = 1
+) -> None:
+    """A table, figures to the right but in the first columns; None stands for a rule. A list where it is too wide."""
+    cells = [row for row in rows if row is not None]
+    widths = terminal.fitted([header, *cells], console.width - len("│  │"), len(" │ "))
+    if widths is None:
+        for line in (title, *terminal.table(header, cells, console.width), ""):
+            _print_line(console, line)
+        return
     table = Table(title=title, title_justify="left")
-    table.add_column(first, overflow="fold")
-    for column in figures:
-        table.add_column(column, justify="right")
-    return table
+    for number, (name, width) in enumerate(zip(header, widths, strict=True)):
+        table.add_column(name, width=width, justify="left" if number < left else "right")
+    for row in rows:
+        if row is None:
+            table.add_section()
+        else:
+            table.add_row(*row)
+    console.print(table)
 
 
-def _dataset_table(name: str, samples: Sequence[Sample]) -> Table:
-    columns = ("samples", "question words", "answer words", "LIX", "type-token ratio")
-    table = _table(f"{name}: {len(samples)} samples", "category", columns)
-    categories = sorted({sample.category for sample in samples})
-    for category in categories:
-        table.add_row(category, *_figures([sample for sample in samples if sample.category == category]))
-    table.add_section()
-    table.add_row("all", *_figures(samples))
-    return table
+def _show_dataset(console: Console, name: str, samples: Sequence[Sample]) -> None:
+    header = ("category", "samples", "question words", "answer words", "LIX", "type-token ratio")
+    of_category = {c: [s for s in samples if s.category == c] for c in sorted({s.category for s in samples})}
+    rows = [(category, *_figures(members)) for category, members in of_category.items()]
+    _show_table(console, f"{name}: {len(samples)} samples", header, [*rows, None, ("all", *_figures(samples))])
 
 
 def _figures(samples: Sequence[Sample]) -> list[str]:
@@ -163,44 +182,39 @@ def _figures(samples: Sequence[Sample]) -> list[str]:
     return [str(len(samples)), *lengths, *("-" if value is None else str(value) for value in rest)]
 
 
-def _prompts_table(prompts: Sequence[Prompt]) -> Table:
-    columns = (*SPLITS, "pairs", "prompt words", "desired words", "undesired words")
-    table = _table(f"prompts: {len(prompts)}", "category", columns)
+def _show_prompts(console: Console, prompts: Sequence[Prompt]) -> None:
+    header = ("category", *SPLITS, "pairs", "prompt words", "desired words", "undesired words")
+    rows = []
     for category in sorted({prompt.category for prompt in prompts}):
         members = [prompt for prompt in prompts if prompt.category == category]
         counts = [str(sum(prompt.split == split for prompt in members)) for split in SPLITS]
         lengths = [_spread(spread([text.text for text in texts_of(members, (field,))])) for field in PROMPT_FIELDS]
-        table.add_row(category, *counts, str(sum(len(prompt.pairs) for prompt in members)), *lengths)
-    return table
+        rows.append((category, *counts, str(sum(len(prompt.pairs) for prompt in members)), *lengths))
+    _show_table(console, f"prompts: {len(prompts)}", header, rows)
 
 
-def _probes_table(families: Sequence[Family]) -> Table:
-    table = _table(f"families of probes: {len(families)}", "family", ("groups", "templates"))
-    for family in families:
-        table.add_row(family.id, str(len(family.groups)), str(len(family.templates)))
-    return table
-
-
-def _closest_table(datasets: Mapping[str, Examined], pairs: Sequence[Across]) -> Table:
+def _show_closest(console: Console, datasets: Mapping[str, Examined], pairs: Sequence[Across]) -> None:
     """The pairs nearest to a refusal, whether or not they reach it."""
-    table = Table(title="closest pairs: token set ratio (0-100), n-gram overlap (0-1)", title_justify="left")
-    for column in ("between", "ratio", "overlap", "left", "right"):
-        table.add_column(column, overflow="fold")
+    compared: dict[str, Iterable[Comparison]] = {}
     for name, examined in datasets.items():
-        close = examined.closeness
-        _add_pairs(table, f"{name} - prompts", (close.to_prompts,))
-        _add_pairs(table, f"within {name}", close.samples)
+        compared[f"{name} - prompts"] = (examined.closeness.to_prompts,)
+        compared[f"within {name}"] = examined.closeness.samples
+    compared |= {f"{pair.values} - {pair.control}": pair.texts for pair in pairs}
+    compared["validation - test"] = next(iter(datasets.values())).closeness.splits
+    rows: list[Sequence[str] | None] = []
+    for between, comparisons in compared.items():
+        rows += [*_pair_rows(between, comparisons), None]
+    title = "closest pairs: token set ratio (0-100), n-gram overlap (0-1)"
+    _show_table(console, title, ("between", "ratio", "overlap", "left", "right"), rows, left=5)
+
+
+def _pair_rows(between: str, comparisons: Iterable[Comparison]) -> Iterator[Sequence[str]]:
+    pairs = closest(comparisons, CLOSEST)
     for pair in pairs:
-        _add_pairs(table, f"{pair.values} - {pair.control}", pair.texts)
-    _add_pairs(table, "validation - test", next(iter(datasets.values())).closeness.splits)
-    return table
-
-
-def _add_pairs(table: Table, between: str, comparisons: Iterable[Comparison]) -> None:
-    for pair in closest(comparisons, CLOSEST):
         names = [f"{text.id} {text.field}" for text in (pair.left, pair.right)]
-        table.add_row(between, f"{pair.similarity:.1f}", f"{pair.overlap:.2f}", *names)
-    table.add_section()
+        yield between, f"{pair.similarity:.1f}", f"{pair.overlap:.2f}", *names
+    if not pairs:
+        yield between, "-", "-", "nothing alike", ""
 
 
 def _spread(words: Mapping[str, float] | None) -> str:

@@ -58,10 +58,10 @@ class Comparison:
     overlap: Floats
 
     def closest(self, n: int) -> list[Pair]:
-        """The n pairs most alike by either measure, the closest first."""
-        closeness = np.maximum(self.similarity, 100 * self.overlap)
-        order = np.argsort(-closeness.ravel(), kind="stable")[:n]
-        return [self._pair(*divmod(int(i), len(self.right))) for i in order]
+        """The n pairs most alike by either measure, the closest first; fewer where fewer are alike at all."""
+        closeness = np.maximum(self.similarity, 100 * self.overlap).ravel()
+        order = np.argsort(-closeness, kind="stable")[:n]
+        return [self._pair(*divmod(int(i), len(self.right))) for i in order if closeness[i] > 0]
 
     def above(self, similarity: float, overlap: float) -> list[Pair]:
         """The pairs that reach either limit."""

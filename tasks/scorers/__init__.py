@@ -28,6 +28,7 @@ SENTENCES = {
 }
 KEY = "toxicity.scorer"
 EMPTY = "EMPTY"  # the reason of a text with nothing to score: an outcome, not a failure
+NO_LANGUAGE = "LANGUAGE_NOT_SUPPORTED"  # how the reason begins of a text in a language that the scorer does not know
 GOOGLE = "commentanalyzer.googleapis.com"
 
 

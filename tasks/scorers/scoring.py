@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from tasks.runtime.files import shared_mode
 from tasks.runtime.progress import Progress
-from tasks.scorers import EMPTY, Question, Score, Scorer
+from tasks.scorers import EMPTY, NO_LANGUAGE, Question, Score, Scorer
 from tasks.scorers.store import Store
 
 Known = dict[str, dict[str, Score]]
@@ -39,7 +39,7 @@ def unscorable(scorer: Scorer, text: str, language: str) -> str | None:
     if not text.strip():
         return EMPTY
     if scorer.languages is not None and language not in scorer.languages:
-        return f"LANGUAGE_NOT_SUPPORTED: {language}"
+        return f"{NO_LANGUAGE}: {language}"
     if any("\ud800" <= char <= "\udfff" for char in text):
         return "NOT_UNICODE"  # a lone surrogate: no encoding can carry it, and replacing it would change the text
     return None

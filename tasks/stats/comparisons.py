@@ -31,6 +31,7 @@ class Comparison:
     scores_a: ArmScores | None
     scores_b: ArmScores | None
     fixed_b: bool
+    reason: str | None = None  # why scores are missing here, where all that are null have one reason
 
     @property
     def about(self) -> dict[str, Any]:
@@ -68,9 +69,16 @@ def comparisons(table: pd.DataFrame, plan: Plan, metrics: Iterable[str],
         for model in models:
             part = groups.get((metric, model), table.iloc[:0])
             arms = {name: arm_scores(part, name, prompts) for name in dict.fromkeys(sum(wanted, ()))}
+            reason = _one_reason(part)
             for a, b in wanted:
                 yield Comparison(metric, model, float(sizes.get(model, NAN)), a, b, prompts, arms[a], arms[b],
-                                 fixed_b=b == plan.base)
+                                 fixed_b=b == plan.base, reason=reason)
+
+
+def _one_reason(part: pd.DataFrame) -> str | None:
+    """The reason that all null scores have, if it is one and the same."""
+    reasons = part.loc[part["score"].isna(), "reason"].unique() if "reason" in part else []
+    return str(reasons[0]) if len(reasons) == 1 and pd.notna(reasons[0]) else None
 
 
 def ladder(table: pd.DataFrame, plan: Plan) -> list[str]:

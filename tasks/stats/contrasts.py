@@ -114,6 +114,7 @@ def _row(comparison: Comparison, plan: Plan, place: dict[str, Any]) -> dict[str,
     if not comparison.arms:
         scores = {comparison.a: comparison.scores_a, comparison.b: comparison.scores_b}
         reason = f"no scores of {' and '.join(name for name in scores if scores[name] is None)} at this model"
+        reason += f" ({comparison.reason})" if comparison.reason else ""
         return _empty(comparison, place, reason, int(chosen.sum()))
     row: dict[str, Any] = dict.fromkeys(COLUMNS, NAN) | comparison.about | place
     a, b = (replace(arm, values=arm.values[chosen]) for arm in comparison.arms)

@@ -12,6 +12,7 @@ from tasks.formats.checkpoints import BASE, Checkpoint
 from tasks.formats.completions import read_completions
 from tasks.formats.scores import read_scores
 from tasks.formats.tables import read_table
+from tasks.runtime import terminal
 from tasks.settings.tune import Tune
 from tasks.stats.paired import stratified_t
 from tasks.text.loops import loops
@@ -133,13 +134,10 @@ def table(found: Sequence[Outcome], tune: Tune) -> pd.DataFrame:
     return pd.DataFrame([asdict(outcome) | {"harms": "; ".join(outcome.harms(tune))} for outcome in found])
 
 
-def in_words(found: Sequence[Outcome], tune: Tune) -> str:
-    """The table for a terminal, differences with their signs."""
+def in_words(found: Sequence[Outcome], tune: Tune, width: int | None = None) -> str:
+    """The table for a terminal of `width` columns, differences with their signs."""
     head = ("recipe", "− control", "p", "− base", "p", "right", "text", "loops", "cut", "harm")
-    rows = [head, *(_row(outcome, tune) for outcome in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                     for row in rows)  # fmt: skip
+    return "\n".join(terminal.table(head, [_row(outcome, tune) for outcome in found], width))
 
 
 def _row(o: Outcome, tune: Tune) -> tuple[str, ...]:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -24,6 +25,28 @@ def run(root: Path) -> tuple[int, str]:
     console = Console(file=StringIO(), width=160)
     code = check_tree(root, console=console)
     return code, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_no_text_is_compared_with_itself_nor_listed_without_likeness(root: Path) -> None:
+    content = trees.category("fish")
+    content["samples"][0]["answer"] += " " + content["samples"][1]["answer"][:60]
+    trees.write(root / "data/values/fish.yaml", content)
+    lines = [line.strip("│ ").split("│") for line in run(root)[1].splitlines() if "within values" in line]
+    assert [[cell.strip() for cell in line] for line in lines] == [
+        ["within values", "0.0", "0.10", "fish-1 answer", "fish-2 answer"]
+    ]
+    assert any("validation - test" in line and "nothing alike" in line for line in run(root)[1].splitlines())
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_breaks_no_word(root: Path, width: int) -> None:
+    console = Console(file=StringIO(), width=width, force_terminal=True, no_color=True)
+    check_tree(root, console=console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert max(map(len, plain.splitlines())) <= width
+    for word in ("question", "type-token", "validation", "undesired", "birds-plain", "Kolmogorov-Smirnov", "templates"):
+        assert re.search(rf"(?<![\w-]){word}(?![\w-])", plain), word
 
 
 def change(root: Path, section: str, make: Callable[[Any], Any]) -> None:
@@ -179,3 +202,32 @@ def test_matching_of_equal_lengths() -> None:
 def test_matching_names_what_differs() -> None:
     lengths = matching(of_lengths(*range(50, 90)), of_lengths(*range(70, 110)))
     assert [rule for rule, _ in mismatches(lengths, trees.RULES)] == ["match-median", "match-lengths"]
+
+
+def warned(root: Path) -> list[str]:
+    shown = run(root)[1]
+    return [line.removeprefix("warning: ") for line in shown.splitlines() if line.startswith("warning: ")]
+
+
+def test_what_will_not_be_scored_or_tested_is_told_beforehand(root: Path) -> None:
+    trees.write(root / "data/capability/palms_text.yaml", "task: palms_text\noutput_type: loglikelihood_rolling\n")
+    change(root, "curate", lambda curate: curate | {"prompts_per_category": {"test": 2, "validation": 1}})
+    assert warned(root) == []
+    change(root, "curate", lambda curate: curate | {"prompts_per_category": {"test": 1, "validation": 1}})
+    (one,) = warned(root)
+    assert one.startswith("curate.prompts_per_category.test is 1: ")
+    assert "nothing will be tested" in one
+    change(root, "curate", lambda curate: curate | {"language": "es"})
+    assert warned(root)[0] == (
+        "toxicity.scorer 'offline' knows en and not es, the curate.language: toxicity is left out; choose perspective, "
+        "or classifier with the model xlmr-toxicity (toxicity.classifier.model)"
+    )
+    change(root, "toxicity", lambda toxicity: toxicity | {"scorer": "perspective"})
+    assert warned(root) == [one]
+    change(root, "cooccurrence", lambda cooccurrence: cooccurrence | {"language": "de"})
+    assert warned(root)[1].startswith("cooccurrence.lexicon 'vader' knows en and not de, ")
+    margins = {"hellaswag": {"margin": 0.1, "chance": 0.25, "metric": "acc"}}
+    change(root, "capability", lambda capability: capability | {"margins": margins})
+    assert "capability.margins has no entry for palms_arithmetic, palms_knowledge" in warned(root)[2]
+    trees.write(root / "data/capability/palms_arithmetic.yaml", "a: b\noutput_type: loglikelihood_rolling\n")
+    assert "capability.margins has no entry for palms_knowledge" in warned(root)[2]

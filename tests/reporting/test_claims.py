@@ -146,6 +146,8 @@ def test_an_answer_is_told_in_plain_words_and_its_figures_stand_apart():
     assert (untested.text, untested.tests) == (
         "It could not be tested against control: no scores of control at this model.", "",
     )  # fmt: skip
+    unspoken = claims.answer("?", [effects(row(**UNTESTED | {"reason": "no scores (LANGUAGE_NOT_SUPPORTED: es)"}))])
+    assert unspoken.text == "It could not be tested against control: no scores (the scorer knows no es)."
     several = claims.answer("?", [ladder(GAIN, LOSS, UNCLEAR)])
     assert several.text == (
         "The values models leaned further towards the desired answers than control at 1 of 3 sizes. The values models "

@@ -1,6 +1,7 @@
 """A difference with its interval and its test, from whichever table it comes, and the one way to describe it."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Any, Self
 
 from tasks.reporting.words.sentences import phrase
 from tasks.reporting.words.terms import known
+from tasks.scorers import NO_LANGUAGE
 
 Row = Mapping[Any, Any]
 
@@ -61,7 +63,7 @@ class Comparison:
             tests=int(row[tests]) if correction else 1,
             flip=float(row.get("p_signflip", math.nan)),
             margin=scale * row["margin"] if "margin" in row else None,
-            reason=row["reason"] if isinstance(row["reason"], str) else None,
+            reason=_in_words(row["reason"]) if isinstance(row["reason"], str) else None,
             **facts,
         )
 
@@ -93,3 +95,8 @@ class Comparison:
     def described(self) -> str:
         """Size, interval, margin if there is one, and test."""
         return phrase("comparison.described", self)
+
+
+def _in_words(reason: str) -> str:
+    """The reason of a missing test, without the code that scores have in place of one in a language nobody speaks."""
+    return re.sub(rf"{NO_LANGUAGE}: (\w+)", r"the scorer knows no \1", reason)

@@ -1,0 +1,1 @@
+"""Cards in the hub's form: of a tuned checkpoint, and of the datasets."""
