@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -66,6 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
     sweep.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value in params.yaml")
     sweep.add_argument("--name", help="of the sweep's own working tree (default: the study's)")
+    sweep.add_argument("--push", action="store_true", help="push its results to the DVC remote, where one is set")
+    deploy = add("deploy", _deploy, "have Prefect start sweeps: by a schedule, from its UI", _DEPLOY)
+    deploy.add_argument("targets", nargs="*", metavar="TARGET", help="stages, as for `palms sweep`")
+    deploy.add_argument("--name", help="of the deployment (default: the study's, or the folder's)")
+    deploy.add_argument("--cron", help="when it runs, such as '0 3 * * *'")
+    deploy.add_argument("--timezone", help="of that, such as Europe/Berlin (default: UTC)")
+    deploy.add_argument("--pool", default="palms", help="the work pool whose workers run it (default: palms)")
+    deploy.add_argument("--study", metavar="NAME", help="as for `palms sweep`")
+    deploy.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="as for `palms sweep`")
+    deploy.add_argument("--revision", default="HEAD", help="the commit, branch or tag it sweeps (default: HEAD, then)")
+    deploy.add_argument("--no-push", dest="push", action="store_false", help="push nothing to the DVC remote")
     tune = add("tune", _tune, "choose how a model is fine-tuned", _TUNE)
     tune.add_argument("model", metavar="MODEL", help="an entry of `models` in params.yaml")
     tune.add_argument("--dry-run", action="store_true", help="recommend, and leave params.yaml as it is")
@@ -103,7 +115,15 @@ _MODELS = (
     "List the models of params.yaml, what memory fine-tuning and generation need, and whether this machine has it; "
     "a star marks those that sweep.models chooses."
 )
-_STATUS = "Show for each stage whether it is up to date, and what has changed if it is not."
+_STATUS = (
+    "Show in one screen which stages are done, running, out of date or missing, why, and how long the rest should take "
+    "by what it took before."
+)
+_DEPLOY = (
+    "Register sweeps of this working tree at the Prefect server of PREFECT_API_URL, which starts them by a schedule or "
+    "when somebody fills in its form. Each works in a clone of a commit, .cache/sweeps/NAME, one at a time, never in "
+    "this tree, and ends as a DVC experiment of its name. Run it again after a change of `models` or `studies`."
+)
 
 
 class _Version(argparse.Action):
@@ -120,8 +140,7 @@ class _Version(argparse.Action):
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from flows import dag, meta, slots, tree_lock
-    from tasks.runtime import config
+    from flows import tree_lock
 
     root = home = _enter_root()
     _stop_at_once()
@@ -131,19 +150,34 @@ def _sweep(arguments: argparse.Namespace) -> int:
         root = _own_tree(root, arguments)
     for note in tree_lock.tidy(root):
         print(note)
-    # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
-    stages = dag.select(dag.read(root), arguments.targets)
-    for stage in stages:
-        meta.Meta.of(stage)
+    keep_in = home if root != home and not arguments.targets else None
+    return _run(root, arguments.targets, verbose=arguments.verbose, home=keep_in, push=arguments.push)
+
+
+def _run(root: Path, targets: list[str], *, verbose: bool, home: Path | None = None, push: bool = False) -> int:
+    """Sweeps `root`, and keeps the result in `home` as an experiment. Returns the exit code.
+
+    What can be wrong is found here, before a server is started; and where there is nothing to run and nobody's server
+    to tell it to, none is.
+    """
+    from flows import dag, meta, outcome, server, slots, workspace
+    from tasks.runtime import config
+
+    began = time.monotonic()
+    survey = dag.survey(root)
+    stages = dag.select(survey.stages, targets)
+    metas = [meta.Meta.of(stage) for stage in stages]
     if any("python -m tasks" in stage.cmd for stage in stages):  # also what no stage that runs would look at
         config.check(config.read_params())
     slots.Slots.of_this_machine(os.environ)
-    code = _run_flow(root, arguments.targets, verbose=arguments.verbose)
-    if root != home and code == 0 and not arguments.targets:
-        from flows import workspace
-
-        print(f"experiment {workspace.keep(home, root)}: `dvc exp show`; its tree is {root.relative_to(home)}")
-    return code
+    names = [stage.name for stage in stages]
+    if not survey.unchanged().issuperset(names) or server.maybe_configured():
+        return _run_flow(survey, targets, verbose=verbose, home=home, push=push)
+    ended = dict.fromkeys(names, outcome.Result("cached"))
+    print(f"{outcome.totals(ended, time.monotonic() - began)}\n{outcome.ending(root, metas)}".rstrip())
+    if home is not None:
+        workspace.finish(home, root, print, with_push=push)
+    return 0
 
 
 def _stop_at_once() -> None:
@@ -157,8 +191,9 @@ def _stop_at_once() -> None:
 def _own_tree(root: Path, arguments: argparse.Namespace) -> Path:
     """The working tree of a sweep with other parameters, entered."""
     from flows import studies, workspace
+    from tasks.runtime import config
 
-    overrides = studies.overrides(arguments.study, arguments.set)
+    overrides = studies.overrides(config.read_params(), arguments.study, studies.settings(arguments.set))
     name = studies.checked(arguments.name or arguments.study or studies.name_of(overrides))
     return workspace.enter(root, name, overrides)
 
@@ -170,42 +205,46 @@ def _tune(arguments: argparse.Namespace) -> int:
     _stop_at_once()
 
     def sweep(tree: Path, targets: list[str]) -> int:
-        return _run_flow(tree, targets, verbose=arguments.verbose)
+        return _run(tree, targets, verbose=arguments.verbose)
 
     return tune.tune(root, arguments.model, sweep, write=not arguments.dry_run)
 
 
-def _run_flow(root: Path, targets: list[str], *, verbose: bool) -> int:
+def _run_flow(survey: Any, targets: list[str], *, verbose: bool, home: Path | None, push: bool) -> int:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    from flows import server
+    from flows import server, workspace
     from flows.stopping import Stop
+    from tasks.runtime import config
 
     print("starting …", flush=True)
-    with server.api(root, _import_flow):
+    with server.api(survey.root, _import_flow):
         _import_flow()
         from prefect.exceptions import Pause
         from prefect.flow_engine import run_flow
 
-        from flows import deployment
-        from flows.sweep import sweep
+        from flows import runs, sweep
 
         _quiet_prefect()
         console.shown, console.verbose = True, verbose
         Stop.hard_exit = 9.0
-        parameters = {"targets": targets or None}
-        run = deployment.flow_run(sweep, parameters)
-        try:
-            state = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
-        except Pause:
-            print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
-            return 1
+        sweep.seen = survey
+        params = config.read_params() if (survey.root / config.PARAMS_FILE).exists() else {}
+        models = runs.models_of(params)
+        name = runs.name_of(models, workspace.commit_of(survey.root, "HEAD"))
+        parameters = {"targets": targets or None, "home": None if home is None else str(home), "push": push}
+        with runs.of_the_command_line(sweep.sweep, name, models, parameters) as run:
+            try:
+                state = run_flow(sweep.sweep, flow_run=run, parameters=parameters, return_type="state")
+            except Pause:
+                print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
+                return 1
     return _exit_code(state)
 
 
 def _import_flow() -> None:
     with importing():
-        import flows.deployment
+        import flows.runs
         import flows.sweep  # noqa: F401
 
 
@@ -276,20 +315,35 @@ def _models(_arguments: argparse.Namespace) -> int:
 
 
 def _status(_arguments: argparse.Namespace) -> int:
-    from flows import dag, tree_lock
-
     root = _enter_root()
-    if (holder := tree_lock.running(root)) is not None:
-        print(f"a sweep is running: {holder}")
-        return 0
-    stages = dag.read(root)
-    changes = dag.changes(root)
-    width = max((len(stage.name) for stage in stages), default=0)
-    for stage in stages:
-        why = "; ".join(changes.get(stage.name, [])) or "up to date"
-        print(f"{stage.name:<{width}}  {why}")
-    stale = sum(stage.name in changes for stage in stages)
-    print(f"{stale} of {len(stages)} stages are out of date" if stale else "all stages are up to date")
+    from flows import status
+
+    print(status.screen(root))
+    return 0
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    root = _enter_root()
+    from flows import server, studies
+
+    if server.configured() is None:
+        raise InputError(
+            "a deployment needs a Prefect server that stays: set PREFECT_API_URL (`make ui` starts one, whose API is "
+            "http://127.0.0.1:4200/api)"
+        )
+    with server.api(root, lambda: None):
+        _import_flow()
+        from flows import deployment
+
+        wish = deployment.Wish(
+            study=arguments.study,
+            values=studies.settings(arguments.set) or None,
+            stages=tuple(arguments.targets),
+            revision=arguments.revision,
+            push=arguments.push,
+        )
+        name = arguments.name or arguments.study or root.name
+        print(deployment.deploy(root, name, arguments.pool, wish, arguments.cron, arguments.timezone))
     return 0
 
 

@@ -58,6 +58,11 @@ def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
     return "\n".join([*heads, *blocks, *tail])
 
 
+def message(result: Result) -> str:
+    """Why a stage failed, for the state of its task run: its error, then the further problems or its last lines."""
+    return "\n".join([result.error, *(_more_of(result) if _says_all(result) else result.last_lines)])
+
+
 def _says_all(result: Result) -> bool:
     return result.code == 2 and result.error.startswith("error: ")
 
