@@ -50,8 +50,11 @@ def make(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
 
 
 def make_at(root: Path, name: str, commit: str, overrides: Mapping[str, Any]) -> Path:
-    """The tree `name` of `root` as that is in `commit`, with `overrides`: for a run that nobody starts by hand. If it is
-    there, for its run was started before, it keeps what it made. Raises InputError for a key that params.yaml has not."""
+    """The tree `name` of `root` as that is in `commit`, with `overrides`: for a run that nobody starts by hand.
+
+    If it is there, for its run was started before, it keeps what it made. Raises InputError for a key that params.yaml
+    has not.
+    """
     tree = root / FOLDER / name
     if (tree / ".git").is_dir():
         _run(tree, "git", "checkout", "--quiet", commit, "--", PARAMS_FILE)
