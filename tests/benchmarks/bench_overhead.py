@@ -185,7 +185,8 @@ def idle(folder: Path, rounds: int) -> str:
         for _, name in side_by_side.alternating(list(ways), rounds):
             costs[name].append(cost(ways[name]))
     rows = [[f"{stages} stages, nothing to do", "s", "CPU s"], ["---", "---:", "---:"]]
-    rows += [[name, spread([c.wall for c in all_], 1), spread([c.cpu for c in all_], 1)] for name, all_ in costs.items()]
+    for name, each in costs.items():
+        rows.append([name, spread([one.wall for one in each], 1), spread([one.cpu for one in each], 1)])
     return side_by_side.markdown(rows)
 
 
