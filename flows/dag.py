@@ -96,8 +96,9 @@ def survey(root: Path) -> Survey:
         stages = _stages(root, repo)
         changes: dict[str, list[str]] = {}
         try:
-            for stage in repo.index.stages:  # `repo.status()` would read the graph once more
-                changes |= _changes(stage)
+            with _in_one_line(), repo.lock:  # `repo.status()` would read the graph once more
+                for stage in repo.index.stages:
+                    changes |= _changes(stage)
         except InputError as exc:
             return Survey(root, stages, None, marks, str(exc))
     return Survey(root, stages, changes, marks)
@@ -107,11 +108,10 @@ def _changes(stage: Any) -> dict[str, list[str]]:
     """What has changed in a stage, by its name; a stage that another DVC command works on has."""
     from dvc.lock import LockError
 
-    with _in_one_line():
-        try:
-            found: dict[str, list[Any]] = stage.status(check_updates=True)
-        except LockError:
-            return {_name(stage): [BUSY]}
+    try:
+        found: dict[str, list[Any]] = stage.status(check_updates=True)
+    except LockError:
+        return {_name(stage): [BUSY]}
     return {
         _name(stage) if address == stage.addressing else address: [text for each in reasons for text in _in_words(each)]
         for address, reasons in found.items()
