@@ -217,6 +217,7 @@ def _run_flow(survey: Any, targets: list[str], *, verbose: bool, home: Path | No
     from flows.stopping import Stop
     from tasks.runtime import config
 
+    server.be_patient()
     print("starting …", flush=True)
     with server.api(survey.root, _import_flow):
         _import_flow()

@@ -186,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     machine.prepare()
     run_id = UUID(os.environ[RUN])
+    server.be_patient()
     if url := server.configured():
         server.choose_proxies(url)
     if arguments.home is not None:

@@ -82,6 +82,11 @@ def configured() -> str | None:
         ) from None
 
 
+def be_patient() -> None:
+    """Has Prefect's client ask again where a server that cannot keep up answers 500: no stage fails for that."""
+    os.environ.setdefault("PREFECT_CLIENT_RETRY_EXTRA_CODES", "500")
+
+
 def maybe_configured() -> bool:
     """Whether Prefect's settings name an API, or cannot be read, which `api` tells; in a tenth of its time."""
     try:
