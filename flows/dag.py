@@ -148,11 +148,11 @@ def _stages(root: Path, repo: Any) -> tuple[Stage, ...]:
 
 def _items(stages: Iterable[Any]) -> dict[str, Mapping[str, str]]:
     """What of their matrix the stages stand for: a name alone (`probe@a-b-c`) does not tell."""
-    files = {id(stage.dvcfile): stage.dvcfile for stage in stages if hasattr(stage.dvcfile, "resolver")}
+    files = {stage.path: stage for stage in stages if "@" in _name(stage)}  # each `dvcfile` reads its file anew
     return {
         f"{group}@{key}": {each: str(value) for each, value in item.items()}
-        for file in files.values()
-        for group, definition in file.resolver.definitions.items()
+        for stage in files.values()
+        for group, definition in stage.dvcfile.resolver.definitions.items()
         for key, item in _members(definition).items()
     }
 
