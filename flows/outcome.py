@@ -59,8 +59,10 @@ def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
 
 
 def message(result: Result) -> str:
-    """Why a stage failed, for the state of its task run: its error, then the further problems or its last lines."""
-    return "\n".join([result.error, *(_more_of(result) if _says_all(result) else result.last_lines)])
+    """Why a stage failed, for the state of its task run: its error, then the further problems, or the last lines that
+    it printed itself: DVC's stand in the log."""
+    own = [line for line in result.last_lines if not line.startswith(("> ", "ERROR: ", "Running stage "))]
+    return "\n".join([result.error, *(_more_of(result) if _says_all(result) else own)])
 
 
 def _says_all(result: Result) -> bool:

@@ -35,9 +35,9 @@ stages:
 PARAMS = """\
 outside: OUTSIDE
 seed: 1   # of all
-sweep: {models: [small], tuned: [], arms: [base]}
+sweep: {models: [small], tuned: [values], arms: [base, values]}
 models: {small: 1, large: 2}
-arms: {}
+arms: {values: {dataset: values, limit: null, seed: 1}}
 studies: {both: {models: [small, large], arms: {}}}
 """
 POOL = "ours"
