@@ -20,9 +20,9 @@ def overrides(params: Mapping[str, Any], study: str | None, values: Mapping[str,
 
     Raises InputError for an unknown study.
     """
-    values = (_of_study(params, study) if study is not None else {}) | values
-    tuned = values.get("sweep.tuned")
-    return values if not isinstance(tuned, list) else values | {"sweep.arms": ["base", *tuned]}
+    made = (_of_study(params, study) if study is not None else {}) | dict(values)
+    tuned = made.get("sweep.tuned")
+    return made if not isinstance(tuned, list) else made | {"sweep.arms": ["base", *tuned]}
 
 
 def name_of(values: Mapping[str, Any]) -> str:

@@ -148,7 +148,8 @@ def test_a_deployment_has_a_form_a_schedule_and_a_worker_to_start(team: Team) ->
     assert form["models"]["items"]["enum"] == ["small", "large"]
     assert form["study"]["enum"] == ["both"]
     assert deployment["parameters"] == {"study": "both"}
-    assert (deployment["concurrency_limit"], deployment["concurrency_options"]["collision_strategy"]) == (1, "ENQUEUE")
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
 
 
 def test_a_scheduled_run_ends_as_a_pushed_experiment_and_leaves_the_tree_alone(team: Team) -> None:
