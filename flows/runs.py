@@ -52,6 +52,14 @@ def page(kind: Literal["flow-run", "deployment"], object_id: UUID) -> str | None
     return address
 
 
+def forget(run_id: str) -> None:
+    """Removes the deployment that a run of the command line had, whose process was killed."""
+    with suppress(Exception), get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(run_id))
+        if run.deployment_id and client.read_deployment(run.deployment_id).name == run.name:
+            client.delete_deployment(run.deployment_id)
+
+
 @contextmanager
 def of_the_command_line(
     flow: Flow[..., Any], name: str, models: Sequence[str], parameters: dict[str, Any]
@@ -83,5 +91,5 @@ def of_the_command_line(
             yield run
         finally:
             over.set()
-            with suppress(Exception):  # else it stays, in red, and the next run has another
+            with suppress(Exception):  # else it stays, in red, until the next sweep of the tree
                 client.delete_deployment(deployment)

@@ -79,6 +79,7 @@ def sweep(targets: list[str] | None = None, home: str | None = None, push: bool 
         ):
             if dead is not None and dead.api == api:
                 mark_crashed(dead, logger.warning)
+                runs.forget(dead.flow_run_id)
             survey = seen if seen is not None and seen.holds(root) else dag.survey(root)
             stages = dag.select(survey.stages, targets or [])
             url = runs.page("flow-run", run.id) if api != server.EPHEMERAL else None
