@@ -10,7 +10,7 @@ from tests.support.flow_trees import Tree, environment
 
 GRAPH = """
 stages:
-  one: {cmd: "echo ran >> ${log}; mkdir one; echo 1 > one/a; echo 2 > one/b", outs: [one]}
+  one: {cmd: "echo ran >> ${log}; mkdir one; echo 1 > one/a; echo 2 > one/b", deps: [raw], outs: [one]}
   two: {cmd: "echo ran >> ${log}; cat one/* > two", deps: [one], outs: [two]}
 """
 
@@ -19,7 +19,7 @@ def test_a_shared_cache_is_the_groups_and_serves_the_next_tree(new_tree: Callabl
     cache, log = tmp_path / "cache", tmp_path / "log"
     cache.mkdir()
     cache.chmod(0o2775)
-    trees = [new_tree({"dvc.yaml": GRAPH, "params.yaml": f"log: {log}\n"}) for _ in range(2)]
+    trees = [new_tree({"dvc.yaml": GRAPH, "params.yaml": f"log: {log}\n", "raw": "data"}) for _ in range(2)]
     for tree in trees:
         tree.dvc("cache", "dir", "--local", str(cache))
         tree.dvc("config", "--local", "cache.shared", "group")
