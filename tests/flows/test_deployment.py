@@ -164,7 +164,7 @@ def test_a_scheduled_run_ends_as_a_pushed_experiment_and_leaves_the_tree_alone(t
     team.api.post(f"/flow_runs/{runs[0]['id']}/set_state", {"state": now, "force": True})  # it is three o'clock
     run = team.ended(runs[0]["id"])
     commit = team.git("rev-parse", "HEAD")[:7]
-    assert run["name"] == f"2-models-{commit}-{run['id'][:4]}"
+    assert run["name"] == f"2-models-{commit}-{run['id'][-4:]}"
     assert {"small", "large"} <= set(run["tags"])
     assert set(team.api.tasks(run)) == {"fetch@small", "fetch@large", "last"}  # the stages are its own tasks
     assert team.files() == before
