@@ -219,7 +219,8 @@ def _prepare(home: Path, run_id: UUID) -> tuple[Path, Wish]:
         params = workspace.params_at(home, commit)
         overrides = wish.overrides(params)
         models = runs.models_of({"sweep": {"models": overrides.get("sweep.models", runs.models_of(params))}})
-        name = run.name if before.exists() else runs.name_of(models, commit, run_id.hex[-4:])  # the first digits are a time
+        mark = run_id.hex[-4:]  # its first digits are a time
+        name = run.name if before.exists() else runs.name_of(models, commit, mark)
         client.update_flow_run(run_id, name=name, tags=list(dict.fromkeys([*run.tags, *models])))
     return workspace.make_at(home, name, commit, overrides), wish
 
