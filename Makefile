@@ -23,6 +23,10 @@ define install
 @touch $@
 endef
 
+# Prefect uses one connection to a SQLite database in whose path ":memory:" stands. With several, its requests find it
+# locked by each other and wait for seconds.
+ONE_CONNECTION = sqlite+aiosqlite:///$${PREFECT_HOME:-$$HOME/.prefect}/:memory:/../prefect.db
+
 .PHONY: sweep test lint check ui rate stats-check bench accessibility
 
 sweep: $(VENV)/.installed          ## the whole sweep, under Prefect
@@ -60,6 +64,8 @@ rate: $(VENV)/.installed           ## the page on which people rate completions 
 	palms rate
 
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
+	@mkdir -p "$${PREFECT_HOME:-$$HOME/.prefect}/:memory:"
+	export PREFECT_SERVER_DATABASE_CONNECTION_URL="$${PREFECT_SERVER_DATABASE_CONNECTION_URL:-$(ONE_CONNECTION)}"; \
 	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1
 
 $(VENV)/.installed: pyproject.toml constraints.txt install.py

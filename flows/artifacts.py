@@ -1,20 +1,21 @@
-"""What a sweep shows in Prefect beside states and logs: progress, tables, summaries, links.
+"""What a sweep shows in Prefect beside states and logs: progress, tables, summaries, and where the report lies.
 
 An artifact that cannot be made is a warning in the log, never a failed stage.
 """
 
 import csv
 import re
+import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
 from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
+    Artifact,
+    MarkdownArtifact,
+    TableArtifact,
     create_progress_artifact,
-    create_table_artifact,
     update_progress_artifact,
 )
 
@@ -23,6 +24,7 @@ from flows.lines import Redactor
 from flows.meta import Meta
 
 _MOST_ROWS = 1000
+_PAUSE = 1.0  # seconds at least between two looks of the progress: each is a request
 
 
 class Progress:
@@ -31,9 +33,13 @@ class Progress:
     def __init__(self, total: int, warn: Callable[[str], None]) -> None:
         self._total, self._warn = total, warn
         self._id = self._try(lambda: create_progress_artifact(0.0, key="sweep", description=f"0 of {total} stages"))
+        self._shown = time.monotonic()
 
     def show(self, ended: int) -> None:
-        """Show that `ended` stages have ended."""
+        """Show that `ended` stages have ended: all of them at once, others a second after the last ones at least."""
+        if ended < self._total and time.monotonic() - self._shown < _PAUSE:
+            return
+        self._shown = time.monotonic()
         if isinstance(artifact := self._id, UUID):
             text = f"{ended} of {self._total} stages"
             self._try(lambda: update_progress_artifact(artifact, 100.0 * ended / self._total, description=text))
@@ -46,12 +52,17 @@ class Progress:
             return None
 
 
-def publish(root: Path, stage: Stage, meta: Meta, redact: Redactor, warn: Callable[[str], None]) -> None:
-    """Publish what the `meta` of a stage that has ended well asks for."""
-    kinds = ((meta.table, _publish_table), (meta.summary, _publish_summary), (meta.link, _publish_link))
+def publish(
+    root: Path, stage: Stage, meta: Meta, redact: Redactor, warn: Callable[[str], None], task_run: UUID | None = None
+) -> None:
+    """Publish what the `meta` of a stage that has ended well asks for: as of the task run of this thread, or of
+    `task_run`."""
+    kinds = ((meta.table, _table), (meta.summary, _summary), (meta.link, _page))
     for path, make in [(path, make) for paths, make in kinds for path in paths]:
         try:
-            make(root / path, path, _key(stage.name, path), redact)
+            artifact = make(root, path, meta, redact)
+            artifact.key, artifact.task_run_id = _key(stage.name, path), task_run
+            artifact.create()
         except Exception as exc:
             warn(redact(f"{path} could not be published: {exc}"))
 
@@ -59,34 +70,42 @@ def publish(root: Path, stage: Stage, meta: Meta, redact: Redactor, warn: Callab
 def publish_text(key: str, text: str, warn: Callable[[str], None]) -> None:
     """Publish a text that no stage made."""
     try:
-        create_markdown_artifact(text, key=key)
+        MarkdownArtifact(markdown=text, key=key).create()
     except Exception as exc:
         warn(f"'{key}' could not be published: {exc}")
 
 
-def _publish_table(file: Path, path: str, key: str, redact: Redactor) -> None:
-    with file.open(encoding="utf-8", newline="") as text:
+def _table(root: Path, path: str, _meta: Meta, redact: Redactor) -> Artifact:
+    with (root / path).open(encoding="utf-8", newline="") as text:
         reader = csv.DictReader(text)
-        rows = [{key: redact(str(value)) for key, value in row.items()} for row in islice(reader, _MOST_ROWS)]
+        rows = [{key: _short(redact(str(value))) for key, value in row.items()} for row in islice(reader, _MOST_ROWS)]
         cut = next(reader, None) is not None
     description = f"{path}, first {_MOST_ROWS} rows" if cut else path
-    create_table_artifact(rows, key=key, description=description)
+    return TableArtifact(table=rows, description=description)
 
 
-def _publish_summary(file: Path, path: str, key: str, redact: Redactor) -> None:
-    create_markdown_artifact(redact(file.read_text(encoding="utf-8")), key=key, description=path)
+def _summary(root: Path, path: str, _meta: Meta, redact: Redactor) -> Artifact:
+    return MarkdownArtifact(markdown=redact(_list(root / path)), description=path)
 
 
-def _publish_link(file: Path, path: str, key: str, redact: Redactor) -> None:
-    """A link to a file; where the address would tell the home folder, which kills it, the place in words."""
+def _page(root: Path, path: str, meta: Meta, redact: Redactor) -> Artifact:
+    """Where a page lies, in words, and the stage's summaries: no browser follows a link from Prefect to a file."""
+    file = root / path
     if not file.exists():
         raise FileNotFoundError(f"no such file: {path}")
-    address = file.resolve().as_uri()
-    if redact(address) == address:
-        create_link_artifact(address, link_text=path, key=key, description=path)
-    else:
-        place = redact(str(file.resolve().parent))
-        create_markdown_artifact(f"`{file.name}` in `{place}`", key=key, description=path)
+    place = redact(str(file.resolve().parent))
+    summaries = [redact(_list(root / each)) for each in meta.summary if (root / each).exists()]
+    return MarkdownArtifact(markdown="\n\n".join([*summaries, f"`{file.name}` in `{place}`"]), description=path)
+
+
+def _list(file: Path) -> str:
+    """The lines of a text as a list in Markdown, which would make one paragraph of them."""
+    return "\n".join(f"- {line}" for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+
+
+def _short(text: str) -> str:
+    """A number with four digits that say something, so that a table fits on a screen; other text as it is."""
+    return f"{float(text):.4g}" if re.fullmatch(r"-?\d+\.\d{4,}(e-?\d+)?", text) else text
 
 
 def _key(stage: str, path: str) -> str:

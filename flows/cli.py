@@ -76,6 +76,17 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--study", metavar="NAME", help="the models and arms of a study of params.yaml")
     sweep.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value in params.yaml")
     sweep.add_argument("--name", help="of the sweep's own working tree (default: the study's)")
+    sweep.add_argument("--push", action="store_true", help="push its results to the DVC remote, where one is set")
+    deploy = add("deploy", _deploy, "have Prefect start sweeps: by a schedule, from its UI", _DEPLOY)
+    deploy.add_argument("targets", nargs="*", metavar="TARGET", help="stages, as for `palms sweep`")
+    deploy.add_argument("--name", help="of the deployment (default: the study's, or the folder's)")
+    deploy.add_argument("--cron", help="when it runs, such as '0 3 * * *'")
+    deploy.add_argument("--timezone", help="of that, such as Europe/Berlin (default: UTC)")
+    deploy.add_argument("--pool", default="palms", help="the work pool whose workers run it (default: palms)")
+    deploy.add_argument("--study", metavar="NAME", help="as for `palms sweep`")
+    deploy.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="as for `palms sweep`")
+    deploy.add_argument("--revision", default="HEAD", help="the commit, branch or tag it sweeps (default: HEAD, then)")
+    deploy.add_argument("--no-push", dest="push", action="store_false", help="push nothing to the DVC remote")
     tune = add("tune", _tune, "choose how a model is fine-tuned", _TUNE)
     tune.add_argument("model", metavar="MODEL", help="an entry of `models` in params.yaml")
     tune.add_argument("--dry-run", action="store_true", help="recommend, and leave params.yaml as it is")
@@ -173,7 +184,15 @@ _COMPLETION = (
     "For bash: `palms completion bash > ~/.local/share/bash-completion/completions/palms`; for zsh, into a file "
     "`_palms` in a folder of $fpath."
 )
-_STATUS = "Show for each stage whether it is up to date, and what has changed if it is not."
+_STATUS = (
+    "Show in one screen which stages are done, running, out of date or missing, why, and how long the rest should take "
+    "by what it took before."
+)
+_DEPLOY = (
+    "Register sweeps of this working tree at the Prefect server of PREFECT_API_URL, which starts them by a schedule or "
+    "when somebody fills in its form. Each works in a clone of a commit, .cache/sweeps/NAME, one at a time, never in "
+    "this tree, and ends as a DVC experiment of its name. Run it again after a change of `models` or `studies`."
+)
 
 
 class _Version(argparse.Action):
@@ -190,7 +209,7 @@ class _Version(argparse.Action):
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from flows import dag, meta, slots, tree_lock
+    from flows import references, tree_lock
 
     root = home = _enter_root()
     _stop_at_once()
@@ -200,34 +219,44 @@ def _sweep(arguments: argparse.Namespace) -> int:
         root = _own_tree(root, arguments)
     for note in tree_lock.tidy(root):
         print(note)
-    # What can be wrong is found here, before a server is started; the flow looks again, holding the tree.
-    _check_params(root, tests=not arguments.targets or bool({"significance", "report"} & {*arguments.targets}))
-    stages = dag.select(dag.read(root), arguments.targets)
-    for stage in stages:
-        meta.Meta.of(stage)
-    slots.Slots.of_this_machine(os.environ)
     if arguments.dry_run:
-        from flows import dry_run
-
-        print(terminal.wrapped("\n".join(dry_run.lines(stages, dag.changes(root))), terminal.width_of(sys.stdout)))
-        return 0
-    code = _run_flow(root, arguments.targets, verbose=arguments.verbose, waits=arguments.wait_for_ratings)
-    if root != home and code == 0 and not arguments.targets:
-        from flows import workspace
-
-        print(f"experiment {workspace.keep(home, root)}: `dvc exp show`; its tree is {root.relative_to(home)}")
-    return code
+        references.check_tree(root, arguments.targets)
+        return _show(root, arguments.targets)
+    keep_in = home if root != home and not arguments.targets else None
+    waits, push = arguments.wait_for_ratings, arguments.push
+    return _run(root, arguments.targets, verbose=arguments.verbose, waits=waits, home=keep_in, push=push)
 
 
-def _check_params(root: Path, *, tests: bool = True) -> None:
-    """Raises InputError for what is wrong anywhere in params.yaml, where dvc.yaml is this project's; `tests`: the
-    sweep ends in them."""
-    from flows import references
-    from tasks.runtime import config
+def _run(
+    root: Path,
+    targets: list[str],
+    *,
+    verbose: bool,
+    waits: bool = False,
+    home: Path | None = None,
+    push: bool = False,
+) -> int:
+    """Sweeps `root`, and keeps the result in `home` as an experiment. Returns the exit code.
 
-    graph = root / "dvc.yaml"
-    if graph.exists() and "python -m tasks" in graph.read_text("utf-8", errors="replace"):
-        references.check(root, config.read_params(), tests=tests)
+    What can be wrong is found here, before a server is started; and where there is nothing to run and nobody's server
+    to tell it to, none is.
+    """
+    from flows import dag, meta, outcome, references, server, slots, workspace
+
+    began = time.monotonic()
+    references.check_tree(root, targets)
+    survey = dag.survey(root)
+    stages = dag.select(survey.stages, targets)
+    metas = [meta.Meta.of(stage) for stage in stages]
+    slots.Slots.of_this_machine(os.environ)
+    names = [stage.name for stage in stages]
+    if waits or not survey.unchanged().issuperset(names) or server.maybe_configured():
+        return _run_flow(survey, targets, verbose=verbose, waits=waits, home=home, push=push)
+    ended = dict.fromkeys(names, outcome.Result("cached"))
+    print(f"{outcome.totals(ended, time.monotonic() - began)}\n{outcome.ending(root, metas)}".rstrip())
+    if home is not None:
+        workspace.finish(home, root, print, with_push=push)
+    return 0
 
 
 def _stop_at_once() -> None:
@@ -241,63 +270,82 @@ def _stop_at_once() -> None:
 def _own_tree(root: Path, arguments: argparse.Namespace) -> Path:
     """The working tree of a sweep with other parameters, entered."""
     from flows import studies, workspace
+    from tasks.runtime import config
 
-    overrides = studies.overrides(arguments.study, arguments.set)
+    overrides = studies.overrides(config.read_params(), arguments.study, studies.settings(arguments.set))
     name = studies.checked(arguments.name or arguments.study or studies.name_of(overrides))
     return workspace.enter(root, name, overrides)
 
 
 def _tune(arguments: argparse.Namespace) -> int:
-    from flows import tune
+    from flows import references, tune
 
     root = _enter_root()
     _stop_at_once()
-    _check_params(root)
+    references.check_tree(root)
 
     def sweep(tree: Path, targets: list[str]) -> int:
-        return _run_flow(tree, targets, verbose=arguments.verbose)
+        return _run(tree, targets, verbose=arguments.verbose)
 
     return tune.tune(root, arguments.model, sweep, write=not arguments.dry_run)
 
 
-def _run_flow(root: Path, targets: list[str], *, verbose: bool, waits: bool = False) -> int:
+def _run_flow(survey: Any, targets: list[str], *, verbose: bool, waits: bool, home: Path | None, push: bool) -> int:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    from flows import server
+    from flows import server, workspace
     from flows.stopping import Stop
+    from tasks.runtime import config
 
+    server.be_patient()
     print("starting …", flush=True)
-    with server.api(root, _import_flow):
+    with server.api(survey.root, _import_flow):
         _import_flow()
         from prefect.exceptions import Pause
         from prefect.flow_engine import run_flow
 
-        from flows import deployment
-        from flows.sweep import sweep
+        from flows import runs, sweep
 
         _quiet_prefect()
         console.shown, console.verbose = True, verbose
         Stop.hard_exit = 9.0
-        parameters = {"targets": targets or None, "wait_for_ratings": waits}
-        run = deployment.flow_run(sweep, parameters)
-        while True:
-            try:
-                state: Any = run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
-            except Pause:
-                print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
-                return 1
-            if not state.is_paused():
-                return _exit_code(state)
-            _stop_at_once()
-            print("suspended; Ctrl-C ends the waiting, and the same command takes it up again", flush=True)
-            while not (root / CLOSED).exists():
-                time.sleep(1)
-            run = deployment.resumed(run)
+        sweep.seen = survey
+        params = config.read_params() if (survey.root / config.PARAMS_FILE).exists() else {}
+        models = runs.models_of(params)
+        name = runs.name_of(models, workspace.commit_of(survey.root, "HEAD"))
+        kept = {"home": None if home is None else str(home), "push": push}
+        parameters = {"targets": targets or None, "wait_for_ratings": waits, **kept}
+        with runs.of_the_command_line(sweep.sweep, name, models, parameters) as run:
+            while True:
+                try:
+                    state: Any = run_flow(sweep.sweep, flow_run=run, parameters=parameters, return_type="state")
+                except Pause:
+                    print("suspended in Prefect; `palms sweep` goes on from the finished stages", file=sys.stderr)
+                    return 1
+                if not state.is_paused():
+                    return _exit_code(state)
+                print("suspended; Ctrl-C ends the waiting, and the same command takes it up again", flush=True)
+                if signum := _await(survey.root / CLOSED):
+                    print(f"stopped by {signal.Signals(signum).name}", file=sys.stderr)
+                    return 128 + signum
+                sweep.seen, run = None, runs.resumed(run)  # the graph is as it was, and what people made is not
+
+
+def _await(path: Path) -> int:
+    """Waits until `path` is there; returns 0, or the signal that ended the waiting."""
+    signals: list[int] = []
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, lambda number, _: signals.append(number))
+    while not (path.exists() or signals):
+        time.sleep(1)
+    _stop_at_once()
+    return signals[0] if signals else 0
 
 
 def _import_flow() -> None:
     with importing():
-        import flows.deployment
+        import flows.runs
         import flows.sweep  # noqa: F401
 
 
@@ -333,9 +381,11 @@ def _quiet_prefect() -> None:
 
 
 def _check(_arguments: argparse.Namespace) -> int:
-    _check_params(_enter_root())
+    root = _enter_root()
+    from flows import references
     from tasks.curation.check import check_tree
 
+    references.check_tree(root)
     return check_tree(Path())  # relative, so that problems name data/… and not where somebody keeps the tree
 
 
@@ -429,11 +479,10 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    from flows import models
+    from flows import models, references
     from tasks.runtime import config
 
-    root = _enter_root()
-    _check_params(root)
+    references.check_tree(_enter_root())
     if arguments.pin is not None:
         from flows import pin
 
@@ -445,20 +494,39 @@ def _models(arguments: argparse.Namespace) -> int:
 
 
 def _status(_arguments: argparse.Namespace) -> int:
-    from flows import dag, tree_lock
+    return _show(_enter_root())
 
+
+def _show(root: Path, targets: Sequence[str] = ()) -> int:
+    from flows import status
+
+    width = terminal.width_of(sys.stdout)
+    print(terminal.wrapped("\n".join(status.screen(root, targets, width)), width))
+    return 0
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
     root = _enter_root()
-    if (holder := tree_lock.running(root)) is not None:
-        print(f"a sweep is running: {holder}")
-        return 0
-    stages = dag.read(root)
-    changes = dag.changes(root)
-    width = max((len(stage.name) for stage in stages), default=0)
-    for stage in stages:
-        why = "; ".join(changes.get(stage.name, [])) or "up to date"
-        print(f"{stage.name:<{width}}  {why}")
-    stale = sum(stage.name in changes for stage in stages)
-    print(f"{stale} of {len(stages)} stages are out of date" if stale else "all stages are up to date")
+    from flows import server, studies
+
+    if server.configured() is None:
+        raise InputError(
+            "a deployment needs a Prefect server that stays: set PREFECT_API_URL (`make ui` starts one, whose API is "
+            "http://127.0.0.1:4200/api)"
+        )
+    with server.api(root, lambda: None):
+        _import_flow()
+        from flows import deployment
+
+        wish = deployment.Wish(
+            study=arguments.study,
+            values=studies.settings(arguments.set) or None,
+            stages=tuple(arguments.targets),
+            revision=arguments.revision,
+            push=arguments.push,
+        )
+        name = arguments.name or arguments.study or root.name
+        print(deployment.deploy(root, name, arguments.pool, wish, arguments.cron, arguments.timezone))
     return 0
 
 

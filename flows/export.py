@@ -12,9 +12,9 @@ def export(root: Path, name: str, arm: str, folder: Path) -> str:
     """Exports the checkpoint of the finished sweep in `root`; returns what to say. Raises InputError where a stage that
     made it, or what was found about it, is out of date."""
     tuned = model.find(name, arm)
-    stages = [stage.name for stage in dag.select(dag.read(root), [f"finetune@{name}-{arm}", "significance"])]
-    changes = dag.changes(root)
-    if stale := [stage for stage in stages if stage in changes]:
+    survey = dag.survey(root)
+    stages = dag.select(survey.stages, [f"finetune@{name}-{arm}", "significance"])
+    if stale := [stage.name for stage in stages if stage.name in survey.reasons()]:
         raise InputError(f"{', '.join(stale)}: out of date: the card would be of another model; run `palms sweep`")
     model.export(tuned, folder, _commit(root))
     return f"{folder}: the checkpoint, its card (README.md) and the report\nnext: hf upload OWNER/NAME {folder}"

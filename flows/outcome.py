@@ -58,6 +58,13 @@ def failures(stages: Mapping[str, Stage], ended: Mapping[str, Result]) -> str:
     return "\n".join([*heads, *blocks, *tail])
 
 
+def message(result: Result) -> str:
+    """Why a stage failed, for the state of its task run: its error, then the further problems, or the last lines that
+    it printed itself: DVC's stand in the log."""
+    own = [line for line in result.last_lines if not line.startswith(("> ", "ERROR: ", "Running stage "))]
+    return "\n".join([result.error, *(_more_of(result) if _says_all(result) else own)])
+
+
 def _says_all(result: Result) -> bool:
     return result.code == 2 and result.error.startswith("error: ")
 

@@ -37,6 +37,14 @@ def check(root: Path, params: Mapping[str, Any], *, tests: bool = True) -> None:
         raise InputError("\n".join(problems))
 
 
+def check_tree(root: Path, targets: Sequence[str] = ()) -> None:
+    """The same before a sweep of `targets` (none: all stages) of the current folder `root`, if its dvc.yaml is this
+    project's."""
+    graph = root / "dvc.yaml"
+    if graph.exists() and "python -m tasks" in graph.read_text("utf-8", errors="replace"):
+        check(root, config.read_params(), tests=not targets or bool({"significance", "report"} & {*targets}))
+
+
 def _problems(root: Path, params: Mapping[str, Any], tests: bool) -> Iterator[str]:
     def of(key: str, kind: Any) -> Any:
         return config.section(params, key, kind)

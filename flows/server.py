@@ -42,21 +42,21 @@ def api(root: Path, meanwhile: Callable[[], object]) -> Iterator[str]:
     Raises InputError where the configured one does not answer or Prefect's settings are wrong, WorkError where ours
     does not start.
     """
-    configured = _configured()
+    url = configured()
     from prefect.context import refresh_global_settings_context
 
-    if configured:
-        _choose_proxies(configured)
-        if not answers(configured):
+    if url:
+        choose_proxies(url)
+        if not answers(url):
             raise InputError(
-                f"no Prefect server answers at PREFECT_API_URL={configured} (it ends in /api); start it or unset this "
+                f"no Prefect server answers at PREFECT_API_URL={url} (it ends in /api); start it or unset this "
                 "(`prefect config view` says where it is set)"
             )
-        yield configured
+        yield url
         return
     global ours
     with _ephemeral(root, meanwhile) as ours:
-        _choose_proxies(ours)
+        choose_proxies(ours)
         os.environ["PREFECT_API_URL"] = ours
         refresh_global_settings_context()
         try:
@@ -65,7 +65,7 @@ def api(root: Path, meanwhile: Callable[[], object]) -> Iterator[str]:
             _send_the_rest()
 
 
-def _configured() -> str | None:
+def configured() -> str | None:
     """The API that Prefect's settings name: the environment, a profile, prefect.toml."""
     warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")  # which our server does without
     try:
@@ -82,7 +82,22 @@ def _configured() -> str | None:
         ) from None
 
 
-def _choose_proxies(url: str) -> None:
+def be_patient() -> None:
+    """Has Prefect's client ask again where a server that cannot keep up answers 500: no stage fails for that."""
+    os.environ.setdefault("PREFECT_CLIENT_RETRY_EXTRA_CODES", "500")
+
+
+def maybe_configured() -> bool:
+    """Whether Prefect's settings name an API, or cannot be read, which `api` tells; in a tenth of its time."""
+    try:
+        from prefect.settings import get_current_settings
+
+        return get_current_settings().api.url is not None
+    except Exception:
+        return True
+
+
+def choose_proxies(url: str) -> None:
     """Go past every proxy to an API on this machine. Raises InputError where the way to another cannot be gone."""
     import httpx
 
@@ -192,12 +207,23 @@ def _why(log: Path) -> str:
     return next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception): ", line)), lines[-1])
 
 
+def _connect_once() -> None:
+    """Have Prefect use one connection to its SQLite database, as it does where ":memory:" stands in the path.
+
+    With several, its requests find the database locked by each other, and answer two seconds later or not at all.
+    """
+    if not any(name.endswith("_DATABASE_CONNECTION_URL") for name in os.environ):
+        Path(":memory:").mkdir(exist_ok=True)
+        os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = "sqlite+aiosqlite:///:memory:/../prefect.db"
+
+
 def main() -> None:
     """Serve Prefect's API on a free local port, printed first, until the flow ends."""
     die_with_parent(int(os.environ[PARENT]), signal.SIGKILL)
     # Prefect makes a URL of its database's path, and does not quote it: `%41`, `#` or `?` in it mean something else.
     os.chdir(os.environ["PREFECT_HOME"])
     os.environ["PREFECT_HOME"] = "."
+    _connect_once()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)

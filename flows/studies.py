@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -15,15 +15,14 @@ from tasks.settings.studies import Study
 from tasks.settings.sweep import Sweep
 
 
-def overrides(study: str | None, settings: Sequence[str]) -> dict[str, Any]:
-    """Values by dotted key: those of the study, then those that were set one by one.
+def overrides(params: Mapping[str, Any], study: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted key, instead of those of `params`: of the study, then those that were set one by one.
 
-    Raises InputError for an unknown study and for a setting that is not KEY=VALUE.
+    Raises InputError for an unknown study.
     """
-    params = config.read_params()
-    values = (_of_study(params, study) if study is not None else {}) | dict(map(_setting, settings))
-    tuned = values.get("sweep.tuned")
-    return values if not isinstance(tuned, list) else values | {"sweep.arms": ["base", *tuned]}
+    made = (_of_study(params, study) if study is not None else {}) | dict(values)
+    tuned = made.get("sweep.tuned")
+    return made if not isinstance(tuned, list) else made | {"sweep.arms": ["base", *tuned]}
 
 
 def name_of(values: Mapping[str, Any]) -> str:
@@ -50,6 +49,11 @@ def _of_study(params: Mapping[str, Any], name: str) -> dict[str, Any]:
         "sweep.tuned": [*sweep.tuned, *study.arms],
         "arms": params["arms"] | params["studies"][name]["arms"],
     }
+
+
+def settings(texts: Iterable[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE` says, once or more. Raises InputError for anything else."""
+    return dict(map(_setting, texts))
 
 
 def _setting(text: str) -> tuple[str, Any]:

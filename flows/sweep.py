@@ -7,47 +7,57 @@ when its turn comes. Names, edges, tags, retries and results to show all come fr
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import UUID
 
 from prefect import flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed, Paused, Suspended
 from prefect.tasks import Task
-from prefect.utilities.annotations import allow_failure
-from prefect.utilities.urls import url_for
 
-from flows import dag, outcome, rate, server, tree_lock
+from flows import dag, outcome, rate, runs, server, tree_lock, workspace
 from flows.artifacts import Progress, publish, publish_text
 from flows.console import console
-from flows.dag import Stage
+from flows.dag import Stage, Survey
 from flows.execute import Execution, load_keys
 from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
+from flows.records import tell_end, tell_failure
 from flows.slots import Slot, Slots, processes_of
 from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
-from tasks.runtime.errors import InputError, one_line
+from tasks.runtime.errors import InputError, WorkError, one_line
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
 
 
+seen: Survey | None = None  # what the command line has found; the flow looks again only if it does not hold any more
+
+
 @flow(name="sweep", retries=0, persist_result=False)
-def sweep(targets: list[str] | None = None, wait_for_ratings: bool = False) -> State[Any]:
+def sweep(
+    targets: list[str] | None = None, wait_for_ratings: bool = False, home: str | None = None, push: bool = False
+) -> State[Any]:
     """Run the stages of the working tree's dvc.yaml, or `targets` and their upstreams, each when it can.
 
     Ends Completed; Failed, naming the stages (named InputError where the user can mend it); or Cancelled,
-    with the reason, if it is stopped. Suspended in Prefect it stops, too, and goes on when Prefect runs it again; and
-    with `wait_for_ratings` it suspends itself where all that is left awaits what people are still at.
+    with the reason, if it is stopped. Suspended in Prefect it stops, too, and goes on when Prefect runs it again.
+
+    Args:
+        targets: stages, such as finetune or finetune@small-values; all without any
+        wait_for_ratings: it suspends itself where all that is left awaits what people are still at
+        home: the working tree that this one was made from, where the finished sweep is kept as a DVC experiment
+        push: push that to the DVC remote, where one is set
     """
     logger = get_run_logger()
     context = FlowRunContext.get()
@@ -72,15 +82,24 @@ def sweep(targets: list[str] | None = None, wait_for_ratings: bool = False) -> S
         ):
             if dead is not None and dead.api == api:
                 mark_crashed(dead, logger.warning)
-            stages = dag.select(dag.read(root), targets or [])
-            url = url_for(run) if api != server.EPHEMERAL else None
+                runs.forget(dead.flow_run_id)
+            survey = seen if seen is not None and seen.holds(root) else dag.survey(root)
+            stages = dag.select(survey.stages, targets or [])
+            url = runs.page("flow-run", run.id) if api != server.EPHEMERAL else None
             say(f"flow run '{run.name}', {len(stages)} stages{f', {url}' if url else ''}")
-            state = _Sweep(root, stages, stop, events, say, record, waits=wait_for_ratings).run()
+            walk = _Sweep(root, run, stages, survey.unchanged(), stop, events, say, record, waits=wait_for_ratings)
+            state = walk.run()
+            if home is not None and state is not None and state.is_completed():
+                name = workspace.finish(Path(home), root, say, with_push=push)
+                return Completed(message=f"{state.message}, experiment {name}")
         # Suspended only here, where the run is no longer watched for that; Prefect resumes no run without a deployment.
         return state or (Suspended if run.deployment_id else Paused)(message="waits for people")
     except InputError as exc:
         say(f"error: {exc}")
         return Failed(name=INPUT_ERROR, message=str(exc))
+    except WorkError as exc:  # of what follows the stages
+        say(f"error: {exc}")
+        return Failed(message=str(exc))
     except Exception as exc:  # ours to mend; Prefect keeps the traceback
         say(f"error: the flow ended unexpectedly: {type(exc).__name__}: {one_line(exc)}")
         raise
@@ -92,7 +111,9 @@ class _Sweep:
     def __init__(
         self,
         root: Path,
+        flow_run: FlowRun,
         stages: tuple[Stage, ...],
+        unchanged: set[str],
         stop: Stop,
         events: SimpleQueue[str | None],
         say: Callable[[str], None],
@@ -101,7 +122,7 @@ class _Sweep:
         waits: bool,
     ) -> None:
         self._root, self._stop, self._events, self._say, self._record = root, stop, events, say, record
-        self._waits = waits
+        self._flow_run, self._unchanged, self._waits = flow_run, unchanged, waits
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
         self._slots = Slots.of_this_machine(os.environ)
@@ -110,8 +131,8 @@ class _Sweep:
         self._redact = Redactor({**os.environ, **self._keys})
         self._execution = Execution(root, stop, self._redact)
         self._waiting = list(stages)
-        self._unchanged = _unchanged(root, stages)
-        self._running: dict[str, Slot | None] = {}
+        self._running: dict[str, Slot] = {}
+        self._task_runs: dict[str, UUID] = {}
         self._futures: dict[str, PrefectFuture[Any]] = {}
         self._results: dict[str, Result] = {}
         self._ended: dict[str, Result] = {}
@@ -127,14 +148,13 @@ class _Sweep:
         progress = Progress(len(self._stages), self._say)
         self._say(self._slots.shortage(self._processes))
         try:
-            while (self._waiting or self._running) and not self._stop.reason:
+            while not self._stop.reason:
                 self._submit_ready()
-                if not self._running:
+                progress.show(len(self._ended))
+                if not self._running:  # all have ended, or what is left awaits people
                     break
-                name = self._next_event()
-                if name is not None:
+                if (name := self._next_event()) is not None:
                     self._end(name)
-                    progress.show(len(self._ended))
         except Pause:  # Prefect, which looks by itself at times, was the first to see it
             self._stop.request(SUSPENDED)
         except BaseException:
@@ -175,42 +195,57 @@ class _Sweep:
             return None
 
     def _submit_ready(self) -> None:
+        """Start what can start, upstreams first, so that a chain of stages without work ends in one go."""
         for stage in list(self._waiting):
             if not all(up in self._ended for up in stage.upstreams) or self._awaits(stage):
                 continue
-            slot: Slot | None = None
             if failed := self._failed_before(stage):
-                work = partial(self._finish, stage, Result("not run", error=f"{', '.join(failed)} failed"))
+                self._skip(stage, Result("not run", error=f"{', '.join(failed)} failed"))
             elif stage.name in self._unchanged:
-                work = partial(self._finish, stage, Result("cached"))
+                self._skip(stage, Result("cached"))
             elif slot := self._slots.take(self._meta[stage.name].slot, self._processes.get(stage.name, 1)):
-                work = partial(self._attempt, stage, slot)
-            else:
-                continue
-            self._waiting.remove(stage)
-            self._running[stage.name] = slot
-            self._submit(stage, slot, work)
+                self._waiting.remove(stage)
+                self._running[stage.name] = slot
+                self._submit(stage, partial(self._attempt, stage, slot))
 
-    def _submit(self, stage: Stage, slot: Slot | None, work: Callable[[], State[Any]]) -> None:
-        """Hand the stage to Prefect: with its slot, or without one as a stage that is not run."""
+    def _skip(self, stage: Stage, result: Result) -> None:
+        """End a stage that starts no process."""
+        self._waiting.remove(stage)
+        self._ended[stage.name] = result
+        task_run = tell_end(self._flow_run, stage, self._tags(stage), _state(result, self._stop), self._edges(stage))
+        self._task_runs[stage.name] = task_run
+        if result.outcome == "cached":
+            warn = get_run_logger().warning
+            publish(self._root, stage, self._meta[stage.name], self._redact, warn, task_run)
+        self._tell_end(stage.name, result)
+
+    def _edges(self, stage: Stage) -> list[UUID]:
+        """The task runs of the upstreams that were run, or had no need to: Prefect draws no edge from another."""
+        return [self._task_runs[up] for up in stage.upstreams if self._ended[up].outcome != "not run"]
+
+    def _tags(self, stage: Stage) -> list[str]:
+        """Stage, model, arm, and what meta adds: what Prefect finds, limits and notifies by."""
+        return list(dict.fromkeys([stage.group, *stage.item.values(), *self._meta[stage.name].tags]))
+
+    def _submit(self, stage: Stage, work: Callable[[], State[Any]]) -> None:
+        """Hand the stage to Prefect."""
         meta = self._meta[stage.name]
         task: Task[[], State[Any]] = Task(
             lambda: work(),
             name=stage.name,
             task_run_name=lambda: stage.name,
             description=stage.desc or None,
-            tags=[stage.group, *meta.tags],
-            retries=meta.retries if slot else 0,
+            tags=self._tags(stage),
+            retries=meta.retries,
             retry_delay_seconds=0,
             retry_condition_fn=lambda *_: self._results[stage.name].code != 2,
             cache_policy=NO_CACHE,
             persist_result=False,
         )
-        # All have ended; this draws the edges in Prefect, which takes no edge from a stage that was not run.
-        ends = [up for up in stage.upstreams if self._ended[up].outcome != "not run"]
-        edges: list[Any] = [allow_failure(self._futures[up]) for up in ends]
+        ended = [StateDetails(task_run_id=up) for up in self._edges(stage)]  # this draws the edges in Prefect
+        edges = [State(type=StateType.COMPLETED, data=True, state_details=details) for details in ended]
         future = task.submit(wait_for=edges, return_state=False)
-        self._futures[stage.name] = future
+        self._futures[stage.name], self._task_runs[stage.name] = future, future.task_run_id
         future.add_done_callback(lambda _: self._events.put(stage.name))
 
     def _attempt(self, stage: Stage, slot: Slot) -> State[Any]:
@@ -235,6 +270,8 @@ class _Sweep:
         self._results[stage.name] = result
         if result.outcome in ("done", "cached"):
             publish(self._root, stage, self._meta[stage.name], self._redact, get_run_logger().warning)
+        elif result.outcome == "failed":
+            tell_failure(stage, result.error, result.last_lines)
         return _state(result, self._stop)
 
     def _failed_before(self, stage: Stage) -> tuple[str, ...]:
@@ -248,13 +285,14 @@ class _Sweep:
         return tuple(failed)
 
     def _end(self, name: str) -> None:
-        slot = self._running.pop(name)
-        if slot is not None:
-            self._slots.give_back(slot)
+        self._slots.give_back(self._running.pop(name))
         result = self._results.get(name)
         if result is None:  # Prefect ended the task before its function ran
             result = Result("failed", code=1, error=str(self._futures[name].state.message))
         self._ended[name] = result
+        self._tell_end(name, result)
+
+    def _tell_end(self, name: str, result: Result) -> None:
         self._say(f"{self._count()} {name} {outcome.in_words(result)}{self._left()}")
         self._record(f"{len(self._ended)}/{len(self._stages)}")
 
@@ -289,21 +327,7 @@ def _state(result: Result, stop: Stop) -> State[Any]:
         case "stopped":
             return Cancelled(message=stop.reason)
         case _:
-            return Failed(message=result.error)
-
-
-def _unchanged(root: Path, stages: Iterable[Stage]) -> set[str]:
-    """The stages, given upstreams first, that DVC need not look at: `dvc status` finds nothing changed in them and
-    in all that they depend on. None where it cannot tell."""
-    try:
-        changed = dag.changes(root)
-    except InputError:  # another DVC command holds the tree for a moment, or an input is missing
-        return set()
-    unchanged: set[str] = set()
-    for stage in stages:
-        if stage.name not in changed and unchanged.issuperset(stage.upstreams):
-            unchanged.add(stage.name)
-    return unchanged
+            return Failed(message=outcome.message(result))
 
 
 def _api_name() -> str:

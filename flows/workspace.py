@@ -2,28 +2,33 @@
 
 It lies in `.cache/sweeps/<name>` of the tree that it is made from: a clone with the files as they are there now,
 committed or not, that shares its DVC cache, so that nothing is made twice. When it is made again it takes over what has
-changed since, and keeps what its own stages made. A finished sweep is kept as a DVC experiment of its name.
+changed since, and keeps what its own stages made. The tree of a deployed run is a clone of a commit instead: nobody's
+half-written file gets into it. A finished sweep is kept as a DVC experiment of its name.
 """
 
+import contextlib
 import filecmp
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from flows import tree_lock
+from flows import dag, tree_lock
 from tasks.runtime.config import PARAMS_FILE, read_params
 from tasks.runtime.errors import InputError, WorkError
 from tasks.runtime.files import cache_folder, read_yaml
 
 FOLDER = Path(".cache/sweeps")
 LOCK = Path("dvc.lock")
+_DEPLOYED = Path(".dvc/tmp/deployed")  # marks the tree of a deployed run
+_KEPT = 14 * 86_400.0  # seconds
 _NOBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
            for key, value in (("NAME", "palms"), ("EMAIL", "palms@localhost"))}  # who has no git identity
 
@@ -33,16 +38,51 @@ def make(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
 
     Raises InputError for a key that params.yaml has not, and where git has no commit.
     """
-    if not _has_commit(root):
+    if not commit_of(root, "HEAD"):
         raise InputError(f"{root}: a sweep in a tree of its own starts from a git commit; run `git commit` once")
     tree = root / FOLDER / name
     text = _overridden(root / PARAMS_FILE, overrides)
     if not (tree / ".git").is_dir():
         _clone(root, tree)
     _copy_changes(root, tree)
-    with (tree / PARAMS_FILE).open("w", encoding="utf-8") as file:
-        plain_yaml().dump(text, file)
+    _write_params(tree, text)
     return tree
+
+
+def make_at(root: Path, name: str, commit: str, overrides: Mapping[str, Any]) -> Path:
+    """The tree `name` of `root` as that is in `commit`, with `overrides`: for a run that nobody starts by hand.
+
+    If it is there, for its run was started before, it keeps what it made. Raises InputError for a key that params.yaml
+    has not.
+    """
+    tree = root / FOLDER / name
+    if (tree / ".git").is_dir():
+        _run(tree, "git", "checkout", "--quiet", commit, "--", PARAMS_FILE)
+    else:
+        _clone(root, tree, commit)
+    mark = tree / _DEPLOYED
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    _write_params(tree, _overridden(tree / PARAMS_FILE, overrides))
+    return tree
+
+
+def params_at(root: Path, commit: str) -> dict[str, Any]:
+    """What params.yaml has in a commit. Raises WorkError where there is none, InputError where it is no mapping."""
+    params = YAML(typ="safe").load(_run(root, "git", "show", f"{commit}:{PARAMS_FILE}"))
+    if not isinstance(params, dict):
+        raise InputError(f"{PARAMS_FILE} of commit {commit[:7]} holds no keys")
+    return params
+
+
+def check(root: Path, overrides: Mapping[str, Any]) -> None:
+    """Raises InputError for a key that the params.yaml of `root` has not."""
+    _overridden(root / PARAMS_FILE, overrides)
+
+
+def _write_params(tree: Path, params: Any) -> None:
+    with (tree / PARAMS_FILE).open("w", encoding="utf-8") as file:
+        plain_yaml().dump(params, file)
 
 
 def enter(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
@@ -57,6 +97,16 @@ def enter(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
     return tree
 
 
+def remove_old(root: Path) -> None:
+    """Removes the trees of deployed runs that began `_KEPT` seconds ago. What their stages made is in the cache."""
+    for mark in (root / FOLDER).glob(f"*/{_DEPLOYED}"):
+        tree = mark.parents[len(_DEPLOYED.parts) - 1]
+        if time.time() - mark.stat().st_mtime > _KEPT:
+            with contextlib.suppress(InputError):  # a sweep works in it
+                tree_lock.tidy(tree)
+                shutil.rmtree(tree, ignore_errors=True)
+
+
 def keep(root: Path, tree: Path) -> str:
     """Keeps the finished sweep of `tree` as the DVC experiment of its name, which `dvc exp show` lists in `root`."""
     name = tree.name
@@ -65,6 +115,34 @@ def keep(root: Path, tree: Path) -> str:
     ref = next(ref for ref in refs if ref.endswith(f"/{name}"))
     _run(tree, "git", "push", "--quiet", "--force", str(root), f"{ref}:{ref}")
     return name
+
+
+def finish(root: Path, tree: Path, say: Callable[[str], None], *, with_push: bool) -> str:
+    """Keeps the finished sweep of `tree`, and pushes it where that is asked for and a remote is set; says so. A push
+    that fails is told and loses nothing. Returns the experiment's name."""
+    name = keep(root, tree)
+    say(f"experiment {name}: `dvc exp show -A`, `dvc exp apply {name}`; its tree is {tree.relative_to(root)}")
+    try:
+        if with_push and (pushed := push(root, tree)):
+            say(f"pushed {' and '.join(pushed)}")
+    except WorkError as exc:
+        say(f"warning: not pushed, for {exc}; later: `cd {tree.relative_to(root)} && dvc push --run-cache`")
+    return name
+
+
+def push(root: Path, tree: Path) -> list[str]:
+    """Pushes what the sweep of `tree` made to the default DVC remote, so that others restore it without running a
+    stage, and its experiment to the git remote `origin` of `root`. Returns what was pushed, nothing without a DVC
+    remote. Raises WorkError for one that cannot be reached."""
+    remote = _run(tree, sys.executable, "-m", "dvc", "config", "core.remote")
+    if not remote:
+        return []
+    _run(tree, sys.executable, "-m", "dvc", "push", "--quiet", "--run-cache")
+    pushed = [f"its files to the DVC remote '{remote}'"]
+    if "origin" in _run(root, "git", "remote").split():
+        _run(root, sys.executable, "-m", "dvc", "exp", "push", "--quiet", "--no-cache", "--force", "origin", tree.name)
+        pushed.append("the experiment to the git remote 'origin'")
+    return pushed
 
 
 def _overridden(path: Path, overrides: Mapping[str, Any]) -> Any:
@@ -98,24 +176,29 @@ def laid_out(value: Any) -> Any:
     return made
 
 
-def _has_commit(root: Path) -> bool:
-    command = ["git", "rev-parse", "--quiet", "--verify", "HEAD"]
-    return not subprocess.run(command, cwd=root, capture_output=True, check=False).returncode
+def commit_of(root: Path, revision: str) -> str:
+    """The commit that a revision of git names, "" if it names none."""
+    command = ["git", "rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _clone(root: Path, tree: Path) -> None:
-    """An empty clone at the commit of `root` that shares its DVC cache."""
+def _clone(root: Path, tree: Path, commit: str | None = None) -> None:
+    """A clone that shares the DVC cache of `root`: with the files of `commit`, or else with none and with its lock."""
     made = tree.with_name(f"{tree.name}.tmp")
     shutil.rmtree(made, ignore_errors=True)
     made.parent.mkdir(parents=True, exist_ok=True)
     _run(root, "git", "clone", "--quiet", "--shared", "--no-checkout", str(root), str(made))
-    (made / ".dvc").mkdir()
-    for name in ("config", "config.local"):
+    if commit:
+        _run(made, "git", "checkout", "--quiet", "--detach", commit)
+    (made / ".dvc").mkdir(exist_ok=True)
+    for name in ("config.local",) if commit else ("config", "config.local"):
         if (root / ".dvc" / name).exists():
             shutil.copy2(root / ".dvc" / name, made / ".dvc" / name)
-    cache = _run(root, sys.executable, "-m", "dvc", "cache", "dir")
+    cache, remotes = dag.places(root)
     _run(made, sys.executable, "-m", "dvc", "cache", "dir", "--local", cache)
-    if (root / LOCK).exists():
+    for remote, url in remotes.items():  # a relative path in the copied file would be one of the clone
+        _run(made, sys.executable, "-m", "dvc", "remote", "add", "--quiet", "--force", "--local", remote, url)
+    if (root / LOCK).exists() and not commit:
         shutil.copy2(root / LOCK, made / LOCK)
     made.replace(tree)
 

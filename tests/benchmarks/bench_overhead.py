@@ -6,25 +6,36 @@ do. Each is measured with one stage and with twenty-one, as many as the default 
 stage adds can be told from what a call costs. `palms sweep` starts a Prefect server of its own, whose database is
 there already. Processor seconds are of all processes.
 
-Five minutes on two cores.
+Then what it costs when nothing is to do in the project's own graph with five models, for whose outputs a line of text
+stands: `dvc status`, `dvc repro`, and `palms sweep` without a server and with one that runs.
+
+Six minutes on two cores.
 """
 
 import argparse
+import contextlib
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from flows import dag
+from flows.server import answers
 from tests.benchmarks import side_by_side
 from tests.benchmarks.side_by_side import ROOT, spread
 
 ONE, MANY, QUICK_MANY = 1, 21, 3
+MODELS = 5
 DVC, PALMS = [sys.executable, "-m", "dvc"], [sys.executable, "-m", "flows.cli"]
 
 
@@ -62,9 +73,10 @@ def environment(tree: Path) -> dict[str, str]:
     return {**neutral, **quiet, "PREFECT_HOME": str(tree.parent / "prefect"), "PYTHONPATH": str(ROOT)}
 
 
-def run(words: Sequence[str], tree: Path) -> None:
+def run(words: Sequence[str], tree: Path, **more: str) -> None:
     """Runs a command in the tree. Ends the benchmark with what it said if it fails."""
-    done = subprocess.run(words, cwd=tree, env=environment(tree), capture_output=True, text=True, check=False)
+    env = environment(tree) | more
+    done = subprocess.run(words, cwd=tree, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{done.stdout}{done.stderr}error: {' '.join(words)}: exit code {done.returncode}")
 
@@ -111,6 +123,73 @@ def measure(folder: Path, sizes: Sequence[int], rounds: int) -> dict[tuple[str, 
     return results
 
 
+def make_whole(tree: Path) -> int:
+    """The project's graph with five models, finished; returns how many stages it has."""
+    tree.mkdir(parents=True)
+    for name in ("tasks", "data"):  # what the stages depend on
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "made"))
+    for name in (".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, tree / name)
+    graph, params = (yaml.safe_load((ROOT / name).read_text("utf-8")) for name in ("dvc.yaml", "params.yaml"))
+    params["sweep"]["models"] = list(params["models"])[:MODELS]
+    for stage in graph["stages"].values():
+        body = stage.get("do", stage)
+        body["cmd"] = f"python -m tasks {' '.join(outs_of(body))}"  # it is never run
+    (tree / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False), "utf-8")
+    (tree / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    for words in (["git", "init", "-q"], [*DVC, "init", "-q"]):
+        run(words, tree)
+    stages = dag.read(tree)
+    for out in [out for stage in stages for out in stage.cmd.split()[3:]]:
+        (tree / out).parent.mkdir(parents=True, exist_ok=True)
+        (tree / out).write_text(f"{out}\n")
+    run([*DVC, "commit", "--force", "--quiet"], tree)
+    return len(stages)
+
+
+def outs_of(body: dict[str, Any]) -> Iterable[str]:
+    """The paths of a stage's outputs, metrics and plots, as dvc.yaml writes them."""
+    for out in [out for key in ("outs", "metrics", "plots") for out in body.get(key, [])]:
+        yield out if isinstance(out, str) else next(iter(out))
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A Prefect server as `make ui` starts it; yields its API's URL."""
+    home, url = folder / "server:memory:", "http://127.0.0.1:4917/api"
+    words = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", "4917"]
+    env = environment(folder / "tree") | {"PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    with subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            while not answers(url):
+                time.sleep(0.2)
+            yield url
+        finally:
+            server.terminate()
+
+
+def idle(folder: Path, rounds: int) -> str:
+    """A Markdown table of what it costs to find that nothing is to do."""
+    tree = folder / "whole" / "tree"
+    stages = make_whole(tree)
+    with serving(folder / "whole") as url:
+        ways: dict[str, Callable[[], None]] = {
+            "dvc status": lambda: run([*DVC, "status", "-q"], tree),
+            "dvc repro": lambda: run([*DVC, "repro", "-q"], tree),
+            "palms sweep": lambda: run([*PALMS, "sweep"], tree),
+            "palms sweep, with a server": lambda: run([*PALMS, "sweep"], tree, PREFECT_API_URL=url),
+        }
+        costs: dict[str, list[Cost]] = defaultdict(list)
+        for way in ways.values():
+            way()
+        for _, name in side_by_side.alternating(list(ways), rounds):
+            costs[name].append(cost(ways[name]))
+    rows = [[f"{stages} stages, nothing to do", "s", "CPU s"], ["---", "---:", "---:"]]
+    for name, each in costs.items():
+        rows.append([name, spread([one.wall for one in each], 1), spread([one.cpu for one in each], 1)])
+    return side_by_side.markdown(rows)
+
+
 def table(results: dict[tuple[str, int], list[Cost]], few: int, many: int) -> str:
     """A Markdown table: what a call costs with one stage, and what each further stage adds."""
     rows = [["", f"{few} stage, s", f"{many} stages, s", f"{many} stages, CPU s", "a stage more, s", "CPU s"]]
@@ -133,9 +212,11 @@ def main() -> int:
     rounds, many = (1, QUICK_MANY) if arguments.quick else (arguments.rounds, MANY)
     with tempfile.TemporaryDirectory(prefix="palms-bench-") as folder:
         results = measure(Path(folder), (ONE, many), rounds)
+        nothing_to_do = idle(Path(folder), rounds)
     print(f"overhead of stages that do nothing; {rounds} rounds; median (least–greatest)")
     print(side_by_side.machine())
     print(table(results, ONE, many))
+    print(nothing_to_do)
     return 0
 
 

@@ -53,7 +53,11 @@ def test_status_says_what_changed_and_why(tree: Tree) -> None:
     assert "output small.txt is missing" in output
     assert "1 of 1 stages are out of date" in output
     tree.dvc("repro")
-    assert tree.palms("status") == (0, "fetch@small  up to date\nall stages are up to date\n")
+    code, output = tree.palms("status")
+    assert (code, output.splitlines()[-1]) == (0, "all stages are up to date")
+    assert re.search(r"^fetch +1 +- +- +-$", output, re.M)  # one done
+    tree.write({"params.yaml": PARAMS.replace("main", "other")})
+    assert re.search(r"^fetch +- +- +1 +-", tree.palms("status")[1], re.M)  # out of date, and not missing
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -84,14 +84,53 @@ def test_a_mistake_is_one_clear_line(new_tree: Callable[..., Tree], old: str, ne
     assert "\n" not in str(caught.value)
 
 
+def changes_of(tree: Tree) -> Mapping[str, list[str]]:
+    changes = dag.survey(tree.root).changes
+    assert changes is not None
+    return changes
+
+
+def test_a_stage_knows_what_of_its_matrix_it_is(new_tree: Callable[..., Tree]) -> None:
+    """Its name alone does not tell: `a-b-c` may be of the model `a-b` or of the arm `b-c`."""
+    graph = """
+stages:
+  one: {foreach: {k-1: 0}, do: {cmd: echo}}
+  two: {matrix: {model: [a, a-b], arm: [c, d]}, cmd: "echo ${item.model} ${item.arm}"}
+"""
+    items = {stage.name: stage.item for stage in dag.read(new_tree({"dvc.yaml": graph}).root)}
+    assert items["two@a-b-c"] == {"model": "a-b", "arm": "c"}
+    assert items["one@k-1"] == {"key": "k-1"}
+
+
+def test_a_survey_holds_until_the_graph_changes(new_tree: Callable[..., Tree]) -> None:
+    tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
+    tree.dvc("repro", "fetch@small")
+    survey = dag.survey(tree.root)
+    assert survey.unchanged() == {"fetch@small"}
+    assert survey.holds(tree.root)
+    tree.write({"params.yaml": f"{PARAMS}\n"})
+    assert not survey.holds(tree.root)
+
+
+def test_parameters_are_read_once_for_all(new_tree: Callable[..., Tree], monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc.dependency import param
+
+    tree, read = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS}), []
+    load = param.load_path
+    monkeypatch.setattr(param, "load_path", lambda path, *more: read.append(path) or load(path, *more))
+    tree.dvc("repro")
+    assert dag.survey(tree.root).changes == {}
+    assert len(read) == 1
+
+
 def test_changes_are_told_in_words(new_tree: Callable[..., Tree]) -> None:
     tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": PARAMS})
     tree.dvc("repro", "fetch@small")
-    before = dag.changes(tree.root)
+    before = dag.survey(tree.root).changes or {}
     assert "fetch@small" not in before
     assert "output made/large is missing" in before["fetch@large"]
     tree.write({"params.yaml": PARAMS.replace("hub/small", "hub/other")})
-    assert dag.changes(tree.root)["fetch@small"] == ["params.yaml: models.small was modified"]
+    assert changes_of(tree)["fetch@small"] == ["params.yaml: models.small was modified"]
 
 
 def test_a_tracked_file_is_no_stage(new_tree: Callable[..., Tree]) -> None:
@@ -99,7 +138,7 @@ def test_a_tracked_file_is_no_stage(new_tree: Callable[..., Tree]) -> None:
     tree.dvc("add", "raw")
     tree.write({"raw": "other"})
     assert [(stage.name, stage.upstreams) for stage in dag.read(tree.root)] == [("use", ())]
-    assert dag.changes(tree.root)["raw.dvc"] == ["output raw was modified"]
+    assert changes_of(tree)["raw.dvc"] == ["output raw was modified"]
 
 
 def test_a_path_that_dvc_cannot_use_is_refused_before_the_work(new_tree: Callable[..., Tree]) -> None:
@@ -127,7 +166,7 @@ def test_without_git_it_says_what_to_do(new_tree: Callable[..., Tree]) -> None:
 def test_a_date_is_to_be_quoted(new_tree: Callable[..., Tree], written: str) -> None:
     """DVC ends in a traceback there."""
     tree = new_tree({"dvc.yaml": GRAPH, "params.yaml": f"{PARAMS}prompting:\n  date: {written}\n"})
-    for read in (dag.read, dag.changes):
+    for read in (dag.read, dag.survey):
         message = r"params\.yaml: prompting\.date: DVC takes no date\w* here; write it in quotes$"
         with pytest.raises(InputError, match=message):
             read(tree.root)

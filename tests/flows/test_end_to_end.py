@@ -237,9 +237,35 @@ def committed(tree: Tree) -> Tree:
         params["sweep"]["models"] = ["tiny-1"]
 
     set_params(tree, change)
-    for command in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "one"]):
-        subprocess.run(["git", *command], cwd=tree.root, env=environment(), check=True)
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "one")
     return tree
+
+
+def git(tree: Tree, *words: str) -> None:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=b", *words]
+    subprocess.run(command, cwd=tree.root, env=environment(), check=True)
+
+
+@pytest.mark.usefixtures("first")
+def test_a_clone_with_only_the_remote_has_the_whole_sweep_and_runs_no_stage(
+    committed: Tree, new_tree: Callable[..., Tree], tmp_path: Path
+) -> None:
+    committed.dvc("remote", "add", "--default", "--local", "store", str(tmp_path / "store"))
+    sweep(committed)  # of what is committed
+    git(committed, "commit", "-qam", "A sweep")
+    committed.dvc("push", "--quiet", "--run-cache")
+    for restore in (("pull",), ("repro", "--pull")):
+        clone = new_tree({})
+        shutil.rmtree(clone.root)
+        subprocess.run(["git", "clone", "-q", committed.root, clone.root], env=environment(), check=True)
+        clone.dvc("remote", "add", "--default", "--local", "store", str(tmp_path / "store"))
+        assert "Running stage" not in clone.dvc(*restore)
+        assert "up to date" in clone.dvc("status")
+        assert lock(clone) == lock(committed)
+        page = "data/made/report/index.html"
+        assert (clone.root / page).read_bytes() == (committed.root / page).read_bytes()
+        assert subprocess.check_output(["git", "status", "--porcelain"], cwd=clone.root, text=True) == ""
 
 
 @pytest.mark.usefixtures("first")

@@ -2,16 +2,17 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
-from flows import cli, dag, dry_run, init, pin
-from flows.dag import Stage
+from flows import cli, dag, init, pin
 from tasks.lm.folders import fingerprint
 from tasks.runtime import config
 from tasks.runtime.errors import InputError
-from tests.support.flow_trees import REPO
+from tests.support.flow_trees import REPO, Tree
 
 
 def palms(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -118,16 +119,25 @@ def test_a_pin_changes_nothing_but_the_hash(tmp_path: Path, ladder: Path) -> Non
             pin.pin(name, params)
 
 
-def test_a_dry_run_says_what_would_run_and_why() -> None:
-    stages = [Stage("a", "a"), Stage("b", "b", ("a",)), Stage("c", "c"), Stage("d", "d", ("b", "c"))]
-    assert dry_run.lines(stages, {}) == ["nothing to do: all 4 stages are up to date"]
-    assert dry_run.lines(stages, {"a": ["input x was modified"], "c": ["params.yaml: c was modified"]}) == [
-        "a: input x was modified",
-        "b: after a",
-        "c: params.yaml: c was modified",
-        "d: after b and 1 more",
-        "4 of 4 stages would run, or come from DVC's cache; nothing was run",
+def test_a_dry_run_says_what_would_run_and_why(new_tree: Callable[..., Tree]) -> None:
+    graph = {"a": [], "b": ["a"], "c": ["x"], "d": ["b", "c"], "e": ["d"]}
+    stages = {name: {"cmd": f"echo > {name}", "deps": deps, "outs": [name]} for name, deps in graph.items()}
+    tree = new_tree({"dvc.yaml": yaml.safe_dump({"stages": stages}), "x": "1"})
+    tree.dvc("repro")
+    tree.write({"x": "2"})
+    code, output = tree.palms("sweep", "--dry-run", "d")
+    assert code == 0, output
+    lines = output.splitlines()
+    assert {line.split()[0]: line.split()[1:4] for line in lines[1:5]} == {
+        "a": ["1", "-", "-"], "b": ["1", "-", "-"], "c": ["-", "-", "1"], "d": ["-", "-", "1"]
+    }  # fmt: skip
+    assert lines[5:8] == [
+        "input x was modified: c",
+        "waits for others of these: d",
+        "2 of 4 stages are out of date",
     ]
+    assert (tree.root / "c").read_text() == "\n"
+    assert tree.palms("sweep", "--dry-run", "b")[1].endswith("all stages are up to date\n")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])

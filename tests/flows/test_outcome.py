@@ -55,3 +55,10 @@ def test_every_problem_of_a_wrong_input_is_failures() -> None:
         f"train@b: {first}",
         "  c.yaml: c-01: empty",
     ]
+
+
+def test_the_message_of_a_failed_stage_has_its_last_lines_or_all_its_problems() -> None:
+    lines = ("Running stage 'a':", "> echo 10%", "one", "two", "ERROR: failed to reproduce 'a'")
+    assert outcome.message(failed(1, "killed by SIGKILL", *lines)) == "killed by SIGKILL\none\ntwo"
+    problems = ("error: params.yaml: two problems", "  a", "  b", "ERROR: failed to reproduce 'a'")
+    assert outcome.message(failed(2, problems[0], *problems)) == "error: params.yaml: two problems\n  a\n  b"

@@ -152,6 +152,8 @@ def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one_which_sigter
     assert api.state(killed.run_id)["type"] == "RUNNING"  # nobody could say more
     run = hold(tree)
     assert api.state(killed.run_id)["type"] == "CRASHED"
+    names = {each["name"] for each in api.post("/deployments/filter")}
+    assert api.flow_run(killed.run_id)["name"] not in names  # nothing of it is left in red
     assert {task["state_type"] for task in api.tasks({"id": killed.run_id}).values()} >= {"CRASHED"}
     for command, code, message in (("sweep", 2, "already works in this tree"), ("status", 0, "a sweep is running")):
         exit_code, output = tree.palms(command)

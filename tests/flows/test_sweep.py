@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.flow_trees import STEP, Api, Tree
+from tests.support.flow_trees import STEP, Api, Tree, wait_for
 
 PARAMS = "sweep: {models: [a, b], arms: [x, y]}\nmodels: {a: 1, b: 2}\n"
 GRAPH = """
@@ -84,8 +84,20 @@ def test_ends_completed_with_a_task_per_stage(first: Swept) -> None:
     assert first.code == 0, first.output
     assert first.run["state_type"] == "COMPLETED"
     assert first.names() == dict.fromkeys(STAGES, "Completed")
-    assert set(first.tasks["fetch@a"]["tags"]) == {"fetch", "network"}
-    assert first.tasks["train@b-y"]["tags"] == ["train"]
+    assert set(first.tasks["fetch@a"]["tags"]) == {"fetch", "a", "network"}
+    assert set(first.tasks["train@b-y"]["tags"]) == {"train", "b", "y"}  # stage, model and arm
+
+
+def test_a_run_is_named_by_models_and_commit_and_its_link_opens_the_ui_that_is_served(first: Swept, api: Api) -> None:
+    assert re.fullmatch(r"2-models-no-commit-[0-9a-f]{4}", first.run["name"])
+    assert first.run["tags"] == ["a", "b"]
+    assert f"7 stages, {api.url.removesuffix('/api')}/v2/runs/flow-run/{first.run['id']}\n" in first.output
+
+
+def test_no_deployment_is_left_that_is_not_ready(first: Swept, api: Api) -> None:
+    assert first.run["deployment_id"]
+    names = {each["name"] for each in api.post("/deployments/filter")}
+    assert first.run["name"] not in names
 
 
 def test_prefect_has_the_edges(first: Swept) -> None:
@@ -126,7 +138,18 @@ def test_results_become_artifacts(first: Swept) -> None:
     assert json.loads(table["data"]) == [{"model": "a", "p": "0.01"}, {"model": "b", "p": "0.02"}]
     assert table["task_run_id"] == first.tasks["report"]["id"]
     assert "both models improve" in first.artifacts["report-summary-txt"]["data"]
-    assert "file:///" in first.artifacts["report-report-html"]["data"]
+    page = first.artifacts["report-report-html"]["data"]
+    assert "- both models improve\n" in page  # no browser follows a link to a file
+    assert f"`report.html` in `{first.tree.root}`" in page
+    assert "file://" not in page
+
+
+def test_stages_without_work_have_edges_and_artifacts_too(second: Swept) -> None:
+    ids = {task["id"]: name for name, task in second.tasks.items()}
+    inputs = {name: {ids[up["id"]] for up in task["task_inputs"]["wait_for"]} for name, task in second.tasks.items()}
+    assert (inputs["train@b-x"], inputs["new"]) == ({"fetch@b"}, {"report"})
+    assert set(second.tasks["train@b-x"]["tags"]) == {"train", "b", "x"}
+    assert second.artifacts["report-tests-csv"]["task_run_id"] == second.tasks["report"]["id"]
 
 
 def test_what_is_done_is_not_run_again_and_a_new_stage_needs_no_code(second: Swept) -> None:
@@ -178,6 +201,20 @@ def test_fails_naming_the_stages_and_the_users_mistake_first(failed: Swept) -> N
     assert {"wrong: error: data/values is empty", "bad: its command exited with 1"} == set(summary[1:3])
     assert "not run, for want of these: after, last" in summary
     assert "Traceback" not in failed.output
+
+
+def test_a_failed_stage_shows_its_last_lines(failed: Swept) -> None:
+    message = failed.tasks["bad"]["state"]["message"]
+    assert message.startswith("its command exited with 1\n")
+    assert "\nkey <SOME_API_KEY> in ~/x\n" in message
+
+
+def test_an_automation_can_ask_for_stage_model_and_arm(failed: Swept, api: Api) -> None:
+    related = {"related": {"id": [f"prefect.flow-run.{failed.run['id']}"]}, "event": {"name": ["palms.stage.failed"]}}
+    found = wait_for(lambda: api.post("/events/filter", {"filter": related})["events"], 10)
+    events = {event["resource"]["palms.stage"]: event["resource"] for event in found}
+    assert events["bad"]["prefect.resource.id"] == "palms.stage.bad"
+    assert events["wrong"]["palms.error"] == "error: data/values is empty"
 
 
 def test_retries_as_meta_says_but_not_a_users_mistake(failed: Swept) -> None:

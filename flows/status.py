@@ -1,0 +1,178 @@
+"""`palms status`: in one screen what is done, running, out of date or missing, why, and how long the rest takes."""
+
+import contextlib
+import heapq
+import json
+import os
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from flows import dag, tree_lock
+from flows.dag import Stage, Survey
+from flows.meta import Meta
+from flows.processes import TREE_MARK, marked
+from flows.slots import Slots
+from tasks.runtime import durations, terminal
+from tasks.runtime.units import duration
+
+KINDS = ("done", "running", "stale", "missing")
+_MOST_REASONS = 12  # lines of reasons: a screen has some forty
+_NAMED = 3  # stages that a reason names
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stage at work: since how many seconds, and under which job's name, if it is a job."""
+
+    seconds: float
+    job: str = ""
+
+
+def screen(root: Path, targets: Iterable[str] = (), width: int | None = None) -> list[str]:
+    """The lines of the screen, for `targets` (none: all stages) and what they need, on a terminal of `width` columns.
+
+    Raises InputError where DVC cannot tell what is out of date, and for a target that is no stage.
+    """
+    survey, holder = dag.survey(root), tree_lock.running(root)
+    survey = replace(survey, stages=dag.select(survey.stages, targets))
+    lines = [f"a sweep is running: {holder}"] if holder else []
+    if holder and survey.changes is None:  # it holds DVC's lock for a moment
+        return [*lines, survey.problem]
+    running = running_stages(root)
+    kinds = kinds_of(survey, running)
+    rest = expected(survey.stages, kinds)
+    lines += [*table(survey.stages, kinds, rest, width), *_at_work(running, rest), *reasons(survey, kinds)]
+    return [*lines, *_ending(survey.stages, kinds, rest, running)]
+
+
+def kinds_of(survey: Survey, running: Mapping[str, Run]) -> dict[str, str]:
+    """Stage -> one of `KINDS`: missing has no output yet, stale is out of date or follows one that is not done."""
+    unchanged, changes = survey.unchanged(), survey.reasons()
+
+    def kind(name: str) -> str:
+        if name in running:
+            return "running"
+        if name in unchanged:
+            return "done"
+        gone = any(reason.startswith("output ") and reason.endswith(" is missing") for reason in changes.get(name, []))
+        return "missing" if gone else "stale"
+
+    return {stage.name: kind(stage.name) for stage in survey.stages}
+
+
+def running_stages(root: Path) -> dict[str, Run]:
+    """The stages that a sweep runs in `root` now."""
+    jobs = {name.rpartition(".")[0]: name for name in _jobs(root)}
+    runs: dict[str, Run] = {}
+    for process in marked(TREE_MARK, str(root)):
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            if "flows.run_stage" in words[:-1]:
+                name = words[words.index("flows.run_stage") + 1]
+                runs[name] = Run(time.time() - process.create_time(), jobs.get(name, ""))
+    return runs
+
+
+def _jobs(root: Path) -> Iterable[str]:
+    """The names of the jobs that a launcher has started for this tree: `finetune@small-values.0123456789ab`."""
+    for file in (root / ".dvc" / "tmp" / "jobs").glob("*/*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            yield str(json.loads(file.read_text("utf-8"))["name"])
+
+
+def expected(stages: Sequence[Stage], kinds: Mapping[str, str]) -> dict[str, float | None]:
+    """How many seconds each stage that is not done should take: what it took last, else what its like took (median);
+    None where none of them was ever timed."""
+    took = {name: last.seconds for name, last in durations.recorded().items()}
+    alike: dict[str, list[float]] = defaultdict(list)
+    for name, seconds in took.items():
+        alike[name.split("@")[0]].append(seconds)
+    usual = {group: statistics.median(values) for group, values in alike.items()}
+    left = [stage for stage in stages if kinds[stage.name] != "done"]
+    return {stage.name: took.get(stage.name, usual.get(stage.group)) for stage in left}
+
+
+def table(
+    stages: Sequence[Stage], kinds: Mapping[str, str], rest: Mapping[str, float | None], width: int | None = None
+) -> list[str]:
+    """A line a group of stages: how many are of which kind, and the time that the rest takes one after the other."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for stage in stages:
+        groups[stage.group].append(stage.name)
+    rows = []
+    for group, names in groups.items():
+        counts = Counter(kinds[name] for name in names)
+        known = [seconds for name in names if (seconds := rest.get(name)) is not None]
+        left = duration(sum(known)) if known else "" if counts["done"] == len(names) else "not timed yet"
+        rows.append((group, *(str(counts[kind] or "-") for kind in KINDS), left))
+    return terminal.table(("stage", *KINDS, "work left"), rows, width)
+
+
+def _at_work(running: Mapping[str, Run], rest: Mapping[str, float | None]) -> list[str]:
+    def line(name: str, run: Run) -> str:
+        usual = rest.get(name)
+        of = f" of about {duration(usual)}" if usual is not None else ""
+        return f"running: {name}, for {duration(run.seconds)}{of}{f', job {run.job}' if run.job else ''}"
+
+    return [line(name, run) for name, run in running.items()]
+
+
+def reasons(survey: Survey, kinds: Mapping[str, str]) -> list[str]:
+    """Why stages are out of date: a line a reason, with the stages that have it."""
+    having: dict[str, list[str]] = defaultdict(list)
+    for stage in survey.stages:
+        if kinds[stage.name] in ("stale", "missing"):
+            for reason in survey.reasons().get(stage.name, []) or ["waits for others of these"]:
+                having[reason].append(stage.name)
+    lines = [f"{reason}: {_some(names)}" for reason, names in having.items()]
+    cut = [f"and {len(lines) - _MOST_REASONS} further reasons: `dvc status`"] if len(lines) > _MOST_REASONS else []
+    return [*lines[:_MOST_REASONS], *cut]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _ending(
+    stages: Sequence[Stage],
+    kinds: Mapping[str, str],
+    rest: Mapping[str, float | None],
+    running: Mapping[str, Run],
+) -> list[str]:
+    left = [stage for stage in stages if kinds[stage.name] != "done"]
+    if not left:
+        return ["all stages are up to date"]
+    lines = [f"{len(left)} of {len(stages)} stages are out of date"]
+    known = {name: seconds for name, seconds in rest.items() if seconds is not None}
+    known |= {name: max(0.0, known[name] - run.seconds) for name, run in running.items() if name in known}
+    if known:
+        untimed = len(left) - len(known)
+        more = f", without {untimed} that were never timed" if untimed else ""
+        seconds = makespan(left, known, Slots.of_this_machine(os.environ))
+        lines.append(f"the rest should take about {duration(seconds)}, by what it took before{more}")
+    return lines
+
+
+def makespan(stages: Sequence[Stage], seconds: Mapping[str, float], slots: Slots) -> float:
+    """How many seconds the stages take with these slots, each started as soon as it can be; none where not known."""
+    waiting, ended, now = list(stages), set[str](), 0.0
+    names = {stage.name for stage in stages}
+    at_work: list[tuple[float, str]] = []
+    held = {}
+    while waiting or at_work:
+        for stage in list(waiting):
+            if names.intersection(stage.upstreams) <= ended and (slot := slots.take(Meta.of(stage).slot)):
+                waiting.remove(stage)
+                held[stage.name] = slot
+                heapq.heappush(at_work, (now + seconds.get(stage.name, 0.0), stage.name))
+        now, name = heapq.heappop(at_work)
+        ended.add(name)
+        slots.give_back(held.pop(name))
+    return now

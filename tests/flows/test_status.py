@@ -1,0 +1,62 @@
+"""What `palms status` makes of a graph, of recorded durations and of what runs."""
+
+from pathlib import Path
+
+import pytest
+
+from flows import status
+from flows.dag import Stage, Survey
+from flows.slots import Slots
+from tasks.runtime import durations
+
+FETCH, A = Stage("fetch@m", "fetch"), Stage("train@m-a", "train", ("fetch@m",))
+B = Stage("train@m-b", "train", ("fetch@m",))
+LAST = Stage("last", "last", ("train@m-a", "train@m-b"))
+STAGES = (FETCH, A, B, LAST)
+CHANGES = {"train@m-a": ["params.yaml: lr was modified"], "train@m-b": ["output b is missing", "input x is new"]}
+
+
+@pytest.fixture
+def survey(tmp_path: Path) -> Survey:
+    return Survey(tmp_path, STAGES, CHANGES, {})
+
+
+def test_every_stage_is_one_of_four_kinds(survey: Survey) -> None:
+    kinds = status.kinds_of(survey, {})
+    assert kinds == {"fetch@m": "done", "train@m-a": "stale", "train@m-b": "missing", "last": "stale"}
+    assert status.kinds_of(survey, {"train@m-a": status.Run(1.0)})["train@m-a"] == "running"
+
+
+def test_reasons_are_told_once(survey: Survey) -> None:
+    lines = status.reasons(survey, status.kinds_of(survey, {}))
+    assert lines[0] == "params.yaml: lr was modified: train@m-a"
+    assert lines[-1] == "waits for others of these: last"
+
+
+def test_many_reasons_fit_on_a_screen() -> None:
+    stages = tuple(Stage(f"s@{number}", "s") for number in range(60))
+    changes = {stage.name: [f"input {stage.name} is new", "input same was modified"] for stage in stages}
+    survey = Survey(Path(), stages, changes, {})
+    lines = status.reasons(survey, status.kinds_of(survey, {}))
+    assert len(lines) == 13
+    assert lines[1] == "input same was modified: s@0, s@1, s@2 and 57 more"
+
+
+def test_time_is_that_of_last_time_or_of_its_like(
+    survey: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALMS_CACHE", str(tmp_path))
+    durations.record("train@m-a", 50.0)
+    durations.record("train@m-a", 60.0)
+    kinds = status.kinds_of(survey, {})
+    rest = status.expected(STAGES, kinds)
+    assert rest == {"train@m-a": 60.0, "train@m-b": 60.0, "last": None}
+    lines = status.table(STAGES, kinds, rest)
+    assert lines[2].split() == ["train", "-", "-", "1", "1", "2", "min", "00", "s"]
+    assert lines[3].split() == ["last", "-", "-", "1", "-", "not", "timed", "yet"]
+
+
+@pytest.mark.parametrize(("cpu", "expected"), [(2, 3.0 + 10.0 + 5.0), (1, 3.0 + 10.0 + 8.0 + 5.0)])
+def test_the_rest_takes_as_long_as_its_slots_allow(cpu: int, expected: float) -> None:
+    seconds = {"fetch@m": 3.0, "train@m-a": 10.0, "train@m-b": 8.0, "last": 5.0}
+    assert status.makespan(STAGES, seconds, Slots({"gpu": 1, "cpu": cpu}, (), 2)) == expected
