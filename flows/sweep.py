@@ -33,7 +33,7 @@ from flows.execute import Execution, load_keys
 from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
-from flows.slots import Slot, Slots, processes_of
+from flows.slots import Needs, Slot, Slots
 from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
 from tasks.runtime.errors import InputError, one_line
 
@@ -98,8 +98,8 @@ class _Sweep:
         self._root, self._stop, self._events, self._say, self._record = root, stop, events, say, record
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
-        self._slots = Slots.of_this_machine(os.environ)
-        self._processes = processes_of(stages, root)
+        self._needs = Needs.of(stages, root)
+        self._slots = Slots.of_this_machine(os.environ, self._needs.at_once)
         self._keys = load_keys(self._meta.values(), os.environ)
         self._redact = Redactor({**os.environ, **self._keys})
         self._execution = Execution(root, stop, self._redact)
@@ -118,7 +118,7 @@ class _Sweep:
         """
         began = time.monotonic()
         progress = Progress(len(self._stages), self._say)
-        self._say(self._slots.shortage(self._processes))
+        self._say(self._slots.shortage(self._needs.processes))
         try:
             while (self._waiting or self._running) and not self._stop.reason:
                 self._submit_ready()
@@ -165,7 +165,7 @@ class _Sweep:
                 work = partial(self._finish, stage, Result("not run", error=f"{', '.join(failed)} failed"))
             elif stage.name in self._unchanged:
                 work = partial(self._finish, stage, Result("cached"))
-            elif slot := self._slots.take(self._meta[stage.name].slot, self._processes.get(stage.name, 1)):
+            elif slot := self._slots.take(*self._needs.places(stage.name, self._meta[stage.name].slot)):
                 work = partial(self._attempt, stage, slot)
             else:
                 continue

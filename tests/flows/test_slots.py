@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from flows.dag import Stage
-from flows.slots import Slots, find_gpus, processes_of
+from flows.slots import Needs, Slots, find_gpus
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError
 
@@ -80,16 +80,16 @@ def test_fewer_places_than_processes_are_told(tmp_path: Path) -> None:
     stages = [Stage(f"finetune@{name}-x", "finetune", cmd=f"python -m tasks finetune --model {name}") for name in made]
     entries = {"default": {"micro_batch_size": 1}, "b": {"micro_batch_size": 1, "processes": 4, "zero": 3}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": {"finetune": entries}}))
-    processes = processes_of(stages, tmp_path)
+    processes = Needs.of(stages, tmp_path).processes
     assert processes == {"finetune@b-x": 4}
     told = "more processes than the 2 gpu slots, of which they take all: finetune@b-x (4)"
     assert slots((), 2).shortage(processes) == told
     assert not slots((), 4).shortage(processes)
-    assert processes_of([Stage("other", "other", cmd="make x")], tmp_path / "nowhere") == {}
+    assert Needs.of([Stage("other", "other", cmd="make x")], tmp_path / "nowhere").processes == {}
     entries["b"]["offload"] = "half"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": {"finetune": entries}}))
     with pytest.raises(InputError, match=r"resources.finetune.b.offload: expected 'none' or 'optimizer' or 'all'"):
-        processes_of(stages, tmp_path)
+        Needs.of(stages, tmp_path)
 
 
 def test_sizes_come_from_the_environment() -> None:
