@@ -23,7 +23,7 @@ define install
 @touch $@
 endef
 
-.PHONY: sweep test lint check ui stats-check bench accessibility
+.PHONY: sweep test lint check ui stats-check bench accessibility chaos
 
 sweep: $(VENV)/.installed          ## the whole sweep, under Prefect
 	palms sweep
@@ -55,6 +55,9 @@ bench: $(VENV)/.installed-bench    ## rates, ratios and sizes, measured side by 
 
 accessibility: $(VENV)/.installed  ## the report's page under axe-core in Chromium, after a sweep
 	python -m tests.accessibility
+
+chaos: $(VENV)/.installed-dev      ## twenty sweeps in which something is killed, an hour or more
+	python -m tests.chaos
 
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
 	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1

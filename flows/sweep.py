@@ -34,11 +34,13 @@ from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
 from flows.slots import Needs, Slot, Slots
-from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
+from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_lost_server, on_signals
 from tasks.runtime.errors import InputError, one_line
+from tasks.runtime.launchers.leftovers import end_leftovers
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
+_LAST_JOBS = 2.0  # seconds in which the stopped stages' jobs are looked for
 
 
 @flow(name="sweep", retries=0, persist_result=False)
@@ -67,6 +69,7 @@ def sweep(targets: list[str] | None = None) -> State[Any]:
         with (
             on_signals(stop),
             on_cancellation(stop, run.id),
+            on_lost_server(stop),
             tree_lock.hold(root, run.name, str(run.id), api) as (record, dead),
         ):
             if dead is not None and dead.api == api:
@@ -245,6 +248,8 @@ class _Sweep:
         running, waiting = len(self._running), len(self._waiting)
         self._say(f"{self._stop.reason}: ending {running} stages, {waiting} are not started")
         self._execution.end_all()
+        for name in end_leftovers(self._root, _LAST_JOBS):
+            self._say(f"{name} may still run; the next sweep ends it, or `scancel --name={name}` now")
         deadline = time.monotonic() + _SETTLE
         while self._running and time.monotonic() < deadline:
             name = self._next_event()
