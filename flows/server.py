@@ -29,7 +29,7 @@ from tasks.runtime.proxies import VARIABLES, on_loopback
 
 EPHEMERAL = "ephemeral"
 ours: str | None = None  # the API URL of the server that this process started
-when_lost: Callable[[], object] = lambda: None  # called where it was killed and does not start again
+when_lost: Callable[[], object] | None = None  # called where it was killed and does not start again
 _before: dict[str, str | None] = {}  # the variables that `api` changed, as they were
 
 _START = 90.0  # seconds; the first start in a tree makes the database
@@ -153,7 +153,8 @@ class _Server:
                 if left:
                     console.say("Prefect's temporary server has died; starting it again")
                     self._process = _start(self._root, self._log, self._port)
-        when_lost()
+        if when_lost is not None:
+            when_lost()
 
     def stop(self) -> None:
         with self._guard:

@@ -78,7 +78,7 @@ def on_lost_server(stop: Stop) -> Iterator[None]:
     try:
         yield
     finally:
-        server.when_lost = lambda: None
+        server.when_lost = None
 
 
 @contextmanager

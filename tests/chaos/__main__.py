@@ -1,4 +1,4 @@
-"""Chaos in full: `python -m tests.chaos [ROUNDS] [--seed SEED] [--models N]`, an hour or more; one line a round.
+"""Chaos in full: `python -m tests.chaos [ROUNDS] [--seed SEED] [--models N]`, a line a round; an hour or more.
 
 Two rounds of three are sweeps of the tiny models. Each third is one of stages that do next to nothing, as jobs on a real
 Slurm where that is installed. The last case is a remote that goes away in the middle of a push.
@@ -46,10 +46,11 @@ def main() -> int:
         job_trees.fill(light, job_trees.slurm(at_once=4) if cluster else {})
         kinds = {0: {**rounds.KINDS, **rounds.STEP} if cluster else rounds.KINDS, 1: rounds.KINDS}
         failed = 0
-        swept = {}
-        for which, (template, targets) in enumerate(((light, []), (real, options.stages))):
-            swept[which] = (template, targets, *rounds.undisturbed(rounds.copy(template, folder / f"swept{which}"), targets))
-            print(f"undisturbed: {len(swept[which][2])} stages in {swept[which][3]:.0f} s", flush=True)
+        swept = []
+        for number, (template, targets) in enumerate(((light, []), (real, options.stages))):
+            reference, longest = rounds.undisturbed(rounds.copy(template, folder / f"swept{number}"), targets)
+            swept.append((template, targets, reference, longest))
+            print(f"undisturbed: {len(reference)} stages in {longest:.0f} s", flush=True)
         for number in range(1, options.rounds + 1):
             which = int(number % 3 != 0)
             template, targets, reference, longest = swept[which]
@@ -91,7 +92,8 @@ def blank(root: Path, **env: str) -> Tree:
     home = root / ".dvc" / "tmp" / "prefect"
     home.mkdir(parents=True)
     settings = environment(PREFECT_HOME=str(home), **{PARENT: str(os.getpid())})
-    with subprocess.Popen([sys.executable, "-m", "flows.server"], env=settings, stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-m", "flows.server"]
+    with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}/api"
         wait_for(lambda: answers(url), 90)
@@ -100,7 +102,7 @@ def blank(root: Path, **env: str) -> Tree:
 
 
 def push_to_a_remote_that_goes_away(tree: Tree, folder: Path) -> list[str]:
-    """What is wrong after it: nothing is lost here, the next push completes, and another clone has all by `dvc pull`."""
+    """What is wrong after it: nothing may be lost here, the next push completes, and another clone gets all of it."""
     remote, aside = folder / "remote", folder / "aside"
     remote.mkdir()
     tree.dvc("remote", "add", "--default", "store", str(remote))

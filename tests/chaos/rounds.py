@@ -123,9 +123,9 @@ def disturb(
     if left := tree.left_after(LEFT):
         round_.problems.append(f"left: {left}")
     round_.finished = sweep.done()
-    if round_.code and not any(re.search(r"error|failed|stopped|killed|unexpectedly", line) for line in sweep.lines):
-        if kind != "flow":
-            round_.problems.append("no line says what happened")
+    told = any(re.search(r"error|failed|stopped|killed|unexpectedly", line) for line in sweep.lines)
+    if round_.code and kind != "flow" and not told:
+        round_.problems.append("no line says what happened")
     locked = set(lock(tree))
     again = Sweep(tree, targets)
     code = again.wait(1800)
@@ -177,8 +177,9 @@ def _compare(
         problems.append(f"other results: {wrong}")
     if twice := sorted(ran & finished):
         problems.append(f"ran again: {twice}")
-    if files := [path.name for path in tree.root.rglob("*.tmp") if ".dvc" not in path.parts and ".git" not in path.parts]:
-        problems.append(f"half-written: {files}")
+    temporary = [path.name for path in tree.root.rglob("*.tmp") if not {".dvc", ".git"} & set(path.parts)]
+    if temporary:
+        problems.append(f"half-written: {temporary}")
     if "up to date" not in tree.dvc("status", *reference):
         problems.append("dvc status is not clean")
     if left := tree.left_after(LEFT):

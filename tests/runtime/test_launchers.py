@@ -5,7 +5,6 @@ tests/flows/test_slurm.py has a real Slurm.
 
 import os
 import pwd
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tasks.runtime import config
@@ -128,9 +126,10 @@ def test_why_a_job_ended(
     sacct.write_text(f"#!/bin/sh\necho 'CANCELLED by {os.getuid()}'\n")
     sacct.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    ending = Slurm().ending(state, 1, JOB)
+    ending = Slurm().ending(state, 1, JOB, existed=False)
     assert text in ending.text
     assert ending.again is again
+    assert Slurm().ending(State(), 1, JOB, existed=True).again
     if state.word == "CANCELLED":
         assert f"by {pwd.getpwuid(os.getuid()).pw_name} (" in ending.text
 
@@ -255,10 +254,8 @@ def test_a_job_whose_holder_was_killed_ends_itself_and_is_tidied(
     assert end_leftovers(tree.root) == []  # its holder lives: it may be somebody's `dvc repro`
     assert Lease(run).read() != "stop"
     assert process.poll() is None
-    ssh = next(each for each in tree.processes() if "launchers.job" in " ".join(each.cmdline()))
     process.kill()
     process.communicate(timeout=10)
-    assert ssh.is_running() or True
     assert tree.left_after(12) == []
     assert end_leftovers(tree.root) == []
     assert not list((tree.root / FOLDER).iterdir())

@@ -39,7 +39,7 @@ from tasks.runtime.command import Command, Job
 from tasks.runtime import durations, launch
 NAMES = {names}
 COMMAND = Command(help="", inputs={inputs}, outputs={{"out": ""}}, names=dict.fromkeys(NAMES, ""), params=())
-KEPT = ("SLURM_JOB_ID", "SLURM_PROCID", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PALMS_STAGE_RUN", "PALMS_TREE", "RANK")
+KEPT = ("SLURM_JOB_ID", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PALMS_STAGE_RUN", "PALMS_TREE", "RANK")
 
 
 def main(job: Job) -> None:

@@ -97,8 +97,9 @@ class Launcher(ABC):
         """What became of the job; None while that cannot be told."""
 
     @abstractmethod
-    def ending(self, state: State, code: int, job: Job) -> Ending:
-        """Why a job without a result ended: its `state`, and the exit code of `command`."""
+    def ending(self, state: State, code: int, job: Job, existed: bool) -> Ending:
+        """Why a job without a result ended: its `state`, the exit code of `command`, and whether there was such a job
+        even if its system knows none."""
 
     def inner(self, folder: Path, job: Job, python: str) -> list[str]:
         """The command that runs in the job."""

@@ -107,7 +107,8 @@ class Task:
         self.path = folder / f"task.{number}"
 
     def read(self) -> dict[str, Any]:
-        """`{}` before it has begun; else its `host`, and at its end the `code` and the `paths` that it saw then."""
+        """`{}` before it has begun; else its `host` and `job` number, and at its end the `code` and the `paths` that it
+        saw then."""
         with contextlib.suppress(OSError, ValueError):
             content = json.loads(self.path.read_bytes() or b"{}")
             return content if isinstance(content, dict) else {}

@@ -58,6 +58,7 @@ class _Hold:
         self.folder = Path.cwd() / FOLDER / run
         self.lease = Lease(self.folder)
         self.tasks = [Task(self.folder, number) for number in range(job.tasks)]
+        self.away = False  # whether the launcher did not answer at some time
 
     def run(self) -> int | Ending:
         """The stage's exit code, or why it has none."""
@@ -83,12 +84,7 @@ class _Hold:
             inner = self.launcher.inner(self.folder, self.job, sys.executable)
             command = self.launcher.command(self.name, self.job, inner, self._environment())
             process = _start(command.words, command.env, command.text)
-            code = process.wait()
-            if code < 0:
-                why = f"{command.words[0]}, which waited for the job, was ended by {signal.Signals(-code).name}"
-                self._end()
-                return Ending(why, again=True)
-            return self._verdict(code)
+            return self._verdict(process.wait())
         except FileNotFoundError as error:
             return Ending(f"{error.filename} is not on this machine; params.yaml: resources.launcher asks for it")
         except BaseException:
@@ -111,15 +107,13 @@ class _Hold:
                 _see([path for proof in proofs for path in proof["paths"]])
             return failed
         state = self._end()
-        ending = self.launcher.ending(state, code, self.job)
+        if code < 0:
+            return Ending(f"the command that waited for {self.name} was killed by {_signal(-code)}", again=True)
         if state.told or not failed:
-            return ending
+            return self.launcher.ending(state, code, self.job, self.away or any(proofs))
         if 0 < failed < 128:
             return failed
-        number = -failed if failed < 0 else failed - 128
-        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-        hint = "; was there memory enough?" if number == signal.SIGKILL else ""
-        return Ending(f"{self.job.stage} was killed by {name}{hint}")
+        return Ending(f"{self.job.stage} was killed by {_signal(-failed if failed < 0 else failed - 128)}")
 
     def _end(self) -> State:
         """Sees to it that nothing of the job runs any more; returns what the launcher says of it."""
@@ -139,8 +133,9 @@ class _Hold:
         while True:
             state, waited = self.launcher.state(self.name), time.monotonic() - began
             if state is None and waited < _AWAY:
-                if waited < 1.0:
+                if not self.away:
                     print("the launcher does not answer; waiting", flush=True)
+                self.away = True
                 time.sleep(BEAT)
             elif state is None or state.over or waited > _SETTLE:
                 return state or State()
@@ -173,6 +168,11 @@ def _start(words: list[str], env: Mapping[str, str], text: str | None) -> "subpr
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(text or "")
     return process
+
+
+def _signal(number: int) -> str:
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    return f"{name}; was there memory enough?" if number == signal.SIGKILL else name
 
 
 def _ended(process: "subprocess.Popen[str]", seconds: float) -> bool:

@@ -29,13 +29,14 @@ def main(argv: Sequence[str]) -> int:
         return _NOT_BEGUN
     die_with_parent()
     host, job = os.environ.get("SLURMD_NODENAME") or platform.node(), os.environ.get("SLURM_JOB_ID")
-    task.write(host=host)
+    place = {"host": host, "job": job}
+    task.write(**place)
     if number == 0:
         print(f"job {job} on {host}" if job else f"on {host}", flush=True)
     stage = _Stage([sys.executable, "-m", "tasks", *argv[1:]], {**os.environ, **_meeting()})
     code = stage.wait(lease, float(holder.launcher["lease_seconds"]))
     paths = [word for word in argv if "/" in word and Path(word).exists()]
-    task.write(host=host, code=code, paths=paths)
+    task.write(**place, code=code, paths=paths)
     return code if code >= 0 else 128 - code
 
 

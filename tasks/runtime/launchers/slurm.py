@@ -75,8 +75,10 @@ class Slurm(Launcher):
         ended = over and word not in ("NODE_FAIL", "BOOT_FAIL")
         return State(word, reason, node, number, over, ended, told=word not in ("FAILED", "COMPLETED"))
 
-    def ending(self, state: State, code: int, job: Job) -> Ending:
+    def ending(self, state: State, code: int, job: Job, existed: bool) -> Ending:
         """In words, with the key of params.yaml to change."""
+        if not state.word and existed:  # a controller that is killed may forget its last jobs
+            return Ending("Slurm knows nothing of the job any more, or did not answer when it was to begin", again=True)
         if not state.word:
             return Ending(f"Slurm took no job (srun ended with {code}; its own lines are above)")
         name = f"job {state.number}{f' on {state.node}' if state.node else ''}"

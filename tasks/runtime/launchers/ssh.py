@@ -43,9 +43,9 @@ class Ssh(Launcher):
         del name
         return State()
 
-    def ending(self, state: State, code: int, job: Job) -> Ending:
+    def ending(self, state: State, code: int, job: Job, existed: bool) -> Ending:
         """By ssh's exit code."""
-        del state, job
+        del state, job, existed
         if code == _CUT_OFF:
             return Ending(f"ssh {self.host} failed or was cut off; its own lines are above", again=True)
         return Ending(f"it ended without a result on {self.host} (exit code {code})")
