@@ -189,13 +189,14 @@ def test_when_all_here_is_killed_the_jobs_end_themselves_and_the_next_sweep_free
     tree: Tree, cluster: Cluster
 ) -> None:
     """As when this machine goes down: srun can tell nobody, and Slurm keeps its allocation."""
-    process, _ = start(tree, cluster, "train@a-x", ["train@a-y", "deaf"][0])
+    job_trees.set_resources(tree, job_trees.slurm(lease_seconds=8))
+    process, _ = start(tree, cluster, "train@a-x", "train@a-y")
     here = [each for each in tree.processes() if not in_allocation(each)]
     assert any(each.name() == "srun" for each in here)
     for each in here:
         each.kill()
     process.communicate(timeout=10)
-    assert tree.left_after(20) == []  # by their lease
+    assert tree.left_after(25) == []  # by their lease
     assert len(cluster.jobs()) == 2
     hold(tree)
     code, output = tree.palms("sweep")
@@ -207,6 +208,7 @@ def test_when_all_here_is_killed_the_jobs_end_themselves_and_the_next_sweep_free
 def test_a_job_that_outlives_its_lost_node_ends_before_it_is_started_again(tree: Tree, cluster: Cluster) -> None:
     """Its node's daemon is gone, so that Slurm cannot end it."""
     stage = "train@a-x"
+    job_trees.set_resources(tree, job_trees.slurm(lease_seconds=8))
     process, jobs = start(tree, cluster, stage)
     node = cluster.ask("squeue", "-h", "-j", jobs[stage], "-o", "%N")
     (orphan,) = (int(words[2]) for words in wait_for(lambda: started(tree, stage)))

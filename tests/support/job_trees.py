@@ -109,5 +109,5 @@ def set_resources(tree: Tree, resources: Mapping[str, Any]) -> None:
 def slurm(**profile: Any) -> dict[str, Any]:
     """Resources by which `train` runs as jobs of Slurm."""
     job = {"cpus": 1, "memory_gb": 1, "minutes": 5}
-    small = {"kind": "slurm", "lease_seconds": 6, "at_once": 2, **profile}
+    small = {"kind": "slurm", "at_once": 2, **profile}
     return {"launcher": "cluster", "launchers": {"cluster": small}, "jobs": {"train": {"default": job}}}

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from tasks.runtime.parent import die_with_parent
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "squeue", "scancel", "scontrol")
 MISSING = "needs Slurm: apt-get install -y --no-install-recommends slurm-wlm munge (missing: {})"
 SBIN = "/usr/sbin"  # where Debian has the daemons, and a user's PATH has not
@@ -150,10 +152,17 @@ class Cluster:
         log = (self.folder / f"{program}.out").open("ab")
         name = " ".join([program, *(each for each in arguments if each in ("n1", "n2"))])
         command = [str(shutil.which(program, path=_path())), *arguments]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-        env = {**os.environ, **self.env}
+        env, here = {**os.environ, **self.env}, os.getpid()
         with log:
-            self._daemons[name] = subprocess.Popen(command, env=env, start_new_session=True, **quiet)  # type: ignore[call-overload]
+            self._daemons[name] = subprocess.Popen(
+                command,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(here),
+            )
 
 
 class _ports:  # noqa: N801
