@@ -1,7 +1,7 @@
 """Chaos in full: `python -m tests.chaos [ROUNDS] [--seed SEED] [--models N]`, a line a round; takes an hour or more.
 
-Two rounds of three are sweeps of the tiny models. Each third is one of stages that do next to nothing, as jobs on a real
-Slurm where that is installed. The last case is a remote that goes away in the middle of a push.
+Two rounds of three are sweeps of the tiny models. Each third is one of stages that do next to nothing, as jobs on a
+real Slurm where that is installed. The last case is a remote that goes away in the middle of a push.
 """
 
 import argparse

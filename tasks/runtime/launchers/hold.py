@@ -108,7 +108,8 @@ class _Hold:
             return failed
         state = self._end()
         if code < 0:
-            return Ending(f"the command that waited for {self.name} was killed by {signal.Signals(-code).name}", again=True)
+            name = signal.Signals(-code).name
+            return Ending(f"the command that waited for {self.name} was killed by {name}", again=True)
         if state.told or not failed:
             return self.launcher.ending(state, code, self.job, self.away or any(proofs))
         if 0 < failed < 128:
