@@ -248,8 +248,8 @@ class _Sweep:
         running, waiting = len(self._running), len(self._waiting)
         self._say(f"{self._stop.reason}: ending {running} stages, {waiting} are not started")
         self._execution.end_all()
-        for name in end_leftovers(self._root, _LAST_JOBS):
-            self._say(f"{name} may still run; the next sweep ends it, or `scancel --name={name}` now")
+        for job in end_leftovers(self._root, _LAST_JOBS):
+            self._say(f"{job} may still run; the next sweep ends it, or `scancel --name={job}` now")
         deadline = time.monotonic() + _SETTLE
         while self._running and time.monotonic() < deadline:
             name = self._next_event()

@@ -86,8 +86,8 @@ class Resources:
     jobs: dict[str, dict[str, JobResources]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        jobs = {f"jobs.{stage}": entries for stage, entries in self.jobs.items()}
-        for key, entries in {"finetune": self.finetune, "generate": self.generate, **jobs}.items():
+        jobs = {f"jobs.{stage}": set(entries) for stage, entries in self.jobs.items()}
+        for key, entries in {"finetune": set(self.finetune), "generate": set(self.generate), **jobs}.items():
             if "default" not in entries:
                 raise ValueError(f"{key}: expected an entry `default` for the models that have none of their own")
         if self.launcher not in (HERE, *self.launchers):

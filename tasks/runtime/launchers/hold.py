@@ -30,16 +30,14 @@ def launch_job(launcher: Launcher, job: Job) -> int:
     for signum in _SIGNALS:
         if signal.getsignal(signum) != signal.SIG_IGN:  # as `nohup` means it
             signal.signal(signum, _stopped)
-    for attempt in range(launcher.retries + 1):
-        ending = _Hold(job, launcher).run()
-        if isinstance(ending, int):
-            return ending
-        left = launcher.retries - attempt
+    left = launcher.retries
+    while not isinstance(ending := _Hold(job, launcher).run(), int):
         if not ending.again or not left:
-            break
+            print(f"error: {ending.text}", file=sys.stderr, flush=True)
+            return 1
         print(f"{ending.text}; starting it again, {left} {'try' if left == 1 else 'tries'} left", flush=True)
-    print(f"error: {ending.text}", file=sys.stderr, flush=True)
-    return 1
+        left -= 1
+    return ending
 
 
 def _stopped(signum: int, _frame: FrameType | None) -> None:
