@@ -9,7 +9,6 @@ Every stage that works has the threads of a model stage, since their number deci
 `tasks.runtime.launch.threads`, which says the same of a stage run by hand).
 """
 
-import re
 import shlex
 import shutil
 import subprocess
@@ -119,7 +118,8 @@ class Needs:
 
 def _words(cmd: str) -> list[str]:
     """The words after `python -m tasks` of a stage's command."""
-    return shlex.split(match[1]) if (match := re.search(r"(?:^|\s)-m tasks (.*)", cmd, re.DOTALL)) else []
+    words = shlex.split(cmd) if " -m tasks " in cmd else []
+    return next((words[at:] for at in range(2, len(words)) if words[at - 2 : at] == ["-m", "tasks"]), [])
 
 
 def find_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:

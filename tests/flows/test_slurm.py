@@ -2,6 +2,7 @@
 the sweep itself ends in the right words, leaves nothing, and a further sweep completes."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -103,7 +104,7 @@ def test_what_ends_a_job_is_told_and_the_next_sweep_completes(tree: Tree, cluste
     nodes = {stage: cluster.ask("squeue", "-h", "-j", jobs[stage], "-o", "%N") for stage in TRAIN}
     cancelled, late, killed, *others = sorted(TRAIN, key=lambda stage: nodes[stage])
     lost = next(stage for stage in others if nodes[stage] == "n2")
-    cluster.kill("slurmctld")
+    cluster.end("slurmctld")
     (words,) = started(tree, killed)
     psutil.Process(int(words[2])).kill()
     time.sleep(1.0)
@@ -212,7 +213,7 @@ def test_a_job_that_outlives_its_lost_node_ends_before_it_is_started_again(tree:
     process, jobs = start(tree, cluster, stage)
     node = cluster.ask("squeue", "-h", "-j", jobs[stage], "-o", "%N")
     (orphan,) = (int(words[2]) for words in wait_for(lambda: started(tree, stage)))
-    cluster.kill(f"slurmd {node}")
+    cluster.end(f"slurmd {node}", signal.SIGKILL)
     cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     try:
         wait_for(lambda: len(started(tree, stage)) == 2, 40)

@@ -104,11 +104,11 @@ class Cluster:
         (self.folder / f"spool-{node}").mkdir(exist_ok=True)
         self._start("slurmd", "-D", "-N", node)
 
-    def kill(self, name: str) -> None:
-        """SIGKILL of `slurmctld`, or of a node's `slurmd n1`."""
+    def end(self, name: str, signum: int = signal.SIGTERM) -> None:
+        """Ends `slurmctld`, which keeps what it knows unless it is killed, or a node's `slurmd n1`."""
         daemon = self._daemons.pop(name)
-        daemon.kill()
-        daemon.wait()
+        daemon.send_signal(signum)
+        daemon.wait(20)
 
     def stop(self) -> None:
         self.run("scancel", "--user", getpass.getuser())
