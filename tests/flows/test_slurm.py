@@ -2,6 +2,7 @@
 the sweep itself ends in the right words, leaves nothing, and a further sweep completes."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ def in_allocation(process: psutil.Process) -> bool:
 def start(tree: Tree, cluster: Cluster, *held: str) -> "tuple[object, dict[str, str]]":
     """A sweep whose `held` stages run as jobs; the process, and the stages' job numbers."""
     hold(tree, *held)
-    process = tree.start([*PALMS, "sweep"])
+    process = tree.start([*PALMS, "sweep", "-v"])
     return process, {stage: cluster.job(stage) for stage in held}
 
 
@@ -126,6 +127,8 @@ def test_what_ends_a_job_is_told_and_the_next_sweep_completes(tree: Tree, cluste
     assert f"{late} failed: error: job {jobs[late]} on n" in output
     more = "was over; ask for more in params.yaml: resources.jobs.train.default.minutes (TIMEOUT)"
     assert f"its time limit of 5 minutes {more}" in output
+    assert f"{lost}: job {jobs[lost]} on n2: its node was lost (NODE_FAIL); starting it again, 2 tries left" in output
+    assert re.search(rf"{lost}: srun: (job \d+ queued and waiting|Required node not available)", output)
     assert f"{killed} failed: error: {killed} was killed by SIGKILL; was there memory enough?" in output
     assert {stage for stage in TRAIN if f"{stage} done" in output} == set(others)
     assert cluster.jobs() == []

@@ -41,7 +41,7 @@ SelectTypeParameters=CR_Core_Memory
 MpiDefault=none
 SlurmdParameters=config_overrides
 SwitchType=switch/none
-ReturnToService=2
+ReturnToService=0
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=2
