@@ -1,5 +1,6 @@
 """A real Slurm of two nodes on this machine, all of it in one folder: own munge key, own ports, nothing under /etc."""
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -121,10 +122,15 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        for process in psutil.process_iter():  # slurmstepd leaves the session of the daemon that started it
-            if process.name() == "slurmstepd" and str(self.folder) in process.environ().get("SLURM_CONF", ""):
-                process.kill()
+        for process in psutil.process_iter():  # slurmstepd outlives the daemon that started it
+            with contextlib.suppress(psutil.Error, OSError):
+                # its title has overwritten the block's beginning, at which psutil would stop to read
+                if process.name() == "slurmstepd" and self._owns(Path(f"/proc/{process.pid}/environ").read_bytes()):
+                    process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _owns(self, environ: bytes) -> bool:
+        return f"SLURM_CONF={self.env['SLURM_CONF']}".encode() in environ
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         env = {**os.environ, **self.env}
