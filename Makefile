@@ -27,7 +27,7 @@ endef
 # locked by each other and wait for seconds.
 ONE_CONNECTION = sqlite+aiosqlite:///$${PREFECT_HOME:-$$HOME/.prefect}/:memory:/../prefect.db
 
-.PHONY: sweep test lint check ui rate stats-check bench accessibility
+.PHONY: sweep test lint check ui rate stats-check bench accessibility chaos
 
 sweep: $(VENV)/.installed          ## the whole sweep, under Prefect
 	palms sweep
@@ -62,6 +62,9 @@ accessibility: $(VENV)/.installed  ## the report's page under axe-core in Chromi
 
 rate: $(VENV)/.installed           ## the page on which people rate completions (docs/ratings.md)
 	palms rate
+
+chaos: $(VENV)/.installed-dev      ## twenty sweeps in which something is killed, an hour or more
+	python -m tests.chaos
 
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
 	@mkdir -p "$${PREFECT_HOME:-$$HOME/.prefect}/:memory:"

@@ -90,12 +90,13 @@ def _compared(arms: Mapping[str, Arm], sweep: Sweep, plan: Significance) -> Iter
 
 
 def _models(root: Path, models: Mapping[str, Model], sweep: Sweep, resources: Resources) -> Iterator[str]:
-    for stage in ("finetune", "generate"):
-        entries = getattr(resources, stage)
+    tables: dict[str, Mapping[str, object]] = {"finetune": resources.finetune, "generate": resources.generate}
+    tables |= {f"jobs.{stage}": entries for stage, entries in resources.jobs.items()}
+    for key, entries in tables.items():
         left = [name for name in sweep.models if name not in entries]  # an entry of a model that is gone does no harm
         for name in (name for name in entries if name not in models):
             if close := difflib.get_close_matches(name, left, 1, 0.9):
-                yield f"resources.{stage}: '{name}' is no model of `models`; did you mean {close[0]}?"
+                yield f"resources.{key}: '{name}' is no model of `models`; did you mean {close[0]}?"
     for name in sweep.models:
         source, recipe = models[name].source, models[name].finetune
         if isinstance(source, PathSource) and (lack := lacking(root / Path(source.path).expanduser())):

@@ -102,7 +102,11 @@ def run(stage: str) -> int:
                 # A flow that was killed reads no more; the signal that ends this process is on its way.
                 with contextlib.suppress(BrokenPipeError):
                     print(line, flush=True)
-        return verdict.exit_code(dvc.wait())
+        code = dvc.wait()
+        if code < 0:  # whatever it ran may have failed for that alone
+            hint = "; was there memory enough?" if code == -signal.SIGKILL else ""
+            print(f"error: DVC was killed by {signal.Signals(-code).name}{hint}", flush=True)
+        return verdict.exit_code(code)
     finally:
         end_stage(run_id, dvc.pid if dvc else None)
 

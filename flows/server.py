@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import warnings
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
+from flows.console import console
 from flows.processes import PARENT
 from tasks.runtime.errors import InputError, WorkError, one_line
 from tasks.runtime.imports import importing
@@ -27,11 +29,13 @@ from tasks.runtime.proxies import VARIABLES, on_loopback
 
 EPHEMERAL = "ephemeral"
 ours: str | None = None  # the API URL of the server that this process started
+when_lost: Callable[[], object] | None = None  # called where it was killed and does not start again
 _before: dict[str, str | None] = {}  # the variables that `api` changed, as they were
 
 _START = 90.0  # seconds; the first start in a tree makes the database
 _LONGEST = 480  # bytes of a folder's path; SQLite's own limit is 512, with the names of its files
 _SEND = 60.0  # seconds for the last logs
+_RESTARTS = 3
 
 
 @contextmanager
@@ -72,7 +76,8 @@ def configured() -> str | None:
         with importing():
             import prefect.main  # noqa: F401  # sets its logging up
             from prefect.settings import get_current_settings
-        return get_current_settings().api.url
+        url = get_current_settings().api.url
+        return None if url == ours else url  # ours was that of a sweep before this one, and is gone
     except ImportError:
         raise
     except Exception as exc:
@@ -92,7 +97,7 @@ def maybe_configured() -> bool:
     try:
         from prefect.settings import get_current_settings
 
-        return get_current_settings().api.url is not None
+        return get_current_settings().api.url not in (None, ours)
     except Exception:
         return True
 
@@ -102,7 +107,7 @@ def choose_proxies(url: str) -> None:
     import httpx
 
     if on_loopback(url):  # all this process speaks to; the names alone would not keep httpx from opening the proxies
-        _before.update({name: os.environ.get(name) for name in VARIABLES})
+        _before.update({name: os.environ.get(name) for name in VARIABLES if name not in _before})
         os.environ.update(dict.fromkeys(VARIABLES, "*"))
     try:
         httpx.Client().close()
@@ -127,25 +132,58 @@ def _send_the_rest() -> None:
 
 @contextmanager
 def _ephemeral(root: Path, meanwhile: Callable[[], object]) -> Iterator[str]:
-    log = root / ".dvc" / "tmp" / "prefect-server.log"
-    process = _start(root, log)
+    server = _Server(root, root / ".dvc" / "tmp" / "prefect-server.log")
     try:
         meanwhile()
-        assert process.stdout is not None
-        port = process.stdout.readline().decode().strip()
-        url = f"http://127.0.0.1:{port}/api"
-        _wait(process, url, log)
-        yield url
+        yield server.url()
     finally:
-        process.terminate()
+        server.stop()
+
+
+class _Server:
+    """The process of our server. A sweep whose server was killed stands still: so another takes its place and port, and
+    Prefect's clients, which ask again for a minute, notice nothing."""
+
+    def __init__(self, root: Path, log: Path) -> None:
+        self._root, self._log = root, log
+        self._process = _start(root, log)
+        self._port = 0
+        self._guard = threading.Lock()
+        self._stopped = False
+
+    def url(self) -> str:
+        """The API's URL, once it answers."""
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline().decode().strip() or 0)
+        url = f"http://127.0.0.1:{self._port}/api"
+        _wait(self._process, url, self._log)
+        threading.Thread(target=self._keep, daemon=True, name="server").start()
+        return url
+
+    def _keep(self) -> None:  # a server dies with the thread that started it, which is this one from now on
+        for left in range(_RESTARTS, -1, -1):
+            self._process.wait()
+            with self._guard:
+                if self._stopped:
+                    return
+                if left:
+                    console.say("Prefect's temporary server has died; starting it again")
+                    self._process = _start(self._root, self._log, self._port)
+        if when_lost is not None:
+            when_lost()
+
+    def stop(self) -> None:
+        with self._guard:
+            self._stopped = True
+        self._process.terminate()
         try:
-            process.wait(timeout=2)
+            self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
 
 
-def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(root: Path, log: Path, port: int = 0) -> subprocess.Popen[bytes]:
     home = Path(os.environ.get("PREFECT_HOME") or root / ".dvc" / "tmp" / "prefect").expanduser()
     if (length := len(os.fsencode(home.absolute()))) > _LONGEST:
         raise InputError(
@@ -169,9 +207,9 @@ def _start(root: Path, log: Path) -> subprocess.Popen[bytes]:
         PARENT: str(os.getpid()),
     }
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as errors:
+    with log.open("ab" if port else "wb") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.server"],
+            [sys.executable, "-m", "flows.server", str(port)],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -218,14 +256,15 @@ def _connect_once() -> None:
 
 
 def main() -> None:
-    """Serve Prefect's API on a free local port, printed first, until the flow ends."""
+    """Serve Prefect's API on the local port that is given, else on a free one, printed first, until the flow ends."""
     die_with_parent(int(os.environ[PARENT]), signal.SIGKILL)
     # Prefect makes a URL of its database's path, and does not quote it: `%41`, `#` or `?` in it mean something else.
     os.chdir(os.environ["PREFECT_HOME"])
     os.environ["PREFECT_HOME"] = "."
     _connect_once()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the one before may just have been killed
+    listener.bind(("127.0.0.1", int(next(iter(sys.argv[1:]), "0"))))
     print(listener.getsockname()[1], flush=True)
     with importing():
         import uvicorn

@@ -3,7 +3,8 @@
 `PALMS_SLOTS=gpu=2,cpu=4` sets the sizes. Otherwise there is a gpu slot per GPU and a cpu slot per core. Where
 there is no GPU, two model stages share the cores: measured, two at once with half the threads each take a fifth
 less time than one after the other with all, and more at once only take more memory. `none` is for stages that
-only wait, such as downloads: it is never full. A stage of several processes takes a gpu slot for each of them.
+only wait, such as downloads: it is never full. A stage of several processes or GPUs takes a gpu slot for each of them.
+A stage that a launcher takes elsewhere has a `job` slot, of which the launcher's `at_once` says how many there are.
 Every stage that works has the threads of a model stage, since their number decides the last digits (see
 `tasks.runtime.launch.threads`, which says the same of a stage run by hand).
 """
@@ -14,21 +15,23 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 from flows.dag import Stage
 from flows.meta import SlotKind
 from tasks.runtime import config, launch
 from tasks.runtime.errors import InputError
-from tasks.settings.resources import ranks_of
+from tasks.settings.resources import devices_of, launcher_of
 
 SETTING = "PALMS_SLOTS"
+Kind = SlotKind | Literal["job"]
 
 
 @dataclass(frozen=True)
 class Slot:
     """The places that one running stage holds; `env` is what its process gets to know of them."""
 
-    kind: SlotKind
+    kind: Kind
     numbers: tuple[int, ...]
     env: Mapping[str, str]
 
@@ -36,22 +39,22 @@ class Slot:
 class Slots:
     """The places of one sweep. Not for use by several threads: the flow's main thread hands them out."""
 
-    def __init__(self, sizes: Mapping[SlotKind, int], gpus: tuple[str, ...], cores: int) -> None:
+    def __init__(self, sizes: Mapping[Kind, int], gpus: tuple[str, ...], cores: int) -> None:
         self._sizes = dict(sizes)
         self._gpus = gpus
         self._cores = cores
         self._free = {kind: list(range(size)) for kind, size in sizes.items()}
 
     @classmethod
-    def of_this_machine(cls, environ: Mapping[str, str]) -> "Slots":
+    def of_this_machine(cls, environ: Mapping[str, str], jobs: int = 0) -> "Slots":
         """The slots that `environ` asks for, or the default; raises InputError for a bad `PALMS_SLOTS`."""
         cores = launch.cores()
         chosen = _parse(environ.get(SETTING, ""))
         gpus = find_gpus(environ)
-        sizes: dict[SlotKind, int] = {"gpu": len(gpus) or min(launch.MODEL_STAGES, cores), "cpu": cores}
+        sizes: dict[Kind, int] = {"gpu": len(gpus) or min(launch.MODEL_STAGES, cores), "cpu": cores, "job": jobs}
         return cls(sizes | chosen, gpus, cores)
 
-    def take(self, kind: SlotKind, processes: int = 1) -> Slot | None:
+    def take(self, kind: Kind, processes: int = 1) -> Slot | None:
         """A free slot with a place for each process, or None while too few are free; all, where there are fewer."""
         if kind == "none":
             return Slot(kind, (), {"OMP_NUM_THREADS": "1"})
@@ -59,6 +62,8 @@ class Slots:
         if len(self._free[kind]) < wanted:
             return None
         numbers = tuple(self._free[kind].pop(0) for _ in range(wanted))
+        if kind == "job":  # the threads and GPUs of this machine are not its own
+            return Slot(kind, numbers, {})
         threads = max(1, self._cores // self._sizes["gpu"])
         devices = self._devices(numbers) if kind == "gpu" else {}
         return Slot(kind, numbers, {"OMP_NUM_THREADS": str(threads), **devices})
@@ -85,13 +90,36 @@ class Slots:
         return {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(gpu for share in shares for gpu in share))}
 
 
-def processes_of(stages: Iterable[Stage], root: Path) -> dict[str, int]:
-    """The stages that work as several processes on this machine, and as how many. Raises InputError for `resources`
-    of params.yaml that cannot be."""
-    commands = {stage.name: shlex.split(stage.cmd) for stage in stages if " -m tasks finetune " in stage.cmd}
-    params = config.read_params(root / config.PARAMS_FILE) if commands else {}
-    wanted = {name: ranks_of(words[words.index("tasks") + 1 :], params) for name, words in commands.items()}
-    return {name: resources.processes for name, resources in wanted.items() if resources}
+@dataclass(frozen=True)
+class Needs:
+    """What the stages need beside a place of their kind: more than one (`processes`), or none of this machine
+    (`launched`), of which `at_once` may run at a time."""
+
+    processes: Mapping[str, int]
+    launched: frozenset[str] = frozenset()
+    at_once: int = 0
+
+    @classmethod
+    def of(cls, stages: Iterable[Stage], root: Path) -> "Needs":
+        """By `resources` of params.yaml. Raises InputError for what cannot be."""
+        commands = {stage.name: words for stage in stages if (words := _words(stage.cmd))}
+        params = config.read_params(root / config.PARAMS_FILE) if commands else {}
+        if "resources" not in params:
+            return cls({})
+        jobs = {name: job for name, words in commands.items() if (job := launcher_of(words, params))}
+        here = {name: devices_of(words, params) for name, words in commands.items() if name not in jobs}
+        at_once = next((launcher.at_once for launcher, _ in jobs.values()), 0)
+        return cls({name: number for name, number in here.items() if number > 1}, frozenset(jobs), at_once)
+
+    def places(self, stage: str, kind: SlotKind) -> tuple[Kind, int]:
+        """The kind of the stage's slot, whose meta says `kind`, and its number of places."""
+        return ("job", 1) if stage in self.launched else (kind, self.processes.get(stage, 1))
+
+
+def _words(cmd: str) -> list[str]:
+    """The words after `python -m tasks` of a stage's command."""
+    words = shlex.split(cmd) if " -m tasks " in cmd else []
+    return next((words[at:] for at in range(2, len(words)) if words[at - 2 : at] == ["-m", "tasks"]), [])
 
 
 def find_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -112,11 +140,11 @@ def find_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(str(number) for number in range(len(cards))) if listed.returncode == 0 else ()
 
 
-def _parse(text: str) -> dict[SlotKind, int]:
-    sizes: dict[SlotKind, int] = {}
+def _parse(text: str) -> dict[Kind, int]:
+    sizes: dict[Kind, int] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         kind, _, size = (part.strip() for part in entry.partition("="))
-        if kind not in ("gpu", "cpu") or not size.isascii() or not size.isdigit() or int(size) < 1:
+        if kind not in ("gpu", "cpu", "job") or not size.isascii() or not size.isdigit() or int(size) < 1:
             raise InputError(f"{SETTING}={text}: expected numbers of 1 or more, such as gpu=2,cpu=4")
-        sizes["gpu" if kind == "gpu" else "cpu"] = int(size)
+        sizes[cast(Kind, kind)] = int(size)
     return sizes

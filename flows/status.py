@@ -2,7 +2,6 @@
 
 import contextlib
 import heapq
-import json
 import os
 import statistics
 import time
@@ -17,8 +16,10 @@ from flows import dag, tree_lock
 from flows.dag import Stage, Survey
 from flows.meta import Meta
 from flows.processes import TREE_MARK, marked
-from flows.slots import Slots
+from flows.slots import Needs, Slots
 from tasks.runtime import durations, terminal
+from tasks.runtime.launchers.files import FOLDER as JOBS
+from tasks.runtime.launchers.files import Holder
 from tasks.runtime.units import duration
 
 KINDS = ("done", "running", "stale", "missing")
@@ -48,7 +49,7 @@ def screen(root: Path, targets: Iterable[str] = (), width: int | None = None) ->
     kinds = kinds_of(survey, running)
     rest = expected(survey.stages, kinds)
     lines += [*table(survey.stages, kinds, rest, width), *_at_work(running, rest), *reasons(survey, kinds)]
-    return [*lines, *_ending(survey.stages, kinds, rest, running)]
+    return [*lines, *_ending(survey, kinds, rest, running)]
 
 
 def kinds_of(survey: Survey, running: Mapping[str, Run]) -> dict[str, str]:
@@ -68,7 +69,8 @@ def kinds_of(survey: Survey, running: Mapping[str, Run]) -> dict[str, str]:
 
 def running_stages(root: Path) -> dict[str, Run]:
     """The stages that a sweep runs in `root` now."""
-    jobs = {name.rpartition(".")[0]: name for name in _jobs(root)}
+    holders = [holder for folder in (root / JOBS).glob("*") if (holder := Holder.read(folder))]
+    jobs = {holder.name.rpartition(".")[0]: holder.name for holder in holders}
     runs: dict[str, Run] = {}
     for process in marked(TREE_MARK, str(root)):
         with contextlib.suppress(psutil.Error):
@@ -77,13 +79,6 @@ def running_stages(root: Path) -> dict[str, Run]:
                 name = words[words.index("flows.run_stage") + 1]
                 runs[name] = Run(time.time() - process.create_time(), jobs.get(name, ""))
     return runs
-
-
-def _jobs(root: Path) -> Iterable[str]:
-    """The names of the jobs that a launcher has started for this tree: `finetune@small-values.0123456789ab`."""
-    for file in (root / ".dvc" / "tmp" / "jobs").glob("*/*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            yield str(json.loads(file.read_text("utf-8"))["name"])
 
 
 def expected(stages: Sequence[Stage], kinds: Mapping[str, str]) -> dict[str, float | None]:
@@ -141,26 +136,27 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _ending(
-    stages: Sequence[Stage],
+    survey: Survey,
     kinds: Mapping[str, str],
     rest: Mapping[str, float | None],
     running: Mapping[str, Run],
 ) -> list[str]:
-    left = [stage for stage in stages if kinds[stage.name] != "done"]
+    left = [stage for stage in survey.stages if kinds[stage.name] != "done"]
     if not left:
         return ["all stages are up to date"]
-    lines = [f"{len(left)} of {len(stages)} stages are out of date"]
+    lines = [f"{len(left)} of {len(survey.stages)} stages are out of date"]
     known = {name: seconds for name, seconds in rest.items() if seconds is not None}
     known |= {name: max(0.0, known[name] - run.seconds) for name, run in running.items() if name in known}
     if known:
         untimed = len(left) - len(known)
         more = f", without {untimed} that were never timed" if untimed else ""
-        seconds = makespan(left, known, Slots.of_this_machine(os.environ))
+        needs = Needs.of(left, survey.root)
+        seconds = makespan(left, known, Slots.of_this_machine(os.environ, needs.at_once), needs)
         lines.append(f"the rest should take about {duration(seconds)}, by what it took before{more}")
     return lines
 
 
-def makespan(stages: Sequence[Stage], seconds: Mapping[str, float], slots: Slots) -> float:
+def makespan(stages: Sequence[Stage], seconds: Mapping[str, float], slots: Slots, needs: Needs) -> float:
     """How many seconds the stages take with these slots, each started as soon as it can be; none where not known."""
     waiting, ended, now = list(stages), set[str](), 0.0
     names = {stage.name for stage in stages}
@@ -168,7 +164,8 @@ def makespan(stages: Sequence[Stage], seconds: Mapping[str, float], slots: Slots
     held = {}
     while waiting or at_work:
         for stage in list(waiting):
-            if names.intersection(stage.upstreams) <= ended and (slot := slots.take(Meta.of(stage).slot)):
+            places = needs.places(stage.name, Meta.of(stage).slot)
+            if names.intersection(stage.upstreams) <= ended and (slot := slots.take(*places)):
                 waiting.remove(stage)
                 held[stage.name] = slot
                 heapq.heappush(at_work, (now + seconds.get(stage.name, 0.0), stage.name))

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 from uuid import UUID
 
+from flows import server
 from flows.tree_lock import Holder
 
 _POLL = 1.0  # seconds between two looks at the flow run's state
@@ -68,6 +69,16 @@ def on_signals(stop: Stop) -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler or signal.SIG_DFL)
+
+
+@contextmanager
+def on_lost_server(stop: Stop) -> Iterator[None]:
+    """The sweep's own server that is gone for good asks for the stop; without it no stage starts."""
+    server.when_lost = lambda: stop.request("Prefect's temporary server died (see .dvc/tmp/prefect-server.log)")
+    try:
+        yield
+    finally:
+        server.when_lost = None
 
 
 @contextmanager

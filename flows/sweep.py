@@ -33,12 +33,14 @@ from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
 from flows.records import tell_end, tell_failure
-from flows.slots import Slot, Slots, processes_of
-from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_signals
+from flows.slots import Needs, Slot, Slots
+from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_lost_server, on_signals
 from tasks.runtime.errors import InputError, WorkError, one_line
+from tasks.runtime.launchers.leftovers import end_leftovers
 
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
+_LAST_JOBS = 2.0  # seconds in which the stopped stages' jobs are looked for
 
 
 seen: Survey | None = None  # what the command line has found; the flow looks again only if it does not hold any more
@@ -78,6 +80,7 @@ def sweep(
         with (
             on_signals(stop),
             on_cancellation(stop, run.id),
+            on_lost_server(stop),
             tree_lock.hold(root, run.name, str(run.id), api) as (record, dead),
         ):
             if dead is not None and dead.api == api:
@@ -125,8 +128,8 @@ class _Sweep:
         self._flow_run, self._unchanged, self._waits = flow_run, unchanged, waits
         self._stages = {stage.name: stage for stage in stages}
         self._meta = {stage.name: Meta.of(stage) for stage in stages}
-        self._slots = Slots.of_this_machine(os.environ)
-        self._processes = processes_of(stages, root)
+        self._needs = Needs.of(stages, root)
+        self._slots = Slots.of_this_machine(os.environ, self._needs.at_once)
         self._keys = load_keys(self._meta.values(), os.environ)
         self._redact = Redactor({**os.environ, **self._keys})
         self._execution = Execution(root, stop, self._redact)
@@ -146,7 +149,7 @@ class _Sweep:
         """
         began = time.monotonic()
         progress = Progress(len(self._stages), self._say)
-        self._say(self._slots.shortage(self._processes))
+        self._say(self._slots.shortage(self._needs.processes))
         try:
             while not self._stop.reason:
                 self._submit_ready()
@@ -203,7 +206,7 @@ class _Sweep:
                 self._skip(stage, Result("not run", error=f"{', '.join(failed)} failed"))
             elif stage.name in self._unchanged:
                 self._skip(stage, Result("cached"))
-            elif slot := self._slots.take(self._meta[stage.name].slot, self._processes.get(stage.name, 1)):
+            elif slot := self._slots.take(*self._needs.places(stage.name, self._meta[stage.name].slot)):
                 self._waiting.remove(stage)
                 self._running[stage.name] = slot
                 self._submit(stage, partial(self._attempt, stage, slot))
@@ -301,6 +304,8 @@ class _Sweep:
         running, waiting = len(self._running), len(self._waiting)
         self._say(f"{self._stop.reason}: ending {running} stages, {waiting} are not started")
         self._execution.end_all()
+        for job in end_leftovers(self._root, _LAST_JOBS):
+            self._say(f"{job} may still run; the next sweep ends it, or `scancel --name={job}` now")
         deadline = time.monotonic() + _SETTLE
         while self._running and time.monotonic() < deadline:
             name = self._next_event()

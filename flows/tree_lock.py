@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from flows.processes import TREE_MARK, kill, marked, until
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import write_text
+from tasks.runtime.launchers.leftovers import end_leftovers as end_jobs
 
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
@@ -107,9 +108,11 @@ def _advice(holder: Holder | None) -> str:
 
 def _tidy(root: Path) -> list[str]:
     end_leftovers(root)
+    notes = [f"{name} may still run: its launcher does not answer; `scancel --name={name}`" for name in end_jobs(root)]
     clear_rwlock(root)
-    aside = set_damaged_lock_aside(root)
-    return [f"dvc.lock was cut off by a kill and now lies in {aside.relative_to(root)}"] if aside else []
+    if aside := set_damaged_lock_aside(root):
+        notes.append(f"dvc.lock was cut off by a kill and now lies in {aside.relative_to(root)}")
+    return notes
 
 
 def end_leftovers(root: Path) -> None:

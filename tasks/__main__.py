@@ -20,10 +20,11 @@ from tasks.runtime.command import Command, Job
 from tasks.runtime.errors import InputError, PalmsError
 from tasks.runtime.guard import Guard
 from tasks.runtime.imports import importing
+from tasks.runtime.launchers import INSIDE
 from tasks.runtime.parent import die_with_parent
 from tasks.runtime.proxies import past_proxies
 from tasks.runtime.sections import NAME, NAME_RULE
-from tasks.settings.resources import ranks_of
+from tasks.settings.resources import launcher_of, ranks_of
 
 STAGES = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")))  # a stage is a module here
 ENVIRONMENT = {
@@ -85,6 +86,10 @@ def _run(argv: list[str]) -> int:
     params = config.read_params()
     guard = Guard.of_modules(Path(__file__).parent, params)
     config.check(params)
+    if INSIDE not in os.environ and (launched := launcher_of(argv, params)):
+        from tasks.runtime.launchers.hold import launch_job
+
+        return launch_job(*launched)
     if (wanted := ranks_of(argv, params)) and not launch.is_rank():
         return ranks.run(argv, wanted.processes, wanted.nodes)
     for name, value in (ENVIRONMENT | launch.environment()).items():

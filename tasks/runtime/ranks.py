@@ -103,22 +103,28 @@ def _run_over_nodes(command: Sequence[str], processes: int, nodes: int) -> int:
             f"params.yaml: resources.finetune asks for {nodes} nodes, and this is no allocation of Slurm; "
             f"run it inside one, such as `salloc --nodes={nodes} --ntasks-per-node={processes} …`"
         )
-    listed = subprocess.run(["scontrol", "show", "hostnames"], capture_output=True, text=True, check=False)
-    if not (hosts := listed.stdout.split()):
-        raise InputError(f"`scontrol show hostnames` names no node: {listed.stderr.strip()}")
-    env = {
-        **QUIET,
-        launch.MEETING: "env://",
-        "LOCAL_WORLD_SIZE": str(processes),
-        "MASTER_ADDR": hosts[0],
-        "MASTER_PORT": str(20_000 + int(os.environ.get("SLURM_JOB_ID", "0")) % 40_000),
-    }
+    env = over_nodes(processes)
     launcher = shlex.split(SRUN.format(nodes=nodes, processes=processes, ntasks=nodes * processes))
     started = start([*launcher, *command], env, None)
     try:
         return started.wait()
     finally:
         _end([started])
+
+
+def over_nodes(processes: int) -> dict[str, str]:
+    """What the ranks of an allocation need to meet, so many on each node; `adopt` adds each one's number. Raises
+    InputError where Slurm does not name the nodes."""
+    listed = subprocess.run(["scontrol", "show", "hostnames"], capture_output=True, text=True, check=False)
+    if not (hosts := listed.stdout.split()):
+        raise InputError(f"`scontrol show hostnames` names no node: {listed.stderr.strip()}")
+    return {
+        **QUIET,
+        launch.MEETING: "env://",
+        "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": hosts[0],
+        "MASTER_PORT": str(20_000 + int(os.environ.get("SLURM_JOB_ID", "0")) % 40_000),
+    }
 
 
 def _first_failure(ranks: Sequence[Process]) -> int | None:

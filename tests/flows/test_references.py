@@ -37,6 +37,9 @@ MISTAKES: dict[str, tuple[Change, str]] = {
                     "offline, validation, standard; did you mean validation?"),
     "model of resources": (lambda p: p["resources"]["finetune"].update({"smollm2-135": {"micro_batch_size": 1}}),
                            "resources.finetune: 'smollm2-135' is no model of `models`; did you mean smollm2-135m?"),
+    "model of jobs": (lambda p: p["resources"]["jobs"]["probe"].update({"smollm2-135": {"cpus": 1, "memory_gb": 1,
+                      "minutes": 1}}), "resources.jobs.probe: 'smollm2-135' is no model of `models`; did you mean "
+                      "smollm2-135m?"),
     "processes": (lambda p: p["resources"]["finetune"].update(default={"micro_batch_size": 1, "processes": 3}),
                   "models.smollm2-135m: resources.finetune: 3 processes do not divide the global_batch_size 2"),
     "folder": (lambda p: p["models"]["smollm2-135m"].update(source={"kind": "path", "path": "~/nothing", "sha256": None,

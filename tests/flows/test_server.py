@@ -1,4 +1,4 @@
-"""Whether what answers at PREFECT_API_URL is Prefect's API."""
+"""Whether what answers at PREFECT_API_URL is Prefect's API, and whose it is."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from flows import server
 from flows.server import answers
 
 
@@ -21,15 +22,15 @@ def serving(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Stays silent."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    listener = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=listener.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{listener.server_port}"
     finally:
-        server.shutdown()
+        listener.shutdown()
         thread.join()
-        server.server_close()
+        listener.server_close()
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,14 @@ def test_a_page_is_no_api(status: int, body: bytes, expected: bool) -> None:
 
 def test_prefects_own_api_answers(prefect_url: str) -> None:
     assert answers(prefect_url)
+
+
+def test_the_server_of_a_sweep_before_is_not_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`palms tune` sweeps twice in one process."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = "http://127.0.0.1:9/api"
+    with temporary_settings({PREFECT_API_URL: url}):
+        assert (server.configured(), server.maybe_configured()) == (url, True)
+        monkeypatch.setattr(server, "ours", url)
+        assert (server.configured(), server.maybe_configured()) == (None, False)

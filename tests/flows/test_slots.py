@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from flows.dag import Stage
-from flows.slots import Slots, find_gpus, processes_of
+from flows.slots import Needs, Slots, find_gpus
 from tasks.runtime import launch
 from tasks.runtime.errors import InputError
 
@@ -75,21 +75,44 @@ def test_a_stage_of_several_processes_takes_a_place_for_each(
     assert [places.take("gpu") is not None for _ in range(size + 1)] == [True] * size + [False]
 
 
+def test_what_a_launcher_takes_elsewhere_has_places_of_its_own(tmp_path: Path) -> None:
+    names = ("fetch@a", "finetune@a-x", "finetune@a-y", "finetune@a-z")
+    stages = [Stage(name, name.split("@")[0], cmd=f"python -m tasks {name.split('@')[0]} --model a") for name in names]
+    job = {"cpus": 1, "memory_gb": 1, "minutes": 1}
+    resources = {
+        "finetune": {"default": {"micro_batch_size": 1, "processes": 4, "zero": 3}},
+        "launcher": "big",
+        "launchers": {"big": {"kind": "slurm", "at_once": 2}},
+        "jobs": {"finetune": {"default": job}},
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": resources}))
+    needs = Needs.of(stages, tmp_path)
+    assert needs.launched == set(names[1:])
+    assert needs.places("fetch@a", "gpu") == ("gpu", 1)
+    places = Slots.of_this_machine({"CUDA_VISIBLE_DEVICES": "0,1"}, needs.at_once)
+    taken = [places.take(*needs.places(name, "gpu")) for name in names[1:]]
+    assert [slot and slot.env for slot in taken] == [{}, {}, None]  # nothing of this machine
+    chosen = Slots.of_this_machine({"PALMS_SLOTS": "job=1"}, needs.at_once)
+    assert [chosen.take("job") is not None for _ in range(2)] == [True, False]
+    quoted = Stage("q", "q", cmd="bash -c 'python -m tasks finetune --model a'")
+    assert Needs.of([quoted], tmp_path).launched == set()
+
+
 def test_fewer_places_than_processes_are_told(tmp_path: Path) -> None:
     made = ("a", "b")
     stages = [Stage(f"finetune@{name}-x", "finetune", cmd=f"python -m tasks finetune --model {name}") for name in made]
     entries = {"default": {"micro_batch_size": 1}, "b": {"micro_batch_size": 1, "processes": 4, "zero": 3}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": {"finetune": entries}}))
-    processes = processes_of(stages, tmp_path)
+    processes = Needs.of(stages, tmp_path).processes
     assert processes == {"finetune@b-x": 4}
     told = "more processes than the 2 gpu slots, of which they take all: finetune@b-x (4)"
     assert slots((), 2).shortage(processes) == told
     assert not slots((), 4).shortage(processes)
-    assert processes_of([Stage("other", "other", cmd="make x")], tmp_path / "nowhere") == {}
+    assert Needs.of([Stage("other", "other", cmd="make x")], tmp_path / "nowhere").processes == {}
     entries["b"]["offload"] = "half"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"resources": {"finetune": entries}}))
     with pytest.raises(InputError, match=r"resources.finetune.b.offload: expected 'none' or 'optimizer' or 'all'"):
-        processes_of(stages, tmp_path)
+        Needs.of(stages, tmp_path)
 
 
 def test_sizes_come_from_the_environment() -> None:
