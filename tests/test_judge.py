@@ -11,7 +11,7 @@ import pytest
 from tasks.raters.judge.comparison import TABLES
 from tasks.raters.judge.scorer import FILE
 from tasks.runtime.errors import InputError
-from tasks.scorers.perspective.remote import rate_limit
+from tasks.runtime.remote import rate_limit
 from tasks.scorers.store import Store
 from tests.support.analyzer_server import Behaviour
 from tests.support.judge_runs import MODEL, JudgeRun, told

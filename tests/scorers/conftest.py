@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tasks.runtime import config
+from tasks.runtime.remote import rate_limit
 from tasks.scorers import Score, open_scorer
-from tasks.scorers.perspective.remote import rate_limit
 from tasks.scorers.scoring import score
 from tasks.scorers.store import FILE, Store
 from tasks.settings.toxicity import Toxicity

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from tasks.runtime.errors import InputError, WorkError
-from tasks.scorers.perspective.remote.address import redact
-from tasks.scorers.perspective.remote.connections import Connections
-from tasks.scorers.perspective.remote.errors import LIMITED, PermanentError, TransientError
-from tasks.scorers.perspective.remote.rate_limit import RateLimiter, retry_after
+from tasks.runtime.remote.address import redact
+from tasks.runtime.remote.connections import Connections
+from tasks.runtime.remote.errors import LIMITED, PermanentError, TransientError
+from tasks.runtime.remote.rate_limit import RateLimiter, retry_after
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,79}")
 _OF_TEXT = ("context_length_exceeded", "content_filter", "content_policy_violation", "string_above_max_length")

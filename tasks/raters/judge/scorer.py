@@ -13,12 +13,12 @@ from tasks.raters.judge.relatives import refuse_answered_by
 from tasks.raters.judge.reply import JUDGED, Reply, read
 from tasks.raters.judge.rubric import Rubric
 from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.remote.address import checked_url, key_for, place
+from tasks.runtime.remote.errors import PermanentError, TransientError
+from tasks.runtime.remote.rate_limit import in_flight
+from tasks.runtime.remote.session import Session
 from tasks.runtime.units import duration
 from tasks.scorers import Answer, Question, Score, Scorer
-from tasks.scorers.perspective.remote.address import checked_url, key_for, place
-from tasks.scorers.perspective.remote.errors import PermanentError, TransientError
-from tasks.scorers.perspective.remote.rate_limit import in_flight
-from tasks.scorers.perspective.remote.session import Session
 from tasks.settings.judge import Judge, JudgeModel
 
 ENDPOINT, KEY, OWN_KEY = "JUDGE_ENDPOINT", "JUDGE_API_KEY", "JUDGE_{}_API_KEY"

@@ -13,10 +13,10 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 
 from tasks.runtime.errors import InputError
-from tasks.scorers.perspective.remote.address import redact
-from tasks.scorers.perspective.remote.connections import Connections
-from tasks.scorers.perspective.remote.errors import LIMITED, PermanentError, TransientError
-from tasks.scorers.perspective.remote.rate_limit import RateLimiter, retry_after
+from tasks.runtime.remote.address import redact
+from tasks.runtime.remote.connections import Connections
+from tasks.runtime.remote.errors import LIMITED, PermanentError, TransientError
+from tasks.runtime.remote.rate_limit import RateLimiter, retry_after
 
 HEADER = "X-Goog-Api-Key"
 _LIMITS = ("RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "rateLimitExceeded", "userRateLimitExceeded")

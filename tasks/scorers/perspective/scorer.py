@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Sequence
 
 from tasks.runtime.errors import InputError
+from tasks.runtime.remote.address import checked_url, key_for, place
 from tasks.runtime.units import duration
 from tasks.scorers import GOOGLE, Answer, Question, Scorer
-from tasks.scorers.perspective.remote.address import checked_url, key_for, place
 from tasks.settings.toxicity import Perspective, Toxicity
 from tasks.text.chunks import cut
 

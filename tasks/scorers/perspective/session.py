@@ -4,11 +4,11 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 
+from tasks.runtime.remote.errors import PermanentError, TransientError
+from tasks.runtime.remote.rate_limit import in_flight
+from tasks.runtime.remote.session import Session
 from tasks.scorers import EMPTY, Answer, Question, Score
 from tasks.scorers.perspective.client import Client
-from tasks.scorers.perspective.remote.errors import PermanentError, TransientError
-from tasks.scorers.perspective.remote.rate_limit import in_flight
-from tasks.scorers.perspective.remote.session import Session
 from tasks.settings.toxicity import Perspective
 
 _REASONS = {"COMMENT_EMPTY": EMPTY}  # what the service says about a text, by our name

@@ -10,8 +10,8 @@ import pytest
 from tasks.formats.checkpoints import Source
 from tasks.raters.judge.rubric import Rubric, case
 from tasks.raters.judge.scorer import FILE, JudgeScorer
+from tasks.runtime.remote import rate_limit
 from tasks.scorers import Score
-from tasks.scorers.perspective.remote import rate_limit
 from tasks.scorers.scoring import score
 from tasks.scorers.store import Store
 from tasks.settings.judge import Judge, JudgeModel

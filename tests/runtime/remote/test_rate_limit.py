@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.scorers.perspective.remote.rate_limit import (
+from tasks.runtime.remote.rate_limit import (
     HEADROOM,
     LONGEST_PAUSE,
     RateLimiter,
@@ -63,7 +63,7 @@ def test_whoever_waits_goes_home_when_the_run_ends() -> None:
 
 
 def test_pauses_grow_with_jitter_and_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.scorers.perspective.remote.rate_limit.FIRST_PAUSE", 1.0)
+    monkeypatch.setattr("tasks.runtime.remote.rate_limit.FIRST_PAUSE", 1.0)
     for attempt, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (20, LONGEST_PAUSE), (999, LONGEST_PAUSE)):
         waits = [back_off(attempt) for _ in range(200)]
         assert longest / 10 <= min(waits) < 0.4 * longest

@@ -16,7 +16,7 @@ from typing import Any
 import httplib2  # type: ignore[import-untyped]
 
 from tasks.runtime.proxies import on_loopback
-from tasks.scorers.perspective.remote.rate_limit import RateLimiter
+from tasks.runtime.remote.rate_limit import RateLimiter
 
 
 class Sender(httplib2.Http):  # type: ignore[misc]

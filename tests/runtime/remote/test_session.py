@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from tasks.runtime.errors import InputError, WorkError
-from tasks.scorers.perspective.remote import rate_limit
-from tasks.scorers.perspective.remote.address import checked_url, key_for, place, redact
-from tasks.scorers.perspective.remote.errors import TransientError
-from tasks.scorers.perspective.remote.session import Session
+from tasks.runtime.remote import rate_limit
+from tasks.runtime.remote.address import checked_url, key_for, place, redact
+from tasks.runtime.remote.errors import TransientError
+from tasks.runtime.remote.session import Session
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import TypeVar
 import httplib2  # type: ignore[import-untyped]
 
 from tasks.runtime.errors import InputError
-from tasks.scorers.perspective.remote.errors import TransientError
-from tasks.scorers.perspective.remote.rate_limit import RateLimiter
-from tasks.scorers.perspective.remote.transport import Sender
+from tasks.runtime.remote.errors import TransientError
+from tasks.runtime.remote.rate_limit import RateLimiter
+from tasks.runtime.remote.transport import Sender
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from tasks.runtime.errors import WorkError
+from tasks.runtime.remote.errors import LIMITED, TransientError
+from tasks.runtime.remote.rate_limit import RateLimiter, StoppedError, back_off
 from tasks.runtime.units import duration
-from tasks.scorers.perspective.remote.errors import LIMITED, TransientError
-from tasks.scorers.perspective.remote.rate_limit import RateLimiter, StoppedError, back_off
 
 T = TypeVar("T")
 
