@@ -77,6 +77,14 @@ def holding() -> dict[str, str]:
 def files(path: Path) -> list[Path]:
     return sorted(path.glob("*")) if path.is_dir() else [path]
 '''
+# In the place of what looks at sections that these stages do not have.
+REFERENCES = '''
+from tasks.runtime import config
+
+
+def check_tree(*_: object) -> None:
+    config.check(config.read_params())
+'''
 STAGES: Mapping[str, tuple[list[str], list[str]]] = {
     "fetch": (["model"], []),
     "train": (["model", "arm"], ["base"]),
@@ -96,7 +104,7 @@ def fill(tree: Tree, resources: Mapping[str, Any]) -> None:
     }
     for name in ("__init__", "__main__", "settings/__init__", "settings/resources"):
         modules[f"tasks/{name}.py"] = (REPO / f"tasks/{name}.py").read_text("utf-8")
-    tree.write({"dvc.yaml": GRAPH, ".gitignore": "/made/\n", **modules})
+    tree.write({"dvc.yaml": GRAPH, ".gitignore": "/made/\n", "flows/references.py": REFERENCES, **modules})
     set_resources(tree, resources)
 
 
