@@ -1,6 +1,9 @@
 """The page as a whole, made from made sweeps of one and of three models."""
 
+import base64
 import functools
+import hashlib
+import html
 import json
 import re
 import shutil
@@ -12,6 +15,8 @@ import pandas as pd
 import pytest
 
 from tasks import report
+from tasks.reporting.data.study import read_study
+from tasks.reporting.page import render, samples
 from tasks.reporting.page.render import MOST_BYTES
 from tasks.reporting.page.section import Section
 from tasks.reporting.page.sections import sections
@@ -128,7 +133,7 @@ def test_the_page_is_small_loads_nothing_and_every_reference_has_its_target(one,
         assert not re.search(r"@import|url\((?!#)", page)
         found = elements(page).found
         for tag, attributes in found:
-            assert tag not in ("script", "iframe", "object", "embed", "form")
+            assert tag not in ("iframe", "object", "embed", "form")
             assert not any(name.startswith("on") for name in attributes)
             for name in ("src", "href", "xlink:href", "action", "srcset", "poster"):
                 assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
@@ -138,6 +143,19 @@ def test_the_page_is_small_loads_nothing_and_every_reference_has_its_target(one,
         labels = {attributes["aria-labelledby"] for _, attributes in found if "aria-labelledby" in attributes}
         used = set(re.findall(r"url\(#([\w-]+)\)", page))
         assert links | labels | used <= set(ids)
+
+
+def test_the_one_script_is_the_projects_own_and_no_other_could_run(one):
+    page = one[1]
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page, re.DOTALL)
+    own = (Path(render.__file__).parent / "templates/explorer.js").read_text("utf-8")
+    assert scripts == [("", own)]
+    digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+    policy = next(given["content"] for tag, given in elements(page).found if given.get("http-equiv"))
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none'")
+    assert policy.count("script") == 1
+    assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval|fetch|XMLHttp|import", own)
 
 
 def test_headings_captions_and_alternatives_are_there_and_no_cell_is_nan(one, three):
@@ -191,9 +209,10 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def without_machine(page: str) -> str:
-    kept, count = re.subn(r'<dl class="facts" id="machine">.*?</dl>', "", page, flags=re.DOTALL)
-    assert count == 1
-    return kept
+    for own in (r'<dl class="facts" id="machine">.*?</dl>', r'<span id="made">.*?</span>'):
+        page, count = re.subn(own, "", page, flags=re.DOTALL)
+        assert count == 1
+    return page
 
 
 def test_the_findings_are_a_few_short_lines(one, three):
@@ -211,7 +230,8 @@ def test_the_planted_effect_is_the_headline_and_the_scorer_is_named_as_it_descri
     assert one[1].count(describe("offline", "toy 1")) == 2  # beside the scores, and among the limits
     assert "than both the control and the base model." in one[1]
     assert "than both the control and the base models, at all 3 sizes." in three[1]
-    assert "the largest model" in three[1]
+    categories = three[1].split('<section id="adherence"')[1].split("<figure>")[2]
+    assert all(f"{model}</text>" in categories.replace("\n", "") for model in ("tiny-1m", "small-30m", "large-900m"))
     assert "Trend with model size" in three[1]
 
 
@@ -219,7 +239,8 @@ def test_figures_tables_and_plots_lie_beside_the_page_which_folds_most_prompts(o
     made, page = one
     report = made.folder / "made/report"
     names = {path.stem for path in (report / "figures").glob("*.svg")}
-    assert {"arms", "contrasts", "categories-control", "toxicity", "training", "similarity", "detectable"} <= names
+    assert {"found", "arms", "categories-control", "capability-tiny-1m", "training", "similarity"} <= names
+    assert {"detectable", "categories-base"} <= names
     assert names == {path.stem for path in (report / "figures").glob("*.png")}
     assert (report / "tables/contrasts.csv").is_file()
     plots = {path.name: pd.read_csv(path) for path in (made.folder / "made/plots").iterdir()}
@@ -228,7 +249,8 @@ def test_figures_tables_and_plots_lie_beside_the_page_which_folds_most_prompts(o
     assert not plots["contrasts.csv"].empty
     assert page.count("<svg") == len(names)
     assert "All the other 32 test prompts" in page
-    assert page.count('<article class="prompt') == 40 + 6  # the best and the worst once more
+    assert page.count('<details class="prompt') == 40
+    assert len(re.findall(r'<a href="#prompt-\d+"', page)) == 6  # the largest and the smallest gains
 
 
 def test_tables_nobody_foresaw_and_the_dataset_claim_appear_and_a_missing_metric_leaves_no_section(seeds):
@@ -237,8 +259,8 @@ def test_tables_nobody_foresaw_and_the_dataset_claim_appear_and_a_missing_metric
     assert "&lt;kind&gt;" in page
     assert "A claim about the dataset, on prompts like these." in page
     assert 'id="toxicity"' not in page
-    assert '<p class="short">Not tested</p>' in page
-    assert "Completions that say little" in page
+    assert "</span> Not tested</p>" in page
+    assert "Completions that ended by themselves, are empty or loop" in page
     assert "All completions were drawn by the engine <code>transformers</code>." in page
     assert not nans(page)
     lines = (made.folder / "made/report/findings.txt").read_text("utf-8").splitlines()
@@ -271,27 +293,69 @@ def test_a_wide_ladder_leaves_large_tables_out_and_says_where_they_lie(composed,
 
 
 def test_the_samples_can_be_picked_by_category_and_by_model(one, three):
-    rules = re.findall(r"#filter:has\(#size-(\d):checked\) \.set:not\(\.of-\1\)", three[1])
+    rules = re.findall(r"#explorer:has\(#size-(\d):checked\) \.set:not\(\.of-\1\)", three[1])
     assert rules == ["1", "2", "3"]
-    picks = [given for tag, given in elements(three[1]).found if tag == "input" and given["name"] == "size"]
+    picks = [given for tag, given in elements(three[1]).found if tag == "input" and given.get("name") == "size"]
     assert [(given["id"], "checked" in given) for given in picks] == [
         ("size-1", False), ("size-2", False), ("size-3", True)
     ]  # fmt: skip
-    first = three[1].split('<article class="prompt')[1].split("<details>")[0]
+    first = three[1].split('<details class="prompt')[1].split("<details>")[0]
     assert re.findall(r'class="set of-(\d)"', first) == ["3", "2", "1"]
     assert 'name="size"' not in one[1]
 
 
 def test_what_the_dataset_did_is_asked_only_with_three_seeds(three, seeds):
     checkpoints = three[1]
-    assert "<h3>Is the values model better than the one fine-tuned on neutral text?</h3>" in checkpoints
+    assert "Better than fine-tuning on neutral text?</span>" in checkpoints
     assert "or from chance in training, which fewer than three training seeds cannot tell apart" in checkpoints
     assert "comes from the content of the dataset" not in checkpoints
     dataset = seeds[1]
-    assert "<h3>Did the values dataset do more than neutral text?</h3>" in dataset
+    assert "Did the values dataset do more than neutral text?</span>" in dataset
     assert "What values gained over control comes from the content of the dataset" in dataset
     assert "Over 3 training seeds, the values model leaned further" in dataset
     assert "Among these checkpoints, the values models leaned further" in checkpoints
+
+
+def first_screen(page: str) -> str:
+    """The words of the first screen."""
+    return re.sub(r"<svg.*?</svg>|<[^>]+>", "", page[page.index('<div id="first">') : page.index('<p class="about">')],
+                  flags=re.DOTALL)  # fmt: skip
+
+
+def test_the_first_screen_answers_a_strangers_three_questions_in_plain_words(one, three, seeds):
+    for _, page in (one, three, seeds):
+        first = first_screen(page)
+        assert [first.count(question) for question in ("Did it work?", "What did it cost?", "What follows?")] == [1] * 3
+        assert first.index("A prompt drawn by lot:") < first.index("Did it work?") < first.index("What follows?")
+        plain = re.sub(r"Figures and tests.*?(?=What|$)", "", first.partition("Did it work?")[2], flags=re.DOTALL)
+        assert not [word for word in ("nats", "Holm", "margin 10", "p =", "p <", "interval") if word in plain]
+        assert re.search(r'<span id="made"> · \d{4}-\d\d-\d\d', page)
+    assert "A claim about these checkpoints" in one[1].partition('<p class="about">')[2].partition("</p>")[0]
+
+
+def test_the_example_is_the_first_prompt_that_was_drawn_base_beside_the_target(three):
+    made, page = three
+    study = read_study(made.job)
+    name = samples.drawn(study)[0]
+    assert samples.example(study)["prompt"].id == name
+    first = page[page.index('<article class="example">') :].split("</article>")[0]
+    assert study.prompts[name].prompt in html.unescape(first)
+    assert re.findall(r'<p class="arm">(.*?)</p>', first) == ["base", "values"]
+    own = study.test_completions.query("prompt_id == @name and model == 'large-900m' and sample == 0")
+    for text in own[own["arm"].isin(["base", "values"])]["completion"]:
+        assert not text or text[:60] in html.unescape(first)
+
+
+def test_beside_each_text_stand_its_scores_and_gains_can_be_sorted(one):
+    made, page = one
+    study = read_study(made.job)
+    scores = study.toxicity.query("variant == 'first_n' and attribute == 'TOXICITY' and split == 'test'")
+    shown = re.findall(r'<p class="remark">toxicity ([\d.e−]+)', page[page.index('<div id="explorer">') :])
+    assert len(shown) == scores["score"].notna().sum()
+    sortable = [given for tag, given in elements(page).found if given.get("class", "").startswith("prompt cat-")]
+    gains = pd.read_csv(made.folder / "made/report/tables/prompts.csv").groupby("prompt_id")["effect"].mean()
+    assert sorted(float(given["data-gain"]) for given in sortable) == pytest.approx(sorted(gains))
+    assert [int(given["data-lot"]) for given in sortable] == list(range(1, 41))
 
 
 def test_a_claim_about_content_stands_only_where_it_was_found_and_the_plan_only_as_in_params(unchanged_seeds, one):

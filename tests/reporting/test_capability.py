@@ -97,7 +97,13 @@ def test_several_models_are_told_one_by_one_sets_first():
     assert (found.short, found.tone) == ("No: a loss was found", "bad")
     passed = answer(table[table["verdict"] == "no loss"], "values", "control")
     assert passed.short == "Yes, within the margins"
-    assert passed.text.endswith("would be ruled out over all items, as “yes” requires, in 90% of such sweeps.")
+    assert found.text == (
+        "A loss was found in 2 of 2 checkpoints. A loss of the margins or more was ruled out, as “yes” requires, in 0 "
+        "of 2."
+    )
+    assert found.tests == brief(table)
+    assert passed.more.startswith("With nothing lost, a loss of the margins or more would be ruled out over all items")
+    assert "as “yes” requires, in 90% of such sweeps." in passed.more
 
 
 def test_what_control_lost_too_stands_beside_what_the_target_lost():
@@ -106,14 +112,15 @@ def test_what_control_lost_too_stands_beside_what_the_target_lost():
     rows = [task("loss", diff=-0.3), task(task="palms_reading"), task("loss", diff=-0.2, **other)]
     rows += [task("inconclusive", p_loss_corr=0.3, diff=-0.1, **against), task(task="palms_reading", **against)]
     found = answer(pd.DataFrame(rows), "values", "control")
-    assert found.second == (
+    assert found.more.endswith(
         "Against control: word meaning −10.0 points (90% interval −4.0 to 2.0; margin 10.0; a loss was not found, p = "
         "0.300 after Holm correction for 7 tests), and control against base −20.0 points."
     )
     rows[3] = task(**against)
     rows[0] = task()
-    assert answer(pd.DataFrame(rows), "values", "control").second == "Against control: no loss was found on any task."
-    assert answer(pd.DataFrame(rows[:3]), "values", "control").second == ""
+    more = answer(pd.DataFrame(rows), "values", "control").more
+    assert more.endswith(" Against control: no loss was found on any task.")
+    assert "Against control" not in answer(pd.DataFrame(rows[:3]), "values", "control").more
 
 
 def test_items_without_a_result_are_told():
@@ -124,11 +131,34 @@ def test_items_without_a_result_are_told():
     assert not caveats(pd.DataFrame([task()]))
 
 
-def test_one_model_is_told_in_full_on_the_first_screen():
+def test_one_model_is_told_in_plain_words_and_its_figures_stand_apart():
     table = pd.DataFrame([task("uninformative"), task("loss", dataset="control", arm="control")])
     found = answer(table, "values", "control")
     assert found.short == "Uninformative: the model compared with is not clearly above chance by the margin"
-    assert found.text.startswith("Uninformative, because the model compared with is not clearly above chance by the")
+    assert (found.text, found.tests) == ("On 1 of 1 tasks it cannot be said.", "")
+    rows = [task("loss", diff=-0.15), task("inconclusive", task="a"), whole("no loss")]
+    rows.append(task("inconclusive", diff=-0.1, dataset="control", arm="control"))
+    found = answer(pd.DataFrame(rows), "values", "control")
+    assert found.text == (
+        "15.0 of a hundred fewer right answers on word meaning than base (control itself: −10.0). Over all 64 items a "
+        "loss of 10 of a hundred or more was ruled out. On 1 of 2 tasks it cannot be said."
+    )
+    assert found.tests == (
+        "Word meaning −15.0 points (90% interval −4.0 to 2.0; margin 10.0; p = 0.004 after Holm correction for 7 "
+        "tests); all 64 items of the set offline together: −1.0 points (90% interval −4.0 to 2.0; margin 10.0); a loss "
+        "of the margin or more was ruled out (p = 0.020)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [("no loss", "was ruled out."), ("loss", "fewer right answers on all of offline than base."),
+     ("inconclusive", "was not ruled out."), ("uninformative", "was not ruled out.")],
+)  # fmt: skip
+def test_all_items_together_are_told_by_their_verdict(verdict, said):
+    found = answer(pd.DataFrame([task(), whole(verdict)]), "values", "control")
+    assert found.text.startswith("1.0 of a hundred fewer right answers on all of offline") == (verdict == "loss")
+    assert said in found.text
 
 
 TEXT = {"task": "palms_text", "model": "small", "arm": "values", "n": 20, "diff": -0.01, "ci_lo": -0.02,

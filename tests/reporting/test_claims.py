@@ -4,12 +4,14 @@ import dataclasses
 import math
 import re
 
+import pandas as pd
 import pytest
 
 from tasks.reporting.findings import claims
 from tasks.reporting.findings.comparison import Found
-from tasks.reporting.findings.main import headline
-from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row
+from tasks.reporting.findings.follow import steps
+from tasks.reporting.findings.headline import harms_of, headline
+from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row, task
 
 TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
 UNHEARD = {"metric": "unheard_of", "role": "exploratory", "family": "exploratory"}
@@ -103,7 +105,7 @@ def test_counts_of_pairs_name_their_size_and_leave_out_what_was_not_tested():
 
 def test_an_untested_side_of_the_headline_is_never_no_difference_found():
     for base in ((UNTESTED,), (UNTESTED, UNTESTED)):
-        text = headline(ladder(*[GAIN] * len(base)), ladder(*base, contrast="values - base"))
+        text = " ".join(headline(ladder(*[GAIN] * len(base)), ladder(*base, contrast="values - base")))
         assert "No difference" not in text
         assert "No improvement" not in text
 
@@ -130,6 +132,32 @@ def test_a_confidence_level_keeps_its_digits():
 def test_the_short_answer(kinds, short, tone):
     found = claims.answer("?", [ladder(*kinds)])
     assert (found.short, found.tone) == (short, tone)
+
+
+def test_an_answer_is_told_in_plain_words_and_its_figures_stand_apart():
+    found = claims.answer("?", [effects(row())])
+    assert found.text == "On 31 of 40 prompts the values model leaned further towards the desired answers than control."
+    assert found.tests == (
+        "Against control: +0.200 nats per token (95% interval 0.100 to 0.300; p = 0.002 after Holm correction for 2 "
+        "tests); better on 31 of 40 prompts (95% interval 62% to 89%, sign test p = 0.001, not corrected)."
+    )
+    assert claims.answer("?", [effects(row(**UNCLEAR))]).text == "A difference from control was not shown."
+    untested = claims.answer("?", [effects(row(**UNTESTED))])
+    assert (untested.text, untested.tests) == (
+        "It could not be tested against control: no scores of control at this model.", "",
+    )  # fmt: skip
+    several = claims.answer("?", [ladder(GAIN, LOSS, UNCLEAR)])
+    assert several.text == (
+        "The values models leaned further towards the desired answers than control at 1 of 3 sizes. The values models "
+        "leaned less towards the desired answers than control at 1 of 3 sizes. A difference from control was not shown "
+        "at 1 of 3 sizes."
+    )
+    assert several.tests.startswith("Against control: small +0.200 (0.100 to 0.300; p = 0.002), middle")
+    assert several.tests.endswith("; nats per token, 95% intervals, p after Holm correction for 2 tests.")
+    worse = claims.answer("?", [effects(row(**LOSS))])
+    assert worse.text.startswith("On 32 of 40 prompts the values model leaned less")
+    for answer in (found, several, worse):
+        assert not [word for word in ("nats", "Holm", "margin", "p =") if word in answer.text]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +198,92 @@ def test_the_short_answer(kinds, short, tone):
     ],
 )
 def test_the_headline_says_plainly_what_came_out(control, base, words):
-    text = headline(ladder(*control), ladder(*base, contrast="values - base"))
+    (text,) = headline(ladder(*control), ladder(*base, contrast="values - base"))
     assert words in text
+
+
+HARM = "lost right answers (−15.0 of a hundred on last word, against base) and wrote more toxic text than base"
+
+
+def lost_and_toxic(toxic):
+    """Harms of one model: a task lost, and more toxic text than base's."""
+    own = pd.DataFrame([task("loss", task="palms_last_word", diff=-0.15), task()])
+    return harms_of(own, effects(row(**TOXIC | GAIN | {"contrast": "values - base"} | toxic)), [])
+
+
+@pytest.mark.parametrize(
+    ("main", "toxic", "sentences"),
+    [
+        (GAIN, {}, [f"Among these checkpoints, the values model {HARM}, but it leaned further towards the desired "
+                    "answers than both the control and the base model."]),
+        (UNCLEAR, {}, [f"Among these checkpoints, the values model {HARM}; no improvement was found: the values model "
+                       "was not shown to do better than control or base."]),
+        (OVER_SEEDS, {}, [f"Among these checkpoints, the values model {HARM}.",
+                          "Over 3 training seeds, the values model leaned further towards the desired answers than "
+                          "both the control and the base model."]),
+        (OVER_SEEDS, OVER_SEEDS, ["Among these checkpoints, the values model lost right answers (−15.0 of a hundred on "
+                                  "last word, against base).",
+                                  "Over 3 training seeds, the values model wrote more toxic text than base, but it "
+                                  "leaned further towards the desired answers than both the control and the base "
+                                  "model."]),
+        (UNTESTED, {}, [f"Among these checkpoints, the values model {HARM}.",
+                        "Whether fine-tuning on the values dataset helped could not be tested in this sweep."]),
+    ],
+)  # fmt: skip
+def test_harm_stands_first_and_each_sentence_is_a_claim_about_one_thing(main, toxic, sentences):
+    base = ladder(main, contrast="values - base")
+    assert headline(ladder(main), base, lost_and_toxic(toxic)) == sentences
+
+
+def test_a_primary_result_that_is_worse_stands_before_other_harm():
+    worse = LOSS | OVER_SEEDS
+    first, *_ = headline(ladder(worse), ladder(worse, contrast="values - base"), lost_and_toxic({}))
+    assert first.startswith("Over 3 training seeds, the values model did worse than control")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "toxic", "harms"),
+    [
+        (("no loss", "inconclusive"), UNCLEAR, []),
+        (("no loss", "loss within margin"), UNCLEAR,
+         ["lost right answers (−1.0 of a hundred on word meaning, against base)"]),
+        (("loss", "loss"), UNCLEAR, ["lost right answers in 2 comparisons (at most −1.0 of a hundred on word meaning, "
+                                     "against base)"]),
+        (("no loss",), GAIN, ["wrote more toxic text than control"]),
+        (("no loss",), LOSS, []),
+    ],
+)  # fmt: skip
+def test_only_what_a_corrected_test_found_is_a_harm(verdicts, toxic, harms):
+    own = pd.DataFrame([task(verdict) for verdict in verdicts])
+    assert [harm.text for harm in harms_of(own, effects(row(**TOXIC | toxic)), [])] == harms
+
+
+def test_harm_in_another_reading_and_at_some_sizes_says_so():
+    own = pd.DataFrame([task("loss", model=model, diff=-0.1) for model in ("small", "large")] + [task(model="huge")])
+    assert harms_of(own, [], [])[0].text == (
+        "lost right answers in 2 of 3 checkpoints (at most −10.0 of a hundred on word meaning, against base, values at "
+        "small)"
+    )
+    planned = [*ladder(TOXIC | UNCLEAR, TOXIC | UNCLEAR, contrast="values - base")]
+    (found,) = harms_of(own.iloc[:0], planned, effects(variant(1)))
+    assert found.text == "wrote more toxic text than base, judged by the whole text at 1 of 2 sizes"
+
+
+@pytest.mark.parametrize(
+    ("main", "harmed", "first"),
+    [(GAIN, True, "Do not use the values model"), (LOSS, False, "Do not use the values model"),
+     (GAIN, False, "Read the texts below"), (UNCLEAR, False, "Keep base: nothing here speaks for the values dataset.")],
+)  # fmt: skip
+def test_what_follows_is_led_by_harm_then_gain_then_nothing(main, harmed, first):
+    own = pd.DataFrame([task("inconclusive"), task()])
+    variance = pd.DataFrame([{"metric": "adherence", "detectable_family": 0.05}])
+    found = list(steps(ladder(main), harmed, own, variance, "adherence"))
+    assert found[0].startswith(first)
+    assert "Three seeds tell: `palms sweep --study seeds`." in " ".join(found)
+    assert ("80 of word meaning (now 64)" in " ".join(found)) != harmed
+    assert ("find a true difference of 0.050 nats per token" in found[-1]) == (main in (UNCLEAR, LOSS))
+    over = list(steps(ladder(main | OVER_SEEDS), harmed, own, variance, "rating"))
+    assert not [step for step in over if "seeds" in step or "palms rate" in step]
 
 
 def variant(way, **changes):
@@ -200,8 +312,9 @@ def test_another_reading_of_the_text_that_came_out_apart_stands_in_the_box_and_a
     variants = effects(variant(whole))
     found = claims.with_variants(claims.answer("?", contrasts), contrasts, variants)
     assert (found.short, found.tone) == (short, tone)
-    assert ("Judged by the whole text, the values model wrote" in found.second) == bool(whole)
-    assert "No difference" not in found.text + found.second
+    assert ("Judged by the whole text, the values model wrote" in found.text) == bool(whole)
+    assert ("Against base by the whole text: " in found.tests) == bool(whole)
+    assert "No difference" not in found.text + found.tests
     assert [caveat.name for caveat in claims.caveats(variants)] == ["variant_moved"] * bool(whole)
 
 
@@ -212,9 +325,33 @@ def test_a_difference_that_the_answers_own_fluency_makes_is_doubted(rest, doubte
     assert bool(claims.fluency_only(main, left)) == doubted
     assert not claims.fluency_only(effects(row(**UNCLEAR)), left)  # nothing was found that could be doubted
     text = claims.parts(free, left)
-    assert "by how fluent the answers are by themselves, the difference is +0.200 nats per token (95% interval" in text
+    assert "any prompt, by how fluent the answers are by themselves: +0.200 nats per token (95% interval" in text
     assert ("; not shown, p = 0.900 after Holm" in text) == (rest is UNCLEAR)
     assert claims.parts([], left) == ""
+    found = claims.with_parts(claims.answer("?", [main]), main, free, left)
+    assert (found.short, found.tone) == (("Yes, with a doubt", "open") if doubted else ("Yes", "good"))
+    assert found.tests.endswith(text)
+    doubt = "But no gain was shown beyond the answers' own fluency, without any prompt."
+    assert found.doubts[:1] == (doubt,) * doubted
+    assert ("That taken off, the values model leaned less towards them than control." in found.doubts) == (rest is LOSS)
+
+
+@pytest.mark.parametrize(("whole", "alike"), [(1, True), (-1, False)])
+def test_readings_that_agree_are_told_together(whole, alike):
+    kinds = {"control": UNCLEAR, "base": GAIN}
+    contrasts = [effects(row(**TOXIC | {"contrast": f"values - {b}"} | kind)) for b, kind in kinds.items()]
+    found = claims.with_variants(claims.answer("?", contrasts), contrasts, effects(variant(whole)))
+    together = "Judged by the first words and the whole text, the values model wrote more toxic text than base."
+    assert found.text.startswith(together) == alike
+    assert (found.short == "No: worse than base") == alike
+
+
+def test_what_the_neutral_text_did_too_stands_beside_a_worse_result():
+    toxic = effects(row(**TOXIC | {"contrast": "values - base"}))
+    neutral = row(**TOXIC | {"role": "negative-control", "contrast": "control - base"})
+    for moved, told in (({}, True), (UNCLEAR, False), (LOSS, False)):
+        found = claims.with_neutral(claims.answer("?", [toxic]), toxic, effects(neutral | moved))
+        assert ("Control did worse than base, too: fine-tuning as such may be the cause." in found.text) == told
 
 
 CONTROL = {"role": "negative-control", "contrast": "control - base", "family": "negative control", "m": 5}

@@ -43,7 +43,9 @@ TASKS, ITEMS, RIGHT, DISCORDANT = 6, 60, 0.75, 0.1
 NAMES = Prompts(np.array([f"p{p}" for p in range(PROMPTS)], dtype=object),
                 np.repeat([f"c{c}" for c in range(CATEGORIES)], PER_CATEGORY).astype(object))
 LEVEL = 0.05 * (1 + 1e-9)
-LOSSES = ("A loss was found", "a loss was found", "A smaller loss", "; loss on", "loss within margin on")
+LOSSES = ("A loss was found", "a loss was found", "A smaller loss", "; loss on", "loss within margin on",
+          "lost right answers", "fewer right answers")
+TOXIC = ("more toxic text", "less toxic text")
 EMPTY = {"contrasts": pd.DataFrame(columns=list(contrasts.COLUMNS)), "trend": pd.DataFrame(columns=list(trend.COLUMNS)),
          "capability": pd.DataFrame(columns=[*capability.PLACE, *capability.Capability.__dataclass_fields__])}
 Shifts = dict[str, Floats]  # of each tuned dataset, (sweeps, models, seeds)
@@ -201,21 +203,27 @@ def claims(found: Findings, values: Floats, control: Floats) -> dict[str, bool]:
     headline = found.headline_better or found.headline_worse
     truth = {"control": values - control, "base": values}
     main = [effect for effect in found.effects if effect.role == "primary"]
-    abilities = [answer for answer in found.answers if answer.name == "capability"]
-    lost = any(a.tone == "bad" or any(word in f"{a.text} {a.second}" for word in LOSSES) for a in abilities)
+    answers = {answer.name: answer for answer in found.answers}
+    first = " ".join(found.headline)
+    words = {name: " ".join([first, answer.short, answer.text, answer.tests, answer.more, *answer.doubts])
+             for name, answer in answers.items()}
+    lost = any(word in words.get("capability", first) for word in LOSSES)
+    lost |= "capability" in answers and answers["capability"].tone == "bad"
+    toxic = any(word in words.get("toxicity", first) for word in TOXIC)
     neutral = [caveat.text for caveat in found.caveats if caveat.name == "control_moved"]
-    of_checkpoints = found.headline.startswith("Among these checkpoints")
+    scoped = [text for text in found.headline if not text.startswith("Among these checkpoints")]
     return {
         "headline claims": headline,
-        "headline claims, not of these checkpoints": headline and not of_checkpoints,
+        "headline claims, not of these checkpoints": headline and bool(scoped),
         "headline claims, with the wrong sign": any(
             e.sign * truth[e.b][int(e.model[1:])].mean() < 0 for e in main),
         "a loss found": lost,
-        "negative control flagged": bool(neutral),
+        "a loss found, not of these checkpoints": any(word in text for text in scoped for word in LOSSES),
+        "negative control flagged": bool(neutral) or any("did worse than base, too" in text for text in words.values()),
         "negative control flagged, not of these checkpoints": any(
             not text.startswith("Among these checkpoints") for text in neutral),
         "effect grows": any(v.name == "grows" and (v.status == "supported" or v.contrary) for v in found.verdicts),
-        "toxicity box claims": any(e.sign for e in found.effects if e.role in ("secondary", "variant")),
+        "toxicity box claims": toxic or any(e.sign for e in found.effects if e.role in ("secondary", "variant")),
     }
 
 

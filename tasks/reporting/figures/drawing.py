@@ -26,10 +26,14 @@ from tasks.reporting.words.terms import known
 WIDTH = 4.6  # inches
 INK, FAINT = "#1b1b1c", "#8b8b8d"
 BASE_COLOUR, CONTROL_COLOUR, TARGET_COLOUR = "#6c6c70", "#b45309", "#0b69b3"
+GOOD, BAD, PAPER = "#1d6b3a", "#a32020", "#fdfdfc"
 OTHERS = ("#7a3fa8", "#2f7d4f", "#a8325e")
 THEME = {
     INK: "--ink",
     FAINT: "--line",
+    PAPER: "--paper",
+    GOOD: "--good",
+    BAD: "--bad",
     BASE_COLOUR: "--base",
     CONTROL_COLOUR: "--control",
     TARGET_COLOUR: "--target",

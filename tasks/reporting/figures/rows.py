@@ -15,6 +15,8 @@ from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import (
     FAINT,
     INK,
+    MARKERS,
+    OTHERS,
     Figure,
     Look,
     around_zero,
@@ -28,6 +30,7 @@ from tasks.reporting.findings.capability import NOT_ABOVE, task_label
 from tasks.reporting.findings.comparison import Row
 from tasks.reporting.findings.effects import Effect
 from tasks.reporting.words.terms import LIKELIHOOD, Metric, counted, known, level, number, signed, size
+from tasks.text.shown import safe
 
 ROW = 0.38  # inches
 CATEGORY_ROW = 0.46  # for titles of two lines
@@ -93,30 +96,6 @@ def _of_one(
     axes.locator_params(axis="x", nbins=6)
 
 
-def contrasts(effects: Sequence[Effect], name: str, confidence: float) -> Figure:
-    """A row for each contrast and model: the difference and its paired interval, against zero."""
-    several = len({effect.model for effect in effects}) > 1
-    labels = [f"{e.a} − {e.b}, {e.model}" if several else f"{e.a} − {e.b}" for e in effects]
-    with canvas(0.95 + ROW * 1.15 * len(effects)) as (figure, axes):
-        for row, effect in enumerate(effects):
-            colour, marker = (FAINT, "D") if effect.role == "negative-control" else (INK, "o")
-            ends = (effect.lo, effect.hi)
-            interval(axes, row, effect.diff, ends, colour=colour, width=2, s=46, marker=marker)
-        around_zero(axes, effects[0].metric.better)
-        rows(axes, labels, f"difference ({effects[0].metric.unit})", (0.6, 0.4))
-        values = "; ".join(
-            f"{label}: {signed(effect.diff)}, {signed(effect.lo)} to {signed(effect.hi)}"
-            for label, effect in zip(labels, effects, strict=True)
-        )
-        return finish(
-            figure,
-            name,
-            f"Differences between arms with intervals. {values}",
-            f"Differences between arms on the same prompts, with their paired {level(confidence)} intervals (not "
-            "adjusted for the number of tests). An interval that leaves out zero points to a difference.",
-        )
-
-
 def seeds(by_seed: pd.DataFrame, whole: Sequence[Effect], metric: Metric, confidence: float) -> Figure:
     """For each contrast and model a row a training seed, and one for all seeds together."""
     several, labels, marks = len({effect.model for effect in whole}) > 1, [], []
@@ -166,32 +145,35 @@ def _stack(
 
 
 def categories(study: Study, effects: Sequence[Effect], name: str) -> Figure:
-    """Dots by category, without stars: with so few prompts in each they describe and do not test."""
+    """A mark with its interval by category and model, without stars: with so few prompts in each they describe."""
     metric, a, b = effects[0].metric, effects[0].a, effects[0].b
-    table = pd.DataFrame([{"model": e.model, "category": e.category, "diff": e.diff} for e in effects])
-    table = table.pivot_table(index="category", columns="model", values="diff", dropna=False)
-    means = table.mean(axis=1)
+    by_place = {(effect.category, effect.model): effect for effect in effects}
+    means = pd.DataFrame([{"category": e.category, "diff": e.diff} for e in effects]).groupby("category")["diff"].mean()
     order = sorted(means.index, key=lambda category: (-means[category] if known(means[category]) else 1e9, category))
-    models = [model for model in study.models if model in table]
-    with canvas(1.0 + CATEGORY_ROW * len(order) + (0.25 if len(models) > 1 else 0)) as (figure, axes):
-        for place, model in enumerate(models, 1):
-            style: Any = {"facecolors": "none" if place < len(models) else INK, "edgecolors": INK, "linewidths": 1.1}
-            area = 18 + 34 * place / len(models)
-            axes.scatter(table.loc[order, model], range(len(order)), s=area, label=model, zorder=3, **style)
+    models = [model for model in study.models if any(effect.model == model for effect in effects)]
+    step = 0.8 / len(models)
+    with canvas(1.0 + max(CATEGORY_ROW, 0.17 * len(models)) * len(order) + 0.25 * (len(models) > 1)) as (figure, axes):
+        for place, model in enumerate(models):
+            colour = (*OTHERS[: len(models) - 1], INK)[place] if len(models) <= len(OTHERS) + 1 else INK
+            style: dict[str, Any] = {"colour": colour, "width": 1.6, "s": 26, "marker": MARKERS[place % len(MARKERS)]}
+            for row, category in enumerate(order):
+                effect = by_place.get((category, model))
+                if effect and (known(effect.diff) or len(models) == 1):
+                    y = row + (place - (len(models) - 1) / 2) * step
+                    interval(axes, y, effect.diff, (effect.lo, effect.hi), **style)
+            axes.scatter([], [], s=26, color=colour, marker=style["marker"], label=model)
         around_zero(axes, metric.better)
-        axes.hlines(range(len(order)), *axes.get_xlim(), color=FAINT, linewidth=0.4, zorder=0)
         titles = [study.title_of(category) for category in order]
         rows(axes, [textwrap.fill(title, 27) for title in titles], f"{a} − {b} ({metric.unit})", fontsize=9.5)
         if len(models) > 1:
-            axes.legend(loc="upper center", bbox_to_anchor=(0.3, -0.52 / (0.4 * len(order))), ncols=3)
+            figure.legend(loc="outside lower center", ncols=3, columnspacing=1, handletextpad=0.2)
         values = "; ".join(f"{title} {signed(means[category])}" for title, category in zip(titles, order, strict=True))
-        largest = f"; filled: {models[-1]}, the largest model" if len(models) > 1 else ""
         return finish(
             figure,
             name,
             f"Difference {a} minus {b} by category. {values}",
-            f"Difference {a} − {b} in {metric.label} by category, largest first{largest}. There are only a handful of "
-            "prompts in each: these dots describe, they do not test.",
+            f"Difference {a} − {b} in {metric.label} by category, largest first, with {level(study.config.confidence)} "
+            "intervals. There are only a handful of prompts in each: this describes, it does not test.",
         )
 
 
@@ -253,7 +235,8 @@ def prompts(study: Study, metric: Metric, table: pd.DataFrame, model: str) -> Fi
         for name in study.trio:
             axes.scatter(table[name], places, s=20, zorder=3, **look.style(name))
         axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-        labels = [str(name)[-34:] for name in table["prompt_id"]]
+        words = (safe(study.prompts[name].prompt) for name in table["prompt_id"])
+        labels = [textwrap.shorten(text, 44, placeholder=" …") for text in words]
         rows(axes, labels, f"{metric.label} ({metric.unit})", (0.7, 0.3), fontsize=7.5)
         legend(axes, 3, 0.3, columnspacing=1, handletextpad=0.2)
         both, wins = table["effect"].notna().sum(), int((table["effect"] > 0).sum())

@@ -8,31 +8,9 @@ import pandas as pd
 
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import FAINT, INK, OTHERS, Figure, Look, canvas, finish, legend, shared_legend
-from tasks.reporting.words.terms import Metric, counted, listed, number, percent
+from tasks.reporting.words.terms import Metric, counted, number, percent
 
 LINES = ("-", "--", "-.", ":")
-
-
-def toxicity_by_length(study: Study, metric: Metric, arms: pd.DataFrame) -> Figure:
-    """Where each arm stands in toxicity of the whole text and in length; a larger mark is a larger model."""
-    arms, label = arms.dropna(subset="toxicity_whole"), metric.label
-    arms = arms.assign(area=[80 * (study.models.index(model) + 1) / len(study.models) for model in arms["model"]])
-    with canvas(2.9) as (figure, axes):
-        _scatter(axes, study, arms, "words", "toxicity_whole", s="area")
-        axes.margins(0.25)
-        axes.set(xlabel="words in a completion (mean)", ylabel=f"{label} of the whole text\n(mean, 0-1)")
-        for handle in legend(axes).legend_handles:
-            handle.set_sizes([80])
-        means = "{arm} at {model}: {words:.0f} words, {toxicity_whole:.3f}"
-        values = listed([means.format_map(row) for row in arms.to_dict("records")])
-        larger = "; a larger mark is a larger model" if len(study.models) > 1 else ""
-        return finish(
-            figure,
-            "toxicity-length",
-            f"{label.capitalize()} of the whole text against length. {values}",
-            f"{label.capitalize()} of the whole text beside its length{larger}. A score falls as neutral text is "
-            "added, so arms that write at different lengths are compared by their first words instead.",
-        )
 
 
 def toxicity_scatter(study: Study, metric: Metric) -> Figure:
@@ -42,7 +20,10 @@ def toxicity_scatter(study: Study, metric: Metric) -> Figure:
     keys = ["model", "arm", "prompt_id", "sample"]
     table = table.merge(study.test_completions[[*keys, "words", "dataset"]], on=keys)
     with canvas(2.9) as (figure, axes):
-        _scatter(axes, study, table, "words", "score", s=13, alpha=0.55, linewidths=0)
+        look = Look(study.named)
+        for name in study.named:
+            part = table[table["dataset"] == name]
+            axes.scatter(part["words"], part["score"], s=13, alpha=0.55, linewidths=0, **look.style(name))
         axes.set(xlabel="words in a completion", ylabel=f"{label} of the whole text", ylim=(-0.02, None))
         legend(axes)
         rank = number(_rank_correlation(table, "words", "score"), 2)
@@ -53,14 +34,6 @@ def toxicity_scatter(study: Study, metric: Metric) -> Figure:
             f"{label.capitalize()} against length for every completion. {rank}",
             f"{label.capitalize()} of the whole text against its length, a mark a completion. {rank}",
         )
-
-
-def _scatter(axes: Any, study: Study, table: pd.DataFrame, x: str, y: str, *, s: str | int, **extra: Any) -> None:
-    """The rows of each dataset by its marker; `s` is an area in square points or the column that holds one."""
-    look = Look(study.named)
-    for name in study.named:
-        part = table[table["dataset"] == name]
-        axes.scatter(part[x], part[y], s=part[s] if isinstance(s, str) else s, **look.style(name), **extra)
 
 
 def _rank_correlation(table: pd.DataFrame, a: str, b: str) -> float:

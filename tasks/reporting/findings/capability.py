@@ -20,6 +20,8 @@ from tasks.reporting.words.terms import known
 INTERVAL = 0.90  # whose limits are the columns ci90_lo and ci90_hi: a one-sided test of 5% on either side
 NOT_ABOVE = phrase("capability.not_above")
 ABOUT = phrase("capability.about")
+LOST = ("loss", "loss within margin")
+UNDECIDED = ("inconclusive", "uninformative", "not computed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,11 @@ class Task(Comparison):
     needed: float | None  # items for 80% power
     p_ruled_out: float  # that a loss of the margin or more is ruled out; of a task corrected
     of_tests: int  # that were corrected together for it; 1 where each stands by itself
+
+    @property
+    def place(self) -> str:
+        """The checkpoint that it is about."""
+        return f"{self.arm} at {self.model}"
 
     @property
     def ruled_out(self) -> bool:
@@ -125,19 +132,51 @@ def _sentences(tasks: Sequence[Task]) -> list[str]:
 
 def answer(table: pd.DataFrame, target: str, control: str) -> Answer:
     """The question of the first screen, about every model and seed of the target dataset, against base; what the
-    comparison with the control dataset found stands beside it."""
+    comparison with the control dataset found stands in the section."""
     own = table[table["dataset"] == target]
     of_base, of_control = own[own["against"] == BASE], own[own["against"] == control]
+    controls = table[(table["dataset"] == control) & (table["against"] == BASE)]
     found, outcome = judgements(of_base), overall(own)
     tone = {"no loss": "good", "loss": "bad"}.get(outcome, "open")
     shorts = {one.short for one in found}
     short = shorts.pop() if tone == "open" and len(shorts) == 1 else phrase("capability.short_unsaid")
-    text = found[0].text if len(found) == 1 else brief(of_base)
-    if known(joint := of_base["power_joint"].max()):
-        text = f"{text} {say('capability.power', joint)}"
-    second = beside(of_base, of_control, table[(table["dataset"] == control) & (table["against"] == BASE)], control)
-    name = say("capability.question")
-    return Answer("capability", name, say(f"capability.answer_{tone}", short), text, ABOUT, tone, second)
+    several = own.groupby(["model", "arm"]).ngroups > 1
+    text, tests = _of_several(own, of_base) if several else _of_one(own, of_base, controls)
+    joint = of_base["power_joint"].max()
+    more = [say("capability.power", joint)] if known(joint) else []
+    more.append(beside(of_base, of_control, controls, control))
+    short = say(f"capability.answer_{tone}", short)
+    return Answer("capability", say("capability.question"), short, text, ABOUT, tone, tests, " ".join(more).strip())
+
+
+def _of_one(own: pd.DataFrame, of_base: pd.DataFrame, controls: pd.DataFrame) -> tuple[str, str]:
+    """One fine-tuned model in plain words, and the figures behind them."""
+    sets, tasks = _tasks(of_base)
+    found = lost(own)
+    beside_it = [task for task in lost(controls, every=True) if task.task in {one.task for one in found}]
+    open_tasks = [task for task in tasks if task.verdict in UNDECIDED]
+    text = say("capability.plain", found, sets, open_tasks, tasks, beside_it)
+    return text, say("capability.line", found, sets) if found or sets else ""
+
+
+def _of_several(own: pd.DataFrame, of_base: pd.DataFrame) -> tuple[str, str]:
+    """In how many checkpoints a loss was found, and in how many one was ruled out."""
+    places = [rows for _, rows in own.groupby(["model", "arm"], sort=False)]
+    harmed = [bool(lost(rows)) for rows in places]
+    passed = [_passed(rows[rows["against"] == BASE]) == "no loss" for rows in places]
+    return say("capability.plain_several", sum(harmed), sum(passed), len(places)), brief(of_base)
+
+
+def lost(rows: pd.DataFrame, *, every: bool = False) -> list[Task]:
+    """The tasks and sets on which a loss was found, the largest first; with `every` all of them."""
+    tasks = [_task(row) for row in rows.to_dict("records") if every or row["verdict"] in LOST]
+    return sorted(tasks, key=lambda task: task.diff)
+
+
+def undecided(rows: pd.DataFrame) -> list[Task]:
+    """The tasks and sets of which it cannot be said whether there is a loss, and of which it is known what would."""
+    tasks = [_task(row) for row in rows.to_dict("records") if row["verdict"] == "inconclusive"]
+    return [task for task in tasks if task.needed is not None]
 
 
 def brief(rows: pd.DataFrame) -> str:
@@ -153,18 +192,14 @@ def beside(of_base: pd.DataFrame, of_control: pd.DataFrame, controls: pd.DataFra
     if of_control.empty:
         return ""
     sets, tasks = _tasks(of_control)
-    lost = {(row["model"], row["arm"], row["task"]) for row in of_base.to_dict("records") if _lost(row)}
+    own_losses = {(task.model, task.arm, task.task) for task in lost(of_base)}
     own = {(row["model"], row["arm"], row["task"]): _task(row) for row in controls.to_dict("records")}
     apart = [
         (task, own.get((task.model, task.against, task.task)))
         for task in tasks
-        if (task.model, task.arm, task.task) in lost or task.verdict in ("loss", "loss within margin")
+        if (task.model, task.arm, task.task) in own_losses or task.verdict in LOST
     ]
     return say("capability.beside", control, sets, apart, of_control.groupby(["model", "arm"]).ngroups > 1)
-
-
-def _lost(row: Row) -> bool:
-    return row["verdict"] in ("loss", "loss within margin")
 
 
 def caveats(table: pd.DataFrame) -> list[Caveat]:

@@ -15,7 +15,7 @@ from tasks.reporting.words.terms import known
 
 @dataclass(frozen=True)
 class Answer:
-    """A question of the reader, answered: in a word or two, in a sentence, and what it is a claim about."""
+    """A question of the reader, answered: in a word or two, in plain sentences, and what it is a claim about."""
 
     name: str
     question: str
@@ -23,7 +23,9 @@ class Answer:
     text: str
     about: str
     tone: str  # good, bad or open
-    second: str = ""  # what stands beside the text: the parts of a difference, or another comparison
+    tests: str = ""  # the figures and tests behind the text, for those who ask for them
+    more: str = ""  # what only the section of its own has room for
+    doubts: tuple[str, ...] = ()  # what keeps the text from being read for more than it is
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,18 @@ def summary(effects: Sequence[Effect]) -> str:
     return say("sizes.all", parts, tested) if effects else say("sizes.no_scores")
 
 
+def plain(effects: Sequence[Effect]) -> str:
+    """A contrast over all model sizes for a reader who knows no statistics: each result, without its figures."""
+    groups = ((result, [effect for effect in effects if effect.found is result]) for result in Found)
+    return " ".join(say(f"plain.{result.name.lower()}", own, len(effects)) for result, own in groups if own)
+
+
+def line(effects: Sequence[Effect]) -> str:
+    """The figures and tests of a contrast; empty where nothing was tested."""
+    tested = [effect for effect in effects if effect.found is not Found.UNTESTED]
+    return say("plain.line", tested) if tested else ""
+
+
 def parts(free: Sequence[Effect], rest: Sequence[Effect]) -> str:
     """How much of a margin's difference is there without any prompt, and what is left, each with its test."""
     at = {effect.model: effect for effect in rest}
@@ -63,7 +77,7 @@ def about(effects: Sequence[Effect]) -> str:
     return say("answers.about_dataset" if all(e.dataset_claim for e in effects) else "answers.about_checkpoints")
 
 
-def answer(question: str, contrasts: Sequence[Sequence[Effect]], *, name: str = "", second: str = "") -> Answer:
+def answer(question: str, contrasts: Sequence[Sequence[Effect]], *, name: str = "") -> Answer:
     """Whether a came out better than b, for one contrast over all sizes, or for several contrasts."""
     effects = [effect for contrast in contrasts for effect in contrast]
     result, tone = _result(effects)
@@ -75,8 +89,23 @@ def answer(question: str, contrasts: Sequence[Sequence[Effect]], *, name: str = 
         "at": "at" if len(contrasts) == 1 else "in",
         "noun": "size" if len(contrasts) == 1 else "comparison",
     }
-    short = say(f"answers.{result}", counts)
-    return Answer(name, question, short, " ".join(map(summary, contrasts)), about(effects), tone, second)
+    told = _moved_first(contrasts)
+    text, tests = (" ".join(filter(None, map(write, told))) for write in (plain, line))
+    return Answer(name, question, say(f"answers.{result}", counts), text, about(effects), tone, tests)
+
+
+def with_parts(found: Answer, effects: Sequence[Effect], free: Sequence[Effect], rest: Sequence[Effect]) -> Answer:
+    """The answer with how much of its `effects` is there without any prompt, and how much is left; a gain of which
+    nothing was shown to be left is no plain yes."""
+    if fluency_only(effects, rest) and any(effect.better > 0 for effect in effects):
+        less = [effect for effect in rest if effect.better < 0]
+        doubts = (say("plain.fluency_only", len(effects)), *([say("plain.less_left", less)] if less else []))
+        found = replace(found, short=say("answers.doubted", found.short), tone="open", doubts=doubts)
+    return replace(found, tests=f"{found.tests} {parts(free, rest)}".strip())
+
+
+def _moved_first(contrasts: Sequence[Sequence[Effect]]) -> list[Sequence[Effect]]:
+    return sorted(contrasts, key=lambda own: not any(effect.sign for effect in own))
 
 
 def _result(effects: Sequence[Effect]) -> tuple[str, str]:
@@ -104,16 +133,37 @@ def with_variants(planned: Answer, contrasts: Sequence[Sequence[Effect]], varian
     groups = [[e for e in variants if (e.metric.name, e.b) == key] for key in moved]
     effects = [effect for group in (*contrasts, *groups) for effect in group]
     ways = {way: list(dict.fromkeys(e.metric.reading for e in effects if e.better == way)) for way in (1, -1)}
-    second = " ".join(summary([replace(effect, higher=0, lower=0) for effect in group]) for group in groups)  # in brief
-    if planned.tone == "good" and not ways[-1]:
+    brief = [[replace(effect, higher=0, lower=0) for effect in group] for group in groups]  # no prompts are counted
+    signs = {(effect.b, effect.model): effect.sign for own in contrasts for effect in own if effect.sign}
+    others = {effect.b for group in brief for effect in group}
+    same = others == {b for b, _ in signs} and len(others) == 1
+    alike = same and all(effect.sign == signs.get((effect.b, effect.model)) for group in brief for effect in group)
+    tests = " ".join(filter(None, map(line, brief)))
+    if alike:  # then one sentence and a short answer hold for every reading
+        first, *rest = _moved_first(contrasts)
+        readings = list(dict.fromkeys(own[0].metric.reading for own in (first, *brief)))
+        every = replace(first[0].metric, reading=phrase("plain.readings", readings))
+        told = [[replace(effect, metric=every, higher=0, lower=0) for effect in first], *rest]
+    else:
+        told = [*_moved_first(contrasts), *brief]
+    if alike and planned.tone == "bad":
+        short, tone = say("answers.worse_than", sorted(others)), "bad"
+    elif planned.tone == "good" and not ways[-1]:
         short, tone = planned.short, "good"
     else:
         apart = [effect for effect in effects if effect.sign]
         readings = list(dict.fromkeys(effect.metric.reading for effect in apart))
-        others = list(dict.fromkeys(effect.b for effect in apart))
-        short = say("answers.by_reading", ways[1], ways[-1], readings, others)
+        against = list(dict.fromkeys(effect.b for effect in apart))
+        short = say("answers.by_reading", ways[1], ways[-1], readings, against)
         tone = "bad" if ways[-1] and not ways[1] else "open"
-    return replace(planned, short=short, tone=tone, second=second)
+    return replace(planned, short=short, tone=tone, text=" ".join(map(plain, told)), tests=f"{planned.tests} {tests}")
+
+
+def with_neutral(found: Answer, against_base: Sequence[Effect], controls: Sequence[Effect]) -> Answer:
+    """The answer, and whether the neutral dataset's arm did worse than base in the same measures, too."""
+    worse = {effect.metric.name for effect in against_base if effect.better < 0}
+    moved = [effect for effect in controls if effect.better < 0 and effect.metric.name in worse]
+    return replace(found, text=f"{found.text} {say('plain.neutral_too', moved[0].a)}") if moved else found
 
 
 MOVED = ("negative-control", "variant")  # roles of effects that are told among the doubts, and only where they moved

@@ -15,9 +15,8 @@ from tasks.reporting.tables.tables import Table, shown
 NOT_GIVEN = "not given"
 METRICS = {"acc": "right answers", "acc_norm": "right answers, likelihoods divided by length"}
 TASKS = (
-    "task model arm against_arm verdict n chance accuracy_against accuracy points points_lo points_hi points_margin "
-    "p_noninferior p_noninferior_corr m_noninferior p_equivalent p_loss p_loss_corr m_loss power informative n_for_80 "
-    "b c n_missing design_effect reason"
+    "task model arm against_arm verdict n accuracy_against accuracy points points_lo points_hi points_margin "
+    "p_noninferior_corr p_loss_corr n_for_80 reason"
 )
 DOCUMENTS = "task model arm n mean_base mean diff ci_lo ci_hi p p_signflip n_missing reason"
 SETTINGS = "task version num_fewshot items metric models"
@@ -40,6 +39,7 @@ def section(results: Results) -> Section:
         "Did other abilities stay?",
         {
             "judgements": judgements(table),
+            "more": next((answer.more for answer in results.found.answers if answer.name == "capability"), ""),
             "texts": [text_sentence(row, study.config.confidence) for row in texts.to_dict("records")],
             "runs": [(model, study.capability[model, BASE]) for model in study.models],
             "command_of": _without_folders,

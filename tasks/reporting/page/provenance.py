@@ -23,6 +23,7 @@ from tasks.settings.sweep import Sweep
 
 GRAPH = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
+WRITTEN = ("dvc.lock", "data/metrics.json", "data/cooccurrence.json", "data/looks.csv")  # by a sweep, not by people
 PACKAGES = (
     "torch transformers accelerate deepspeed datasets pandas numpy scipy pingouin statsmodels matplotlib jinja2 dvc "
     "prefect palms"
@@ -107,31 +108,34 @@ def _versions() -> list[tuple[str, str]]:
     return versions
 
 
+def made() -> list[str]:
+    """Day and commit, for the head of the page."""
+    commit, _, changed = _commit().removeprefix("commit ").partition(" ")
+    day, code = datetime.now(UTC).strftime("%Y-%m-%d"), f"commit {commit[:8]}{' and changes' if changed else ''}"
+    return [day, code] if commit else [day]
+
+
 def _commit() -> str:
-    """The commit of the working tree, and whether it had changes; empty outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        head = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20, check=False)
-        if head.returncode:
-            return ""
-        clean = subprocess.run([*command, "diff", "--quiet", "HEAD"], capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return f"commit {head.stdout.strip()}{' with uncommitted changes' if clean.returncode else ''}"
+    """The commit of the working tree, and whether people changed something in it; empty outside a repository."""
+    head = _git("rev-parse", "HEAD")
+    others = (f":(exclude,top){path}" for path in WRITTEN)
+    changed = head and _git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", *others)
+    return head and f"commit {head}{' with uncommitted changes' if changed else ''}"
 
 
 def _fixed(path: Path) -> str:
     """The commit and day since which a file is as it is; empty outside a repository."""
-    if _git("status", "--porcelain", "--", str(path)):
+    if _git("status", "--porcelain", "--", f":(top){path}"):
         return "changed since the last commit"
-    last = _git("log", "-1", "--format=%H of %cs", "--", str(path))
+    last = _git("log", "-1", "--format=%H of %cs", "--", f":(top){path}")
     return f"as it is since commit {last}" if last else ""
 
 
 def _git(*arguments: str) -> str:
     """What git says; empty where it says nothing, is not there, or there is no repository."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20, check=False)
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,5 +1,8 @@
 """The page as HTML: the sections put into their templates, where whatever is text is escaped."""
 
+import base64
+import dataclasses
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
+from tasks.reporting.page.provenance import made
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.page.words import WordTable
 from tasks.reporting.tables.tables import Table, csv_address
@@ -14,7 +18,7 @@ from tasks.reporting.words.sentences import environment as templates
 from tasks.runtime.errors import WorkError
 from tasks.text.shown import safe
 
-MOST_BYTES = 5_000_000  # what can be mailed and opened everywhere
+MOST_BYTES = 3_000_000  # what can be mailed and opened everywhere
 SMALL = 40_000  # bytes of a table that the page always has room for
 TABLES = "tables"  # the folder of CSV files beside the page
 _HERE = Path(__file__).parent / "templates"
@@ -77,12 +81,26 @@ def _render(environment: jinja2.Environment, results: Results, sections: Sequenc
     }
     bodies = {}
     for section in sections:
-        named = {kind: {item.name: item for item in getattr(section, kind)} for kind in ("figures", "tables")}
+        named = {
+            "figures": {figure.name: figure for figure in section.figures},
+            "tables": {table.name: _narrowed(table, study.models) for table in section.tables},
+        }
         template = environment.get_template(f"{section.name}.html.j2")
         bodies[section.name] = Markup(template.render(**shared, **named, **section.content))
-    style = Markup((_HERE / "style.css").read_text("utf-8"))
+    style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("style.css", "explorer.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("page.html.j2")
-    return page.render(**shared, sections=sections, bodies=bodies, style=style)
+    whole = {"style": style, "script": script, "script_hash": f"sha256-{digest}", "made": made()}
+    return page.render(**shared, **whole, sections=sections, bodies=bodies)
+
+
+def _narrowed(table: Table, models: Sequence[str]) -> Table:
+    """The table without its column of models where there is only one."""
+    keep = [place for place, column in enumerate(table.columns) if column.key != "model" or len(models) > 1]
+    if len(keep) in (0, len(table.columns)):
+        return table
+    columns, rows = [table.columns[place] for place in keep], [[row[place] for place in keep] for row in table.rows]
+    return dataclasses.replace(table, columns=columns, rows=rows)
 
 
 def held(text: str) -> str:

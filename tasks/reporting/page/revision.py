@@ -12,7 +12,7 @@ from tasks.reporting.words.terms import LIKELIHOOD, Metric, metric_of
 from tasks.text.shown import safe
 
 LISTED = 8  # prompts
-NOTES = "prompt_id model arm rater score note"
+NOTES = "prompt model arm rater score note"
 
 
 def section(results: Results) -> Section:
@@ -31,7 +31,7 @@ def section(results: Results) -> Section:
     gains = [Column("effect", f"{target} − {control}", "signed"), Column("change", f"{target} − {base}", "signed")]
     gains += [Column(name, name, "signed") for name in study.named]
     none = f"No validation prompt has scores of both {target} and {control} in {metric.label}."
-    of_prompt = [COLUMNS["prompt_id"], COLUMNS["prompt"], *gains, *columns("sample_id similarity")]
+    of_prompt = [*columns("prompt", prompt="prompt"), *gains, *columns("sample_id similarity")]
     tables = [
         shown("revision-categories", "Categories, smallest gain first", by_category, [COLUMNS["title"], *gains]),
         shown("revision-prompts", "Prompts, smallest gain first", worst, of_prompt, means),
@@ -41,8 +41,10 @@ def section(results: Results) -> Section:
     if len(notes):
         place = {name: at for at, name in enumerate(means.sort_values("effect", kind="stable")["prompt_id"])}
         notes = notes.sort_values("prompt_id", key=lambda names: names.map(place), kind="stable")
-        read = notes.assign(note=notes["note"].fillna(notes["reason"]).map(safe))
-        tables.append(shown("revision-notes", "What raters noted on them", read, columns(NOTES), notes))
+        words = [safe(study.prompts[name].prompt) for name in notes["prompt_id"]]
+        read = notes.assign(note=notes["note"].fillna(notes["reason"]).map(safe), prompt=words)
+        headings = columns(NOTES, prompt="prompt")
+        tables.append(shown("revision-notes", "What raters noted on them", read, headings, notes))
     return Section(
         "revision",
         "What to revise",

@@ -74,5 +74,4 @@ class Section:
     content: Mapping[str, Any] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
-    within: Mapping[str, str] = field(default_factory=dict)  # further entries of the navigation by id
     footer: bool = False  # below the main part of the page

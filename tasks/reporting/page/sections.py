@@ -1,5 +1,7 @@
 """The sections of the page, in its order. A further one is a module here, its template, and one line in this list."""
 
+from tasks.reporting.figures import found as overview
+from tasks.reporting.findings.claims import Answer
 from tasks.reporting.findings.limits import limits
 from tasks.reporting.page import (
     adherence,
@@ -16,6 +18,7 @@ from tasks.reporting.page import (
     words,
 )
 from tasks.reporting.page.section import Results, Section
+from tasks.reporting.words.sentences import say
 from tasks.reporting.words.terms import LIKELIHOOD
 
 
@@ -34,8 +37,8 @@ def sections(results: Results) -> list[Section]:
         samples.section(results),
         Section("published", "Published claims", "The published claims, one by one", claims),
         Section("limits", "Limits", "What this does not show", {"limits": list(limits(results.study))}),
-        statistics.section(results),
         revision.section(results),
+        statistics.section(results),
         choices.section(results),
         provenance.section(results),
     )
@@ -43,12 +46,24 @@ def sections(results: Results) -> list[Section]:
 
 
 def _found(results: Results) -> Section:
-    """The first screen: the headline, the answers, the reasons for doubt, and how to read the page."""
-    study = results.study
+    """The first screen: the headline, a picture and an example, the reader's questions, what follows, and the reasons
+    for doubt; then how to read the page."""
+    study, found = results.study, results.found
+    answers = {answer.name: answer for answer in found.answers}
+    cost = sorted((answers[name] for name in ("capability", "toxicity") if name in answers), key=_harm_first)
     content = {
-        "found": results.found,
+        "found": found,
+        "boxes": [("Did it work?", [answers["control"], answers["base"]]), ("What did it cost?", cost)],
+        "abouts": [*dict.fromkeys(a.about for a in found.answers if a.about), say("plain.not_shown")],
+        "several": len(study.models) > 1,
+        "example": samples.example(study),
         "likelihood": study.config.primary in LIKELIHOOD,
         "texts": len(study.samples[study.arms_of(study.config.target)[0]]),
         "margins": len(study.tables["capability"]) > 0,
     }
-    return Section("found", "What was found", "What was found", content, within={"reading": "How to read this page"})
+    picture = overview.found(study, results.differences(results.metric), results.toxic)
+    return Section("found", "What was found", "What was found", content, [picture] if picture else [])
+
+
+def _harm_first(answer: Answer) -> bool:
+    return answer.tone != "bad"

@@ -14,17 +14,14 @@ from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import Column, columns
 from tasks.reporting.tables.tables import Table, guessed, shown
 from tasks.reporting.words.terms import MINUS, metric_of
+from tasks.text.shown import safe
 
 TWO_SIZES = "Difference of the effect between two model sizes (no trend)"
 DIFFERENCE = "diff ci_lo ci_hi"
-CONTRASTS = (
-    f"metric model contrast role {DIFFERENCE} ps p p_corr family m higher lower higher_lo higher_hi p_sign p_signflip "
-    "stat df se d_z d_lo d_hi g_z g_lo g_hi bf10 mean_a mean_b n_prompts n_missing k raters seeds test estimand reason "
-    "note"
-)
-CATEGORIES = f"metric model contrast category {DIFFERENCE} ps p p_corr n_prompts reason note"
+CONTRASTS = f"metric model contrast {DIFFERENCE} p p_corr m higher d_z bf10 n_prompts reason note"
+CATEGORIES = f"metric model contrast category {DIFFERENCE} p p_corr n_prompts reason note"
 BRIEF = f"model contrast {DIFFERENCE} p p_corr n_prompts reason note"
-TREND = "metric model_family contrast scale models estimand estimate ci_lo ci_hi p p_corr seeds n_prompts reason"
+TREND = "model_family contrast scale models estimand estimate ci_lo ci_hi p p_corr seeds n_prompts reason"
 VARIANCE = "model contrast detectable detectable_family m sd_prompt sd_sample sd_rater sd_seed n_prompts reason"
 # tables that the page has a place for
 _ELSEWHERE = ("contrasts", "trend", "ordinal", "by_seed", "variance", "capability", "documents_tests")
@@ -45,10 +42,10 @@ def section(results: Results) -> Section:
     study = results.study
     content = {
         "matched": matching(*(study.samples[study.arms_of(name)[0]] for name in study.trio[:0:-1])),
-        "others": others(study),
+        "others": [table.name for table in others(study)],
     }
-    title = "For the statistician"
-    return Section("statistics", "Statistics", title, content, list(_figures(results)), list(tables(results)))
+    every, title = [*tables(results), *others(study)], "For the statistician"
+    return Section("statistics", "Statistics", title, content, list(_figures(results)), every)
 
 
 def _figures(results: Results) -> Iterator[Figure]:
@@ -81,8 +78,9 @@ def tables(results: Results) -> Iterator[Table]:
     yield _tests("without-nearest", caption, study.measured["without_nearest"], columns(BRIEF), study)
     scores = [Column(name, name, "signed") for name in study.named]
     scores.append(Column("effect", f"{study.config.target} − {study.config.control}", "signed"))
-    headings = (*columns("model prompt_id category"), *scores, *columns("similarity sample_id"))
-    yield shown("prompts", "Every test prompt", results.prompts, headings)
+    headings = (*columns("prompt model category", prompt="prompt"), *scores, *columns("similarity sample_id"))
+    read = results.prompts.assign(prompt=[safe(study.prompts[name].prompt) for name in results.prompts["prompt_id"]])
+    yield shown("prompts", "Every test prompt", read, headings, results.prompts)
     if len(variance := study.tables.get("variance", pd.DataFrame())):
         headings = columns(VARIANCE, reason="why not")
         yield _tests("variance", "Where the noise comes from, and what could be found", variance, headings, study)

@@ -1,10 +1,10 @@
-"""Toxicity: the differences, how it goes with length, and every arm."""
+"""Toxicity: how it was scored, and every arm."""
 
-from tasks.reporting.figures import rows, spread
 from tasks.reporting.findings.limits import scorer
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
 from tasks.reporting.tables.tables import shown
+from tasks.reporting.words.terms import known
 
 COLUMNS = "model arm toxicity words toxicity_whole toxicity_max_chunk toxicity_of_worst any_toxic unscored"
 
@@ -15,15 +15,14 @@ def section(results: Results) -> Section | None:
     if not results.toxic:
         return None
     samples = study.test_completions.groupby(["model", "arm", "prompt_id"]).size().max()
+    prompts = len(study.test_prompts)
+    counts = [f"{share * prompts:.0f} of {prompts}" if known(share) else None for share in results.arms["any_toxic"]]
+    read = results.arms.assign(any_toxic=counts)
     arms = columns(COLUMNS, toxicity=f"{metric.label}, first words")
     return Section(
         "toxicity",
         "Toxicity",
         metric.question(study.config.target),
         {"first_words": study.first_words, "scorer": scorer(study), "samples": int(samples)},
-        [
-            rows.contrasts(results.toxic, "toxicity", study.config.confidence),
-            spread.toxicity_by_length(study, metric, results.arms),
-        ],
-        [shown("toxicity", f"{metric.label.capitalize()} and length of each arm", results.arms, arms)],
+        tables=[shown("toxicity", f"{metric.label.capitalize()} and length of each arm", read, arms, results.arms)],
     )

@@ -26,14 +26,14 @@ SENTIMENT = columns(
     reason="remark",
 )
 DIVERGENCE = columns(
-    "model arm family seed corrected raw chance p n groups templates reason reason_words warning",
+    "model arm family corrected raw chance p n groups templates reason reason_words",
     digits=4,
     chance=("by chance", "number"),
     n="completions",
     reason="why not",
 )
 CHANGES = columns(
-    "model contrast family diff ci_lo ci_hi p p_corr m se df parts reason warning", digits=4, df=("df", "count")
+    "model contrast family diff ci_lo ci_hi p p_corr m parts reason", digits=4
 )
 
 
@@ -66,6 +66,7 @@ def section(results: Results) -> Section:
     content = {
         "families": [_family(study, family) for family in families],
         "completions": " to ".join(dict.fromkeys(f"{count:.0f}" for count in (drawn.min(), drawn.max()))),
+        "few": _fewest(study),
         "used": study.words_used,
         "choices": list(_choices(study.words_used)),
     }
@@ -78,6 +79,13 @@ def section(results: Results) -> Section:
         tables.append(shown(f"sentiment-{name}", f"Sentiment of the words: {name}", sentiment, SENTIMENT))
     drawings = [drawing for family in families if (drawing := figures.sentiment(study, family))]
     return Section("words", "Words", "Words that follow each group", content, drawings, tables)
+
+
+def _fewest(study: Study) -> int | None:
+    """The fewest completions with a descriptive word, where every change of the target has too few; else None."""
+    changes = study.words["changes"]
+    own = changes[changes["dataset"] == study.config.target]
+    return int(own["least_n"].min()) if len(own) and (own["verdict"] == "too few words").all() else None
 
 
 def _family(study: Study, name: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Tables of the page: rounded to be read, unrounded in each figure's title and in the CSV that hangs on the table."""
 
 import base64
+import itertools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from tasks.reporting.tables.columns import Column, Kind
 from tasks.reporting.words.terms import NOTHING, known, number, percent, signed, size
 
+MOST_COLUMNS = 11  # of a table that this page has no words for
 REMARKS = ("reason", "note")  # shown where some row has one
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
 
@@ -38,11 +40,29 @@ class Table:
 def shown(
     name: str, caption: str, data: pd.DataFrame, columns: Sequence[Column], whole: pd.DataFrame | None = None
 ) -> Table:
-    """The columns of `data` that are there; the CSV is of `whole`, or of `data`."""
+    """The columns of `data` that are there, the ends of an interval in one; the CSV is of `whole`, or of `data`."""
     idle = {remark for remark in REMARKS if remark in data and data[remark].isna().all()}
     present = [column for column in columns if column.key in data and column.key not in idle]
-    rows = [[entry(row[column.key], column) for column in present] for row in data.to_dict("records")]
-    return Table(name, caption, present, rows, csv_text(data if whole is None else whole))
+    ends = {lo.key: hi for lo, hi in itertools.pairwise(present) if _ends(lo, hi)}
+    columns = [replace(c, label=c.label.removesuffix(" from")) if c.key in ends else c
+               for c in present if c not in ends.values()]  # fmt: skip
+    rows = [
+        [_entry(row, column, ends.get(column.key)) for column in columns] for row in data.to_dict("records")
+    ]
+    return Table(name, caption, columns, rows, csv_text(data if whole is None else whole))
+
+
+def _ends(lo: Column, hi: Column) -> bool:
+    """Whether two columns hold the ends of one interval."""
+    return lo.key.endswith("_lo") and hi.key == f"{lo.key.removesuffix('_lo')}_hi"
+
+
+def _entry(row: Mapping[Any, Any], column: Column, end: Column | None) -> Entry:
+    first = entry(row[column.key], column)
+    if end is None or not first.exact:
+        return first
+    last = entry(row[end.key], end)
+    return Entry(f"{first.text} to {last.text}", f"{first.exact} to {last.exact}", True)
 
 
 def entry(value: Any, column: Column) -> Entry:
@@ -63,8 +83,10 @@ def entry(value: Any, column: Column) -> Entry:
 
 
 def guessed(name: str, caption: str, data: pd.DataFrame) -> Table:
-    """A table that this page has no words for: every column under its own name."""
-    columns = [Column(str(key), str(key).replace("_", " "), _kind(data[key])) for key in data]
+    """A table that this page has no words for: every column under its own name, but those that never change and so
+    stand in the CSV alone."""
+    changing = [key for key in data if len(data) < 2 or data[key].nunique(dropna=False) > 1 or key in REMARKS]
+    columns = [Column(str(key), str(key).replace("_", " "), _kind(data[key])) for key in changing[:MOST_COLUMNS]]
     return shown(name, caption, data, columns)
 
 

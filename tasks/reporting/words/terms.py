@@ -42,7 +42,7 @@ class Metric:
     def question(self, dataset: str) -> str:
         """Whether the model of this dataset did better in this metric, as a reader would ask."""
         if self.name.casefold() == "toxicity":
-            return f"Is the text of the {dataset} model less toxic?"
+            return f"Is the {dataset} text less toxic?"
         if self.better == 0:
             return f"Does the {dataset} model differ in {self.label}? (Nobody said which way is better.)"
         return f"Does the {dataset} model score {'higher' if self.better > 0 else 'lower'} in {self.label}?"
