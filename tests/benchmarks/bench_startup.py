@@ -59,10 +59,10 @@ def begin(argv: Sequence[str], place: str) -> int:
         module = original(name, package)
         if name == f"tasks.{argv[0]}" and place == MAIN:
             module.main = stop  # type: ignore[attr-defined]
-        elif name == f"tasks.{argv[0]}" and "torch" in sys.modules:
-            sys.modules["torch"].nn.Module.__call__ = stop
         return module
 
+    if place == MODEL:  # a stage may import it late
+        original("torch").nn.Module.__call__ = stop
     importlib.import_module = importing
     return command.main(argv)
 
