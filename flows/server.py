@@ -72,7 +72,8 @@ def _configured() -> str | None:
         with importing():
             import prefect.main  # noqa: F401  # sets its logging up
             from prefect.settings import get_current_settings
-        return get_current_settings().api.url
+        url = get_current_settings().api.url
+        return None if url == ours else url  # ours was that of a sweep before this one, and is gone
     except ImportError:
         raise
     except Exception as exc:
@@ -87,7 +88,7 @@ def _choose_proxies(url: str) -> None:
     import httpx
 
     if on_loopback(url):  # all this process speaks to; the names alone would not keep httpx from opening the proxies
-        _before.update({name: os.environ.get(name) for name in VARIABLES})
+        _before.update({name: os.environ.get(name) for name in VARIABLES if name not in _before})
         os.environ.update(dict.fromkeys(VARIABLES, "*"))
     try:
         httpx.Client().close()

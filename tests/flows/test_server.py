@@ -1,13 +1,25 @@
 """Whether what answers at PREFECT_API_URL is Prefect's API."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from flows.server import answers
+from tests.support.flow_trees import environment
+
+TWICE = """
+from pathlib import Path
+from flows.server import EPHEMERAL, api
+for _ in range(2):
+    with api(Path("."), lambda: None) as url:
+        assert url == EPHEMERAL
+"""
 
 
 @contextmanager
@@ -43,3 +55,11 @@ def test_a_page_is_no_api(status: int, body: bytes, expected: bool) -> None:
 
 def test_prefects_own_api_answers(prefect_url: str) -> None:
     assert answers(prefect_url)
+
+
+def test_a_process_runs_one_sweep_after_another(tmp_path: Path) -> None:
+    env = environment(PREFECT_HOME=str(tmp_path), PYTHONPATH=str(Path(__file__).parents[2]))
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    words = [sys.executable, "-c", TWICE]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
