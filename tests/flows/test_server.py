@@ -1,14 +1,26 @@
-"""Whether what answers at PREFECT_API_URL is Prefect's API, and whose it is."""
+"""Whether what answers at PREFECT_API_URL is Prefect's API."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from flows import server
 from flows.server import answers
+from tests.support.flow_trees import environment
+
+TWICE = """
+from pathlib import Path
+from flows.server import EPHEMERAL, api, maybe_configured
+for _ in range(2):
+    assert not maybe_configured()
+    with api(Path("."), lambda: None) as url:
+        assert url == EPHEMERAL
+"""
 
 
 @contextmanager
@@ -22,15 +34,15 @@ def serving(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Stays silent."""
 
-    listener = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listener.serve_forever)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        listener.shutdown()
+        server.shutdown()
         thread.join()
-        listener.server_close()
+        server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -46,12 +58,9 @@ def test_prefects_own_api_answers(prefect_url: str) -> None:
     assert answers(prefect_url)
 
 
-def test_the_server_of_a_sweep_before_is_not_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`palms tune` sweeps twice in one process."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    url = "http://127.0.0.1:9/api"
-    with temporary_settings({PREFECT_API_URL: url}):
-        assert (server.configured(), server.maybe_configured()) == (url, True)
-        monkeypatch.setattr(server, "ours", url)
-        assert (server.configured(), server.maybe_configured()) == (None, False)
+def test_a_process_runs_one_sweep_after_another(tmp_path: Path) -> None:
+    env = environment(PREFECT_HOME=str(tmp_path), PYTHONPATH=str(Path(__file__).parents[2]))
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    words = [sys.executable, "-c", TWICE]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
