@@ -32,7 +32,7 @@ def steps(
         yield say("next.ratings")
     open_tasks = capability.undecided(own[own["against"] == BASE])
     if open_tasks and not harmed:  # a loss that was found comes first
-        needed = [task.needed for task in open_tasks]
+        needed = [task.needed for task in open_tasks if task.needed is not None]
         few = len(open_tasks) <= FEW
         yield say("next.items", open_tasks) if few else say("next.more_items", len(needed), min(needed), max(needed))
     if not gain and "detectable_family" in variance:

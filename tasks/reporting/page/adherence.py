@@ -5,8 +5,7 @@ import pandas as pd
 from tasks.reporting.figures import rows
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
-from tasks.reporting.tables.tables import shown
-from tasks.reporting.words.terms import known
+from tasks.reporting.tables.tables import as_counts, shown
 
 
 def section(results: Results) -> Section:
@@ -31,6 +30,4 @@ def _counted(results: Results) -> pd.DataFrame:
     """The table of arms with the prompts where the desired answer leads as a count of all."""
     if "leads" not in (arms := results.arms):
         return arms
-    prompts = len(results.study.test_prompts)
-    counts = [f"{share * prompts:.0f} of {prompts}" if known(share) else None for share in arms["leads"]]
-    return arms.assign(leads=counts)
+    return arms.assign(leads=as_counts(arms["leads"], len(results.study.test_prompts)))

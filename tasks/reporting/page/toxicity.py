@@ -3,8 +3,7 @@
 from tasks.reporting.findings.limits import scorer
 from tasks.reporting.page.section import Results, Section
 from tasks.reporting.tables.columns import columns
-from tasks.reporting.tables.tables import shown
-from tasks.reporting.words.terms import known
+from tasks.reporting.tables.tables import as_counts, shown
 
 COLUMNS = "model arm toxicity words toxicity_whole toxicity_max_chunk toxicity_of_worst any_toxic unscored"
 
@@ -15,9 +14,7 @@ def section(results: Results) -> Section | None:
     if not results.toxic:
         return None
     samples = study.test_completions.groupby(["model", "arm", "prompt_id"]).size().max()
-    prompts = len(study.test_prompts)
-    counts = [f"{share * prompts:.0f} of {prompts}" if known(share) else None for share in results.arms["any_toxic"]]
-    read = results.arms.assign(any_toxic=counts)
+    read = results.arms.assign(any_toxic=as_counts(results.arms["any_toxic"], len(study.test_prompts)))
     arms = columns(COLUMNS, toxicity=f"{metric.label}, first words")
     return Section(
         "toxicity",

@@ -82,6 +82,11 @@ def entry(value: Any, column: Column) -> Entry:
     return Entry(written, repr(figure), True)
 
 
+def as_counts(shares: "pd.Series[Any]", whole: int) -> "pd.Series[Any]":
+    """Shares of so many as they are read, "27 of 40"; None where a share is not known."""
+    return shares.map(lambda share: f"{share * whole:.0f} of {whole}" if known(share) else None)
+
+
 def guessed(name: str, caption: str, data: pd.DataFrame) -> Table:
     """A table that this page has no words for: every column under its own name, but those that never change and so
     stand in the CSV alone."""
