@@ -42,7 +42,7 @@ def test_harms_are_better_when_less_and_an_unknown_metric_only_as_the_primary_on
 
 @pytest.mark.parametrize(
     ("name", "question"),
-    [("TOXICITY", "Is the text of the values model less toxic?"), ("toxicity", "Is the text of the values model less"),
+    [("TOXICITY", "Is the values text less toxic?"), ("toxicity", "Is the values text less"),
      ("INSULT", "Does the values model score lower in insult?"),
      ("adherence_less_free", "Does the values model score higher in likelihood adherence less"),
      ("warmth", "Does the values model differ in warmth? (Nobody said which way is better.)")],
