@@ -4,6 +4,7 @@ A side is a folder, a git revision or the name of a DVC experiment. What it need
 data/metrics.json; so two commits can be compared that nothing was ever pulled of.
 """
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -188,10 +189,10 @@ def _entries(name: str, side: Side) -> Iterator[tuple[str, Any]]:
     text = _text(side, name)
     if text is None:
         return
-    try:
-        content = yaml.load(text, _Loader) if name.endswith(".yaml") else text
-    except yaml.YAMLError:
-        content = text
+    content: Any = text
+    if name.endswith(".yaml"):
+        with contextlib.suppress(yaml.YAMLError):
+            content = yaml.load(text, _Loader)
     lists = [content[key] for key in TEXTS if isinstance(content, dict) and isinstance(content.get(key), list)]
     listed = lists[0] if lists else []
     ids = [entry for entry in listed if isinstance(entry, dict) and "id" in entry]

@@ -23,7 +23,7 @@ from prefect.states import Failed
 
 from flows import dag, references, runs, server, studies, tree_lock, workspace
 from tasks.runtime import config, machine
-from tasks.runtime.errors import InputError, PalmsError, one_line
+from tasks.runtime.errors import InputError, PalmsError
 from tasks.runtime.files import cache_folder
 
 RUN = "PREFECT__FLOW_RUN_ID"  # Prefect's own name for it
@@ -152,8 +152,8 @@ def _schedules(cron: str | None, timezone: str | None) -> list[Any]:
     try:
         return [DeploymentScheduleCreate(schedule=CronSchedule(cron=cron, timezone=timezone))] if cron else []
     except ValidationError as exc:
-        found = "; ".join(str(error["msg"]) for error in exc.errors())
-        raise InputError(f"--cron '{cron}'{f' --timezone {timezone}' if timezone else ''}: {one_line(found)}") from None
+        found = " ".join("; ".join(str(error["msg"]) for error in exc.errors()).split())
+        raise InputError(f"--cron '{cron}'{f' --timezone {timezone}' if timezone else ''}: {found}") from None
 
 
 def _queue(client: Any, pool: str, root: Path) -> str:

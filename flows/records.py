@@ -22,6 +22,7 @@ def tell_end(run: FlowRun, stage: Stage, tags: Sequence[str], state: State[Any],
 
     Call it in the flow's own thread: the event is of the flow run that runs there.
     """
+    at: Any = state.timestamp  # a task run's times are of a type that depends on the version of Python
     task_run = TaskRun(
         id=uuid4(),
         name=stage.name,
@@ -31,8 +32,8 @@ def tell_end(run: FlowRun, stage: Stage, tags: Sequence[str], state: State[Any],
         flow_run_run_count=run.run_count,
         tags=list(tags),
         task_inputs={"wait_for": [TaskRunResult(id=each) for each in upstreams]},
-        start_time=state.timestamp,
-        end_time=state.timestamp,
+        start_time=at,
+        end_time=at,
         state=state,
         state_id=state.id,
         state_type=state.type,

@@ -57,7 +57,7 @@ def make_at(root: Path, name: str, commit: str, overrides: Mapping[str, Any]) ->
     """
     tree = root / FOLDER / name
     if (tree / ".git").is_dir():
-        _run(tree, "git", "checkout", "--quiet", commit, "--", PARAMS_FILE)
+        _run(tree, "git", "checkout", "--quiet", commit, "--", str(PARAMS_FILE))
     else:
         _clone(root, tree, commit)
     mark = tree / _DEPLOYED

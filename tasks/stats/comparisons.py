@@ -77,7 +77,9 @@ def comparisons(table: pd.DataFrame, plan: Plan, metrics: Iterable[str],
 
 def _one_reason(part: pd.DataFrame) -> str | None:
     """The reason that all null scores have, if it is one and the same."""
-    reasons = part.loc[part["score"].isna(), "reason"].unique() if "reason" in part else []
+    if "reason" not in part:
+        return None
+    reasons = part.loc[part["score"].isna(), "reason"].unique()
     return str(reasons[0]) if len(reasons) == 1 and pd.notna(reasons[0]) else None
 
 
