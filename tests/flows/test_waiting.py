@@ -1,5 +1,7 @@
 """`palms sweep --wait-for-ratings`: suspended in Prefect until people are done, then the same run goes on."""
 
+import signal
+import subprocess
 from collections.abc import Callable
 
 from tests.support.flow_trees import PALMS, STEP, Api, Tree, wait_for
@@ -21,16 +23,21 @@ def started(tree: Tree) -> list[str]:
     return sorted(line.split()[1] for line in tree.log() if line.startswith("start "))
 
 
-def test_it_is_suspended_and_goes_on(new_tree: Callable[..., Tree], prefect_url: str, api: Api) -> None:
-    tree = new_tree({"dvc.yaml": GRAPH, "step.py": STEP}, PREFECT_API_URL=prefect_url)
-    process = tree.start([*PALMS, "sweep", "--wait-for-ratings"])
+def until_suspended(process: "subprocess.Popen[str]") -> str:
+    """What the sweep prints until it waits."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
         lines.append(line)
         if line.startswith("suspended"):
             break
-    output = "".join(lines)
+    return "".join(lines)
+
+
+def test_it_is_suspended_and_goes_on(new_tree: Callable[..., Tree], prefect_url: str, api: Api) -> None:
+    tree = new_tree({"dvc.yaml": GRAPH, "step.py": STEP}, PREFECT_API_URL=prefect_url)
+    process = tree.start([*PALMS, "sweep", "--wait-for-ratings"])
+    output = until_suspended(process)
     assert started(tree) == ["aside", "draw"], output
     assert "`palms rate close`" in output
     run = api.run_of(output)
@@ -45,6 +52,19 @@ def test_it_is_suspended_and_goes_on(new_tree: Callable[..., Tree], prefect_url:
     wait_for(lambda: api.state(run["id"])["type"] == "COMPLETED", 10)
     code, output = tree.palms("sweep", "--wait-for-ratings")
     assert (code, "suspended" in output) == (0, False), "what is closed is not waited for"
+
+
+def test_ctrl_c_ends_the_waiting(new_tree: Callable[..., Tree], prefect_url: str, api: Api) -> None:
+    tree = new_tree({"dvc.yaml": GRAPH, "step.py": STEP}, PREFECT_API_URL=prefect_url)
+    process = tree.start([*PALMS, "sweep", "--wait-for-ratings"])
+    output = until_suspended(process)
+    process.send_signal(signal.SIGINT)
+    output += process.communicate(timeout=30)[0]
+    assert process.returncode == 130, output
+    assert output.endswith("stopped by SIGINT\n")
+    run = api.run_of(output)
+    assert run["state"]["name"] == "Suspended"
+    assert run["name"] not in {each["name"] for each in api.post("/deployments/filter")}  # nothing is left in red
 
 
 def test_a_stage_that_failed_ends_it(new_tree: Callable[..., Tree], prefect_url: str) -> None:
