@@ -77,7 +77,7 @@ def configured() -> str | None:
             import prefect.main  # noqa: F401  # sets its logging up
             from prefect.settings import get_current_settings
         url = get_current_settings().api.url
-        return None if url == ours else url  # ours was that of a sweep before this one, and is gone
+        return url if url and url != ours else None  # ours was that of a sweep before this one, and is gone
     except ImportError:
         raise
     except Exception as exc:
@@ -97,7 +97,7 @@ def maybe_configured() -> bool:
     try:
         from prefect.settings import get_current_settings
 
-        return get_current_settings().api.url not in (None, ours)
+        return get_current_settings().api.url not in (None, "", ours)
     except Exception:
         return True
 

@@ -83,6 +83,7 @@ def test_each_stage_is_a_job_two_at_a_time_and_ends_in_the_same_hashes(tree: Tre
         assert len(cluster.jobs()) == count
         assert cluster.ask("squeue", "-h", "-o", "%k %c %m %l") == "of palms 1 1G 5:00 of palms 1 1G 5:00"
         names = [line.split(".")[0] for line in here]
+        wait_for(lambda names=names: all(started(tree, name) for name in names), 30)
         hold(tree, *(stage for stage in TRAIN if not started(tree, stage)))
         wait_for(lambda names=names: not [line for line in cluster.jobs() if line.split(".")[0] in names], 30)
     output, _ = process.communicate(timeout=60)
