@@ -67,10 +67,12 @@ def in_allocation(process: psutil.Process) -> bool:
 
 
 def start(tree: Tree, cluster: Cluster, *held: str) -> "tuple[object, dict[str, str]]":
-    """A sweep whose `held` stages run as jobs; the process, and the stages' job numbers."""
+    """A sweep whose `held` stages are at work in jobs; the process, and the jobs' numbers."""
     hold(tree, *held)
     process = tree.start([*PALMS, "sweep", "-v"])
-    return process, {stage: cluster.job(stage) for stage in held}
+    jobs = {stage: cluster.job(stage) for stage in held}
+    wait_for(lambda: all(started(tree, stage) for stage in held))
+    return process, jobs
 
 
 def test_each_stage_is_a_job_two_at_a_time_and_ends_in_the_same_hashes(tree: Tree, cluster: Cluster) -> None:
