@@ -1,6 +1,7 @@
 # Every target sets up .venv from the pinned constraints first.
 PYTHON ?= python3
 VENV := .venv
+PORT ?= 4200
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -66,10 +67,10 @@ rate: $(VENV)/.installed           ## the page on which people rate completions 
 chaos: $(VENV)/.installed-dev      ## twenty sweeps in which something is killed, an hour or more
 	python -m tests.chaos
 
-ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:4200
+ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:$(PORT)
 	@mkdir -p "$${PREFECT_HOME:-$$HOME/.prefect}/:memory:"
 	export PREFECT_SERVER_DATABASE_CONNECTION_URL="$${PREFECT_SERVER_DATABASE_CONNECTION_URL:-$(ONE_CONNECTION)}"; \
-	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1
+	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1 --port $(PORT)
 
 $(VENV)/.installed: pyproject.toml constraints.txt install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
