@@ -188,10 +188,10 @@ def select(stages: Iterable[Stage], targets: Iterable[str]) -> tuple[Stage, ...]
 
 
 def places(root: Path) -> tuple[str, dict[str, str]]:
-    """Where DVC's cache lies, and the remotes that are folders of this machine, by name."""
+    """Where DVC's cache lies, run-cache and all, and the remotes that are folders of this machine, by name."""
     with _repo(root) as repo:
         remotes = {name: str(remote["url"]) for name, remote in repo.config["remote"].items()}
-        return str(repo.cache.local.path), {name: url for name, url in remotes.items() if Path(url).is_absolute()}
+        return str(repo.cache.legacy.path), {name: url for name, url in remotes.items() if Path(url).is_absolute()}
 
 
 @contextmanager

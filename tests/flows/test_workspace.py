@@ -72,6 +72,12 @@ def test_a_study_leaves_the_tree_alone_and_comes_back_as_an_experiment(tree: Tre
     assert (code, "4 cached" in output or "5 cached" in output) == (0, True), output
 
 
+def test_a_study_takes_from_the_cache_what_was_made_before(tree: Tree) -> None:
+    assert tree.palms("sweep")[0] == 0
+    code, output = tree.palms("sweep", "--set", "slow=.", "--name", "same")
+    assert (code, "fine@small-values cached" in output) == (0, True), output
+
+
 def test_a_study_takes_over_what_has_changed(tree: Tree) -> None:
     assert tree.palms("sweep", "--study", "sizes")[0] == 0
     (tree.root / "text").write_text("two\n")
