@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -211,8 +212,12 @@ def test_a_failed_stage_shows_its_last_lines(failed: Swept) -> None:
 
 def test_an_automation_can_ask_for_stage_model_and_arm(failed: Swept, api: Api) -> None:
     related = {"related": {"id": [f"prefect.flow-run.{failed.run['id']}"]}, "event": {"name": ["palms.stage.failed"]}}
-    found = wait_for(lambda: api.post("/events/filter", {"filter": related})["events"], 10)
-    events = {event["resource"]["palms.stage"]: event["resource"] for event in found}
+
+    def resources() -> dict[str, Any]:
+        found = [event["resource"] for event in api.post("/events/filter", {"filter": related})["events"]]
+        return {resource["palms.stage"]: resource for resource in found} if len(found) > 1 else {}
+
+    events = wait_for(resources, 10)
     assert events["bad"]["prefect.resource.id"] == "palms.stage.bad"
     assert events["wrong"]["palms.error"] == "error: data/values is empty"
 
