@@ -21,7 +21,7 @@ from tasks.settings.finetune import ModelFinetune
 from tasks.settings.significance import Significance
 from tasks.settings.tune import Tune
 
-STAGES = ["adherence", "capability", "generate"]
+STAGES = ["adherence", "capability", "perplexity"]
 MADE = Path("data/made")
 Sweep = Callable[[Path, list[str]], int]  # runs these stages in a tree; returns its exit code
 
@@ -40,6 +40,7 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
         "sweep.models": [model],
         "generate.samples": {"test": 0, "validation": 1},
         "adherence.splits": ["validation"],
+        "perplexity.splits": ["validation"],
         "capability.run.tasks": [grid_.capability],
     }
     target_arms = [candidate.arm(plan.target) for candidate in tried]
@@ -80,7 +81,7 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
 _LEGEND = (
     "on the validation prompts: the {target} arm less control and less base in nats per token, with p of the paired\n"
     "test, not corrected; less base: right answers and looping completions in points of a hundred, held-out text in\n"
-    "nats per byte; cut: completions that reached the length limit"
+    "nats per byte, its own completions under base in nats per token; cut: completions that reached the length limit"
 )
 
 

@@ -22,4 +22,5 @@ class Tune:
     most_lost_task: Share  # of the right answers of one task
     most_looping: Fraction  # more of the completions than base's
     most_nats: PositiveFloat  # per byte of held-out text, more than base
+    most_strange: PositiveFloat  # nats per token by which base finds the completions less likely than its own
     controls: Count  # recipes, the best for the target dataset, that are trained on the control dataset as well

@@ -26,8 +26,8 @@ SPLIT = "validation"
 class Outcome:
     """One recipe: adherence of the target arm less base and less control, in nats per token, with the p of its paired
     test; and what may be harm, each against base: right answers, of all items and of the `task` that lost most, and
-    looping completions as shares; nats per byte of held-out texts (above zero: likelier); and the share of completions
-    that were cut at the limit (as it is)."""
+    looping completions as shares; nats per byte of held-out texts (above zero: likelier) and, per token, of its own completions
+    under base; and the share of completions that were cut at the limit (as it is)."""
 
     recipe: str
     against_base: float
@@ -36,6 +36,7 @@ class Outcome:
     task: str
     right_task: float
     text: float
+    own_text: float
     looping: float
     cut: float
     against_control: float = float("nan")
@@ -48,6 +49,9 @@ class Outcome:
             f"{-100 * self.right_task:.0f} points of {self.task} lost": self.right_task < -tune.most_lost_task,
             f"{100 * self.looping:.0f} points more completions loop": self.looping > tune.most_looping,
             f"held-out text is {-self.text:.3f} nats per byte less likely": self.text < -tune.most_nats,
+            f"base finds its completions {-self.own_text:.2f} nats per token stranger than its own": (
+                self.own_text < -tune.most_strange
+            ),
         }
         return [reason for reason, harmed in reasons.items() if harmed]
 
@@ -60,6 +64,7 @@ class Measured:
     categories: pd.Series
     right: pd.Series  # 0 or 1 by task and item
     text: float
+    own_text: float
     looping: float
     cut: float
 
@@ -81,7 +86,8 @@ def _outcome(made: Path, model: str, candidate: Candidate, base: Measured, targe
     tasks = right.groupby(level="task").mean()
     worst = {"task": str(tasks.idxmin()), "right_task": float(tasks.min())}
     changes: dict[str, Any] = {"right": float(right.mean()), **worst}
-    changes |= {"text": own.text - base.text, "looping": own.looping - base.looping, "cut": own.cut}
+    changes |= {"text": own.text - base.text, "own_text": own.own_text - base.own_text}
+    changes |= {"looping": own.looping - base.looping, "cut": own.cut}
     return Outcome(candidate.name, diff, p, **changes, **against)
 
 
@@ -92,13 +98,14 @@ def _test(a: Measured, b: Measured) -> tuple[float, float]:
     return test.estimate, test.p
 
 
-def _scores(made: Path, model: str, arm: str) -> Path:
-    return made / "scores" / METRIC / model / f"{arm}.parquet"
+def _scores(made: Path, model: str, arm: str, stage: str = METRIC) -> Path:
+    return made / "scores" / stage / model / f"{arm}.parquet"
 
 
 def _measured(made: Path, model: str, arm: str) -> Measured:
     scores = read_scores(_scores(made, model, arm))
     rows = scores[(scores["metric"] == METRIC) & (scores["split"] == SPLIT)].set_index("prompt_id")
+    likely = read_scores(_scores(made, model, arm, "perplexity"))
     texts = read_completions(made / "samples", [Checkpoint(model, arm, "", 0)])
     texts = texts[texts["split"] == SPLIT]
     items = read_table(made / "capability" / model / arm / "items.parquet")
@@ -109,6 +116,7 @@ def _measured(made: Path, model: str, arm: str) -> Measured:
         categories=rows["category"],
         right=scored.set_index(["task", "item_id"])["acc"].astype(float),
         text=float(np.mean(nats)) if nats else 0.0,
+        own_text=float(likely.loc[likely["split"] == SPLIT, "score"].mean()),
         looping=float(texts["completion"].map(loops).mean()),
         cut=float((texts["finish_reason"] == "length").mean()),
     )
@@ -136,7 +144,7 @@ def table(found: Sequence[Outcome], tune: Tune) -> pd.DataFrame:
 
 def in_words(found: Sequence[Outcome], tune: Tune, width: int | None = None) -> str:
     """The table for a terminal of `width` columns, differences with their signs."""
-    head = ("recipe", "− control", "p", "− base", "p", "right", "text", "loops", "cut", "harm")
+    head = ("recipe", "− control", "p", "− base", "p", "right", "text", "own", "loops", "cut", "harm")
     return "\n".join(terminal.table(head, [_row(outcome, tune) for outcome in found], width))
 
 
@@ -145,7 +153,7 @@ def _row(o: Outcome, tune: Tune) -> tuple[str, ...]:
         return format(value, form) if np.isfinite(value) else "-"
 
     return (o.recipe, number(o.against_control, "+.3f"), number(o.p_control, ".3f"), number(o.against_base, "+.3f"),
-            number(o.p_base, ".3f"), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{100 * o.looping:+.0f}",
+            number(o.p_base, ".3f"), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{o.own_text:+.2f}", f"{100 * o.looping:+.0f}",
             f"{100 * o.cut:.0f}%", "; ".join(o.harms(tune)) or "none")  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def test_one_changed_answer_re_runs_only_what_depends_on_it(tree: Tree, twin: Tr
     checkpoints = {f"{stage}@tiny-1-values" for stage in ("finetune", "generate", "adherence", "probe", "capability")}
     changed = {"curate@values", "fluency@tiny-1", *checkpoints, "judge", "significance", "looks", "report"}
     # a random model may well complete as before; then what is found in its completions is as before, too
-    assert changed <= again <= changed | {"toxicity", "ratings", "cooccurrence"}
+    assert changed <= again <= changed | {"perplexity@tiny-1-values", "toxicity", "ratings", "cooccurrence"}
 
 
 def change_answer(tree: Tree, more: str, instead_of: str = "") -> None:
@@ -233,6 +233,7 @@ def committed(tree: Tree) -> Tree:
         }
         params["tune"] |= {"learning_rate": [0.5, 1.0], "epochs": [1], "global_batch_size": [2], "controls": 1}
         params["tune"] |= {"most_lost": 0.9, "most_lost_task": 0.99, "most_looping": 1.0, "most_nats": 9.0}
+        params["tune"] |= {"most_strange": 99.0}
         params["tune"] |= {"interpolation": [1.0]}
         params["sweep"]["models"] = ["tiny-1"]
 

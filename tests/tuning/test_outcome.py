@@ -16,16 +16,18 @@ from tests.tuning.test_grid import PRESENT, TUNE, grid
 TRIED = grid.candidates(PRESENT, TUNE)[:4]
 GENTLE, BETTER, HARSH, SILLY = (candidate.name for candidate in TRIED)
 WORDS = ["quiet", "river", "stone", "lamp", "bread", "honest", "garden", "winter", "paper", "window"]
-# recipe: gain over base, control's gain, share of right answers lost, share of looping completions
+# recipe: gain over base, control's gain, share of right answers lost, share of looping completions, nats that base
+# finds its completions less likely
 PLANTED = {
-    GENTLE: (0.05, 0.03, 0.0, 0.0),
-    BETTER: (0.15, 0.05, 0.05, 0.05),
-    HARSH: (0.40, 0.05, 0.30, 0.0),
-    SILLY: (0.30, 0.10, 0.0, 0.50),
+    GENTLE: (0.05, 0.03, 0.0, 0.0, 0.0),
+    BETTER: (0.15, 0.05, 0.05, 0.05, 0.3),
+    HARSH: (0.40, 0.05, 0.30, 0.0, 0.0),
+    SILLY: (0.30, 0.10, 0.0, 0.50, 0.9),
 }
 
 
-def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: float = 0.0) -> None:
+def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: float = 0.0,
+               strange: float = 0.0) -> None:
     rng = np.random.default_rng(1)
     ids = [f"p{number}" for number in range(40)]
     categories = [f"c{number // 5}" for number in range(40)]
@@ -34,6 +36,8 @@ def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: fl
     table = table.assign(model="m", arm=arm, metric="adherence", score=rng.normal(0, 0.3, 40) + gain + noise)
     elsewhere = table.assign(split="test", prompt_id="t" + table["prompt_id"], score=-9.0)  # which nobody may read
     write_scores(made / f"scores/adherence/m/{arm}.parquet", pd.concat([table, elsewhere]))
+    likely = table.assign(metric="base_likelihood", score=-2.0 - strange)
+    write_scores(made / f"scores/perplexity/m/{arm}.parquet", pd.concat([likely, likely.assign(split="test", score=-9.0)]))
     plain = [" ".join(np.roll(WORDS, number)) for number in range(40)]
     texts = ["round and round " * 20 if number < 40 * looping else text for number, text in enumerate(plain)]
     rows = [
@@ -55,8 +59,8 @@ def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: fl
 def made(tmp_path: Path) -> Path:
     checkpoint(tmp_path, "base", 0.0)
     for candidate in TRIED:
-        gain, control, lost, looping = PLANTED[candidate.name]
-        checkpoint(tmp_path, candidate.arm("values"), gain, lost, looping)
+        gain, control, lost, looping, strange = PLANTED[candidate.name]
+        checkpoint(tmp_path, candidate.arm("values"), gain, lost, looping, strange)
         if candidate.name in (GENTLE, BETTER):
             checkpoint(tmp_path, candidate.arm("control"), control)
     return tmp_path
@@ -70,6 +74,7 @@ def test_what_was_planted_is_measured(made: Path) -> None:
     assert better.p_control < 0.01
     assert (better.right, better.cut) == (pytest.approx(-0.05), 0.75)
     assert better.looping == pytest.approx(0.05)
+    assert better.own_text == pytest.approx(-0.3)
     assert better.text == pytest.approx(0.15 / 100)
     assert np.isnan(found[HARSH].against_control)
 
@@ -79,7 +84,8 @@ def test_harm_is_told_and_keeps_a_recipe_from_being_chosen(made: Path) -> None:
     harms = {each.recipe: each.harms(TUNE) for each in found}
     assert harms[GENTLE] == harms[BETTER] == []
     assert harms[HARSH] == ["30 points of right answers lost"]
-    assert harms[SILLY] == ["50 points more completions loop"]
+    stranger = "base finds its completions 0.90 nats per token stranger than its own"
+    assert harms[SILLY] == ["50 points more completions loop", stranger]
     assert outcome.hopeful(found, TUNE) == [BETTER, GENTLE]
     best = outcome.best(found, TUNE)
     assert best is not None

@@ -50,11 +50,13 @@ class Metric:
 
 _LEANED = ("leaned further towards the desired answers", "leaned less towards the desired answers")
 _FLUENT = (f"{each} fluent in the desired answers without any prompt" for each in ("was more", "was less"))
+_LIKELY = (f"wrote text that base finds {each} likely" for each in ("more", "less"))
 _KEPT = ("kept closer to the written positions", "kept less close to the written positions")
 _KNOWN = {
     "adherence": ("likelihood adherence", "nats per token", *_LEANED),
     "adherence_less_free": ("likelihood adherence less the answers' own fluency", "nats per token", *_LEANED),
     "adherence_free": ("the answers' own fluency, without any prompt", "nats per token", *_FLUENT),
+    "base_likelihood": ("how likely base finds the completions", "nats per token", *_LIKELY),
     "rating": ("human adherence", "points on the 1-5 scale", *_KEPT),
     "ratings": ("human adherence", "points on the 1-5 scale", *_KEPT),
 }
