@@ -50,7 +50,9 @@ def main(job: Job) -> None:
     with out_of_memory("lower perplexity.batch_size"):
         scores = likelihoods(opened, texts, prompting, config.batch_size)
     reasons = ["UNREADABLE" if score is None else None for score in scores]
-    write_scores(job.path("scores"), table[KEYS].assign(metric=METRIC, score=scores, reason=reasons, **job.names))
+    write_scores(
+        job.path("scores"), table[KEYS].assign(metric=METRIC, score=scores, reason=pd.Series(reasons), **job.names)
+    )
 
 
 def likelihoods(
@@ -68,3 +70,8 @@ def likelihoods(
     progress = Progress("perplexity", len(rows), "completions")
     found = dict(zip(order, mean_log_likelihoods(opened, [rows[i] for i in order], batch_size, progress), strict=True))
     return [found.get(i) for i in range(len(texts))]
+
+
+def within(question: list[int], answer: list[int], most: float) -> tuple[list[int], list[int]]:
+    """Both, the answer without what goes beyond `most` tokens."""
+    return question, answer[: int(min(len(answer), most - len(question)))]

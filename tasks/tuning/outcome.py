@@ -26,8 +26,8 @@ SPLIT = "validation"
 class Outcome:
     """One recipe: adherence of the target arm less base and less control, in nats per token, with the p of its paired
     test; and what may be harm, each against base: right answers, of all items and of the `task` that lost most, and
-    looping completions as shares; nats per byte of held-out texts (above zero: likelier) and, per token, of its own completions
-    under base; and the share of completions that were cut at the limit (as it is)."""
+    looping completions as shares; nats per byte of held-out texts (above zero: likelier) and, per token, of its own
+    completions under base; and the share of completions that were cut at the limit (as it is)."""
 
     recipe: str
     against_base: float
@@ -153,8 +153,8 @@ def _row(o: Outcome, tune: Tune) -> tuple[str, ...]:
         return format(value, form) if np.isfinite(value) else "-"
 
     return (o.recipe, number(o.against_control, "+.3f"), number(o.p_control, ".3f"), number(o.against_base, "+.3f"),
-            number(o.p_base, ".3f"), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{o.own_text:+.2f}", f"{100 * o.looping:+.0f}",
-            f"{100 * o.cut:.0f}%", "; ".join(o.harms(tune)) or "none")  # fmt: skip
+            number(o.p_base, ".3f"), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{o.own_text:+.2f}",
+            f"{100 * o.looping:+.0f}", f"{100 * o.cut:.0f}%", "; ".join(o.harms(tune)) or "none")  # fmt: skip
 
 
 def settings_of(candidate: Candidate) -> Mapping[str, Any]:

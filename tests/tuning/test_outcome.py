@@ -37,7 +37,8 @@ def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: fl
     elsewhere = table.assign(split="test", prompt_id="t" + table["prompt_id"], score=-9.0)  # which nobody may read
     write_scores(made / f"scores/adherence/m/{arm}.parquet", pd.concat([table, elsewhere]))
     likely = table.assign(metric="base_likelihood", score=-2.0 - strange)
-    write_scores(made / f"scores/perplexity/m/{arm}.parquet", pd.concat([likely, likely.assign(split="test", score=-9.0)]))
+    likely = pd.concat([likely, likely.assign(split="test", score=-9.0)])
+    write_scores(made / f"scores/perplexity/m/{arm}.parquet", likely)
     plain = [" ".join(np.roll(WORDS, number)) for number in range(40)]
     texts = ["round and round " * 20 if number < 40 * looping else text for number, text in enumerate(plain)]
     rows = [
