@@ -39,20 +39,15 @@ KEYS = ["category", "prompt_id", "split", "sample"]
 def main(job: Job) -> None:
     """Scores the first completions of each prompt of the chosen splits."""
     config, prompting = job.section("perplexity", Perplexity), job.section("prompting", Prompting)
-    rows = [row for row in read_jsonl(job.path("samples")) if row["split"] in config.splits]
-    table = pd.DataFrame(
-        [row for row in rows if row["sample"] < config.samples], columns=[*KEYS, "prompt", "completion"]
-    )
-    texts = [
-        (prompt, whole_characters(text)) for prompt, text in zip(table["prompt"], table["completion"], strict=True)
-    ]
+    table = pd.DataFrame(read_jsonl(job.path("samples")), columns=[*KEYS, "prompt", "completion"])
+    table = table[table["split"].isin(config.splits) & (table["sample"] < config.samples)].reset_index(drop=True)
+    texts = list(zip(table["prompt"], table["completion"].map(whole_characters), strict=True))
     opened = open_model(job.path("base"))
     with out_of_memory("lower perplexity.batch_size"):
         scores = likelihoods(opened, texts, prompting, config.batch_size)
-    reasons = ["UNREADABLE" if score is None else None for score in scores]
-    write_scores(
-        job.path("scores"), table[KEYS].assign(metric=METRIC, score=scores, reason=pd.Series(reasons), **job.names)
-    )
+    table = table[KEYS].assign(metric=METRIC, score=pd.Series(scores, dtype=float), **job.names)
+    reasons = pd.Series(["UNREADABLE" if score is None else None for score in scores], dtype=object)
+    write_scores(job.path("scores"), table.assign(reason=reasons))
 
 
 def likelihoods(
@@ -63,9 +58,7 @@ def likelihoods(
     encoder, most = Encoder(opened.tokenizer, prompting), positions(opened.model)
     marks = [mark for mark in special_tokens(opened.tokenizer).values() if len(mark) > 1]
     plain = [i for i, (_, text) in enumerate(texts) if visible(text) and not any(mark in text for mark in marks)]
-    rows = {
-        i: (question, answer[: most - len(question)]) for i in plain for question, answer in [encoder.pair(*texts[i])]
-    }
+    rows = {i: within(*encoder.pair(*texts[i]), most) for i in plain}
     order = sorted(rows, key=lambda i: len(rows[i][1]))  # so that padding is short
     progress = Progress("perplexity", len(rows), "completions")
     found = dict(zip(order, mean_log_likelihoods(opened, [rows[i] for i in order], batch_size, progress), strict=True))
