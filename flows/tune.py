@@ -49,7 +49,7 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
         chosen = {"sweep.tuned": list(tuned), "sweep.arms": [BASE, *tuned]}
         tree = workspace.enter(root, f"tune-{model}", settings | chosen)
         code = sweep(tree, STAGES)
-        return code, [] if code else outcome.outcomes(tree / MADE, model, tried, plan.target, plan.control)
+        return code, [] if code else outcome.outcomes(tree / MADE, model, tried, plan.target, plan.control, tuned)
 
     width = terminal.width_of(sys.stdout)
 

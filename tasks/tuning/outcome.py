@@ -1,6 +1,6 @@
 """What each recipe did, on the validation prompts and on items that no report tests, and which one to take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,18 +69,23 @@ class Measured:
     cut: float
 
 
-def outcomes(made: Path, model: str, tried: Sequence[Candidate], target: str, control: str) -> list[Outcome]:
-    """The outcome of every candidate whose target arm was evaluated, from the folder that the stages made."""
+def outcomes(
+    made: Path, model: str, tried: Sequence[Candidate], target: str, control: str, arms: Collection[str]
+) -> list[Outcome]:
+    """The outcome of every candidate whose target arm is among `arms`, those that were evaluated, from the folder that
+    the stages made. What else lies there an earlier sweep left."""
     base = _measured(made, model, BASE)
-    return [_outcome(made, model, candidate, base, target, control) for candidate in tried
-            if _scores(made, model, candidate.arm(target)).exists()]  # fmt: skip
+    return [_outcome(made, model, candidate, base, target, control, arms) for candidate in tried
+            if candidate.arm(target) in arms]  # fmt: skip
 
 
-def _outcome(made: Path, model: str, candidate: Candidate, base: Measured, target: str, control: str) -> Outcome:
+def _outcome(
+    made: Path, model: str, candidate: Candidate, base: Measured, target: str, control: str, arms: Collection[str]
+) -> Outcome:
     own = _measured(made, model, candidate.arm(target))
     diff, p = _test(own, base)
     against: dict[str, Any] = {}
-    if _scores(made, model, candidate.arm(control)).exists():
+    if candidate.arm(control) in arms:
         against["against_control"], against["p_control"] = _test(own, _measured(made, model, candidate.arm(control)))
     right = own.right - base.right.reindex(own.right.index)
     tasks = right.groupby(level="task").mean()

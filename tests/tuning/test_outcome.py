@@ -15,6 +15,7 @@ from tests.tuning.test_grid import PRESENT, TUNE, grid
 
 TRIED = grid.candidates(PRESENT, TUNE)[:4]
 GENTLE, BETTER, HARSH, SILLY = (candidate.name for candidate in TRIED)
+ARMS = [candidate.arm("values") for candidate in TRIED] + [TRIED[n].arm("control") for n in (0, 1)]
 WORDS = ["quiet", "river", "stone", "lamp", "bread", "honest", "garden", "winter", "paper", "window"]
 # recipe: gain over base, control's gain, share of right answers lost, share of looping completions, nats that base
 # finds its completions less likely
@@ -26,8 +27,9 @@ PLANTED = {
 }
 
 
-def checkpoint(made: Path, arm: str, gain: float, lost: float = 0.0, looping: float = 0.0,
-               strange: float = 0.0) -> None:
+def checkpoint(
+    made: Path, arm: str, gain: float, lost: float = 0.0, looping: float = 0.0, strange: float = 0.0
+) -> None:
     rng = np.random.default_rng(1)
     ids = [f"p{number}" for number in range(40)]
     categories = [f"c{number // 5}" for number in range(40)]
@@ -62,13 +64,12 @@ def made(tmp_path: Path) -> Path:
     for candidate in TRIED:
         gain, control, lost, looping, strange = PLANTED[candidate.name]
         checkpoint(tmp_path, candidate.arm("values"), gain, lost, looping, strange)
-        if candidate.name in (GENTLE, BETTER):
-            checkpoint(tmp_path, candidate.arm("control"), control)
+        checkpoint(tmp_path, candidate.arm("control"), control)  # HARSH's and SILLY's were left by an earlier sweep
     return tmp_path
 
 
 def test_what_was_planted_is_measured(made: Path) -> None:
-    found = {each.recipe: each for each in outcome.outcomes(made, "m", TRIED, "values", "control")}
+    found = {each.recipe: each for each in outcome.outcomes(made, "m", TRIED, "values", "control", ARMS)}
     better = found[BETTER]
     assert better.against_base == pytest.approx(0.15, abs=0.02)
     assert better.against_control == pytest.approx(0.10, abs=0.02)
@@ -81,7 +82,7 @@ def test_what_was_planted_is_measured(made: Path) -> None:
 
 
 def test_harm_is_told_and_keeps_a_recipe_from_being_chosen(made: Path) -> None:
-    found = outcome.outcomes(made, "m", TRIED, "values", "control")
+    found = outcome.outcomes(made, "m", TRIED, "values", "control", ARMS)
     harms = {each.recipe: each.harms(TUNE) for each in found}
     assert harms[GENTLE] == harms[BETTER] == []
     assert harms[HARSH] == ["30 points of right answers lost"]
@@ -98,6 +99,6 @@ def test_harm_is_told_and_keeps_a_recipe_from_being_chosen(made: Path) -> None:
 
 
 def test_where_all_do_harm_none_is_recommended(made: Path) -> None:
-    found = [o for o in outcome.outcomes(made, "m", TRIED, "values", "control") if o.recipe in (HARSH, SILLY)]
+    found = [o for o in outcome.outcomes(made, "m", TRIED, "values", "control", ARMS) if o.recipe in (HARSH, SILLY)]
     assert outcome.best(found, TUNE) is None
     assert outcome.hopeful(found, TUNE) == [SILLY]  # which loses no right answer
