@@ -49,9 +49,7 @@ class Outcome:
             f"{-100 * self.right_task:.0f} points of {self.task} lost": self.right_task < -tune.most_lost_task,
             f"{100 * self.looping:.0f} points more completions loop": self.looping > tune.most_looping,
             f"held-out text is {-self.text:.3f} nats per byte less likely": self.text < -tune.most_nats,
-            f"base finds its completions {-self.own_text:.2f} nats per token stranger than its own": (
-                self.own_text < -tune.most_strange
-            ),
+            f"its text is {-self.own_text:.2f} nats per token stranger to base": self.own_text < -tune.most_strange,
         }
         return [reason for reason, harmed in reasons.items() if harmed]
 

@@ -86,7 +86,7 @@ def test_harm_is_told_and_keeps_a_recipe_from_being_chosen(made: Path) -> None:
     harms = {each.recipe: each.harms(TUNE) for each in found}
     assert harms[GENTLE] == harms[BETTER] == []
     assert harms[HARSH] == ["30 points of right answers lost"]
-    stranger = "base finds its completions 0.90 nats per token stranger than its own"
+    stranger = "its text is 0.90 nats per token stranger to base"
     assert harms[SILLY] == ["50 points more completions loop", stranger]
     assert outcome.hopeful(found, TUNE) == [BETTER, GENTLE]
     best = outcome.best(found, TUNE)
