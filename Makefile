@@ -70,7 +70,8 @@ chaos: $(VENV)/.installed-dev      ## twenty sweeps in which something is killed
 ui: $(VENV)/.installed             ## a Prefect server with its UI on http://127.0.0.1:$(PORT)
 	@mkdir -p "$${PREFECT_HOME:-$$HOME/.prefect}/:memory:"
 	export PREFECT_SERVER_DATABASE_CONNECTION_URL="$${PREFECT_SERVER_DATABASE_CONNECTION_URL:-$(ONE_CONNECTION)}"; \
-	PREFECT_SERVER_ANALYTICS_ENABLED=false prefect server start --host 127.0.0.1 --port $(PORT)
+	PREFECT_SERVER_UI_API_URL=http://127.0.0.1:$(PORT)/api PREFECT_SERVER_ANALYTICS_ENABLED=false \
+	prefect server start --host 127.0.0.1 --port $(PORT)
 
 $(VENV)/.installed: pyproject.toml constraints.txt install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
