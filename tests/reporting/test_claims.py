@@ -288,6 +288,16 @@ def test_what_follows_is_led_by_harm_then_gain_then_nothing(main, harmed, first)
     assert not [step for step in over if "seeds" in step or "palms rate" in step]
 
 
+@pytest.mark.parametrize(
+    ("main", "verdict", "then"),
+    [(GAIN, "no loss", "First have another scorer"), (GAIN, "loss", "First look for a recipe"),
+     (LOSS, "no loss", "First look for a recipe")],
+)  # fmt: skip
+def test_a_recipe_is_looked_for_where_recipes_are_chosen_by_what_was_harmed(main, verdict, then):
+    first = next(iter(steps(ladder(main), True, pd.DataFrame([task(verdict)]), pd.DataFrame(), "adherence")))
+    assert then in first
+
+
 def variant(way, **changes):
     """A row of the whole text's toxicity against base: more, less or not shown."""
     return row(metric="TOXICITY (whole)", role="variant", family="variants", m=4, contrast="values - base",

@@ -23,7 +23,8 @@ def steps(
     target, models = main[0].a, list(dict.fromkeys(effect.model for effect in main))
     gain, worse = any(effect.better > 0 for effect in main), any(effect.better < 0 for effect in main)
     if harmed or worse:
-        yield say("next.harm", target, BASE, models)
+        only_toxic = not worse and not capability.lost(own)  # which no recipe is chosen by
+        yield say("next.harm", target, BASE, models, only_toxic)
     else:
         yield say("next.gain") if gain else say("next.nothing", target, BASE)
     if not all(effect.dataset_claim for effect in main):
