@@ -238,7 +238,7 @@ def committed(tree: Tree) -> Tree:
         params["sweep"]["models"] = ["tiny-1"]
 
     set_params(tree, change)
-    for left in sorted((tree.root / "data/made").rglob("tiny-2*")):  # of a model that the sweep has no more
+    for left in sorted((tree.root / "data/made").rglob("tiny-[23]*")):  # of models that the sweep has no more
         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     git(tree, "add", "-A")
     git(tree, "commit", "-qm", "one")
