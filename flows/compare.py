@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from ruamel.yaml import YAML
 
+from flows.workspace import commit_of
 from tasks.runtime import terminal
 from tasks.runtime.errors import InputError
 
@@ -117,8 +118,8 @@ def side(root: Path, name: str) -> Side:
 
 
 def _commit(root: Path, name: str) -> str:
-    if commit := _git(root, "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}"):
-        return commit.strip()
+    if commit := commit_of(root, name):
+        return commit
     refs = (_git(root, "for-each-ref", "--format=%(refname)", "refs/exps") or "").split()
     if found := [ref for ref in refs if ref.rpartition("/")[2] == name]:
         return found[-1]
