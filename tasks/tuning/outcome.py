@@ -140,11 +140,6 @@ def best(found: Sequence[Outcome], tune: Tune) -> Outcome | None:
     return max(kept, key=lambda o: o.against_control, default=None)
 
 
-def table(found: Sequence[Outcome], tune: Tune) -> pd.DataFrame:
-    """A row a recipe, with what it harms."""
-    return pd.DataFrame([asdict(outcome) | {"harms": "; ".join(outcome.harms(tune))} for outcome in found])
-
-
 def in_words(found: Sequence[Outcome], tune: Tune, width: int | None = None) -> str:
     """The table for a terminal of `width` columns, differences with their signs."""
     head = ("recipe", "− control", "p", "− base", "p", "right", "text", "own", "loops", "cut", "harm")
