@@ -194,6 +194,26 @@ def places(root: Path) -> tuple[str, dict[str, str]]:
         return str(repo.cache.legacy.path), {name: url for name, url in remotes.items() if Path(url).is_absolute()}
 
 
+def in_cache(root: Path, hashes: Iterable[str]) -> set[str]:
+    """Those of the hashes of files and folders, as dvc.lock has them, whose content DVC's cache holds whole."""
+    with _repo(root) as repo:
+        return {md5 for md5 in set(hashes) if _is_whole(repo.cache.local, md5)}
+
+
+def _is_whole(cache: Any, md5: str) -> bool:
+    from dvc_data.hashfile import load
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_objects.errors import ObjectFormatError
+
+    if not md5.endswith(".dir"):
+        return bool(cache.exists(md5))
+    try:
+        listed: Any = load(cache, HashInfo("md5", md5))
+    except (FileNotFoundError, ObjectFormatError):
+        return False
+    return all(cache.exists(each.value) for _, _, each in listed)
+
+
 @contextmanager
 def _repo(root: Path) -> Iterator[Any]:
     """DVC's view of `root`."""

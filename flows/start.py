@@ -30,11 +30,14 @@ def run(
     What can be wrong is found here, before a server is started; and where there is nothing to run and nobody's server
     to tell it to, none is.
     """
-    from flows import dag, meta, outcome, references, server, slots, workspace
+    from flows import dag, dropped, meta, outcome, references, server, slots, workspace
 
     began = time.monotonic()
     references.check_tree(root, targets)
     survey = dag.survey(root)
+    if told := dropped.put_away(survey):
+        print(told)
+        survey = dag.survey(root)
     stages = dag.select(survey.stages, targets)
     metas = [meta.Meta.of(stage) for stage in stages]
     slots.Slots.of_this_machine(os.environ)

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 from filelock import FileLock, Timeout
 
+from flows import lock_file
 from flows.processes import TREE_MARK, kill, marked, until
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import write_text
@@ -46,7 +48,7 @@ class Holder:
 def running(root: Path) -> Holder | None:
     """The sweep that works in `root` now, or None."""
     try:
-        with _locked(root):
+        with locked(root):
             return None
     except InputError:
         return _read(root) or Holder(0, "unknown", "", "", "unknown")
@@ -57,7 +59,7 @@ def tidy(root: Path) -> list[str]:
 
     Raises InputError, naming the holder, where a sweep works in it now.
     """
-    with _locked(root):
+    with locked(root):
         return _tidy(root)
 
 
@@ -70,7 +72,7 @@ def hold(
     Yields a function that records the progress, and the holder that died without a word, if one did.
     Raises InputError where another sweep holds it.
     """
-    with _locked(root):
+    with locked(root):
         dead = _read(root)
         started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
 
@@ -87,7 +89,8 @@ def hold(
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
+def locked(root: Path) -> Iterator[None]:
+    """Keeps sweeps out of `root`. Raises InputError, naming the holder, where one works in it now."""
     folder = root / ".dvc" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -153,7 +156,7 @@ def set_damaged_lock_aside(root: Path) -> Path | None:
     DVC writes it in place, so a `dvc repro` by hand may be at it just now: it is looked at once more, later.
     Without the file, finished stages come back from the run-cache.
     """
-    path = root / "dvc.lock"
+    path = root / lock_file.NAME
     for pause in (_WRITING, 0.0):
         if not _damaged(path):
             return None
@@ -164,16 +167,13 @@ def set_damaged_lock_aside(root: Path) -> Path | None:
 
 
 def _damaged(path: Path) -> bool:
-    import yaml
-
-    loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
     if not path.is_file():
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
     if "<<<<<<<" in text:
         raise InputError("dvc.lock holds a merge conflict; resolve it (`git checkout --ours dvc.lock`)")
     try:
-        content = yaml.load(text, Loader=loader)
+        content = lock_file.parse(text)
         stages = content.get("stages") or {}
         return not ("schema" in content and all(entry.get("cmd") for entry in stages.values()))
     except (yaml.YAMLError, AttributeError, TypeError):

@@ -20,13 +20,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from flows import dag, tree_lock
+from flows import dag, lock_file, tree_lock
 from tasks.runtime.config import PARAMS_FILE, read_params
 from tasks.runtime.errors import InputError, WorkError
-from tasks.runtime.files import cache_folder, read_yaml
+from tasks.runtime.files import cache_folder
 
 FOLDER = Path(".cache/sweeps")
-LOCK = Path("dvc.lock")
 _DEPLOYED = Path(".dvc/tmp/deployed")  # marks the tree of a deployed run
 _KEPT = 14 * 86_400.0  # seconds
 _NOBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
@@ -198,8 +197,8 @@ def _clone(root: Path, tree: Path, commit: str | None = None) -> None:
     _run(made, sys.executable, "-m", "dvc", "cache", "dir", "--local", cache)
     for remote, url in remotes.items():  # a relative path in the copied file would be one of the clone
         _run(made, sys.executable, "-m", "dvc", "remote", "add", "--quiet", "--force", "--local", remote, url)
-    if (root / LOCK).exists() and not commit:
-        shutil.copy2(root / LOCK, made / LOCK)
+    if (root / lock_file.NAME).exists() and not commit:
+        shutil.copy2(root / lock_file.NAME, made / lock_file.NAME)
     made.replace(tree)
 
 
@@ -207,7 +206,7 @@ def _copy_changes(root: Path, tree: Path) -> None:
     """Makes the files of `tree` those of `root`, but for what its stages make."""
     _run(tree, "git", "fetch", "--quiet", str(root), "HEAD")
     _run(tree, "git", "reset", "--quiet", "FETCH_HEAD")
-    wanted, own = _files(root), {LOCK.as_posix(), *_outs(tree)}
+    wanted, own = _files(root), {lock_file.NAME, *(path for made in lock_file.outs(tree).values() for path in made)}
     for name in wanted:
         source, copy = root / name, tree / name
         if not copy.exists() or (name not in own and not filecmp.cmp(source, copy)):
@@ -221,12 +220,6 @@ def _files(tree: Path) -> set[str]:
     """The files that git tracks or does not ignore, and that are there."""
     listed = _run(tree, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return {name for name in listed.split("\0") if name and (tree / name).is_file()}
-
-
-def _outs(tree: Path) -> set[str]:
-    """What the stages of `tree` have made, by its lock."""
-    stages = (read_yaml(tree / LOCK) or {}).get("stages", {}) if (tree / LOCK).exists() else {}
-    return {str(out["path"]) for stage in stages.values() for out in stage.get("outs", [])}
 
 
 def _run(folder: Path, *command: str) -> str:

@@ -23,7 +23,6 @@ from tests.fixtures import families, tiny
 from tests.support.flow_trees import BIN, PALMS, Api, Tree, environment
 
 MODELS = tuple(tiny.MODELS)
-# what they read holds what dropped models left
 FAN_IN = {"toxicity", "ratings", "judge", "cooccurrence", "significance", "looks"}
 LOGGED = {"looks", "report"}  # that results were looked at is not taken back with them
 MORE = " Ask the nurse as well."
@@ -116,10 +115,12 @@ def whole(tree: Tree, first: str) -> dict[str, Any]:
 @pytest.mark.usefixtures("whole")
 def test_a_dropped_model_is_never_counted(tree: Tree) -> None:
     set_params(tree, lambda p: p["sweep"].update(models=["tiny-1"]))
-    assert {name.split("@")[0] for name in ran(sweep(tree))} == FAN_IN | {"report"}
+    output = sweep(tree)
+    assert "outputs of models or arms that the sweep has no more" in output
+    assert {name.split("@")[0] for name in ran(output)} == FAN_IN | {"report"}
     scores = pd.read_parquet(tree.root / "data/made/significance/scores.parquet")
     assert set(scores["model"]) == {"tiny-1"}
-    assert (tree.root / "data/made/samples/tiny-3/base.jsonl").exists()  # it is there, and is not read
+    assert not list((tree.root / "data/made").rglob("tiny-[23]*"))
 
 
 @pytest.mark.usefixtures("whole")
@@ -238,8 +239,6 @@ def committed(tree: Tree) -> Tree:
         params["sweep"]["models"] = ["tiny-1"]
 
     set_params(tree, change)
-    for left in sorted((tree.root / "data/made").rglob("tiny-[23]*")):  # of models that the sweep has no more
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     git(tree, "add", "-A")
     git(tree, "commit", "-qm", "one")
     return tree

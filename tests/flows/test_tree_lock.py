@@ -33,7 +33,7 @@ def test_a_second_holder_is_not_told_of_one_that_is_dead(root: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     note = {"pid": gone.pid, "flow_run": "otter", "flow_run_id": "id", "api": "url", "started": "then"}
-    with tree_lock._locked(root):  # a sweep that tidies, and has not said yet who it is
+    with tree_lock.locked(root):  # a sweep that tidies, and has not said yet who it is
         for text in (None, json.dumps(note)):
             if text:
                 (root / ".dvc" / "tmp" / "palms.json").write_text(text)
