@@ -49,6 +49,6 @@ def attention_item(number: int, items: int, seed: int, rater: str) -> int:
 
 def repeated(rated: Sequence[str], before: Collection[str], every: int, seed: int, rater: str) -> str | None:
     """Which text comes a second time, of those a rater has rated (in this order): none that came twice `before`, nor
-    one of the latest half of `every`. None if there is no such text."""
-    choices = sorted(set(rated[: -max(1, every // 2)]) - set(before))
+    one of the latest `every`, which people remember. None if there is no such text."""
+    choices = sorted(set(rated[:-every]) - set(before))
     return random.Random(f"repeat {seed} {rater} {len(before)}").choice(choices) if choices else None

@@ -1,6 +1,7 @@
 """Names in params.yaml that name nothing are told before anything runs, each in one line."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tasks.runtime.config import read_params
 from tasks.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[2]
+SECONDS = 2.0
 Change = Callable[[dict[str, Any]], object]
 MISTAKES: dict[str, tuple[Change, str]] = {
     "scorer": (lambda p: p["toxicity"].update(scorer="ofline"), "toxicity.scorer: 'ofline' is not among offline, "
@@ -114,14 +116,21 @@ def test_what_a_mistake_of_type_brings_with_it_is_not_told(params: dict[str, Any
     assert line == "params.yaml: arms.values.dataset: expected text, found 3; write it in quotes"
 
 
-@pytest.mark.parametrize("command", ["sweep", "check", "models"])
-def test_every_command_says_so_at_once(tmp_path: Path, params: dict[str, Any], command: str) -> None:
-    params["toxicity"]["scorer"] = "ofline"
+@pytest.mark.parametrize(
+    ("command", "mistake"), [*(("sweep", name) for name in MISTAKES), ("check", "scorer"), ("models", "scorer")]
+)
+def test_every_command_says_so_at_once(tmp_path: Path, params: dict[str, Any], command: str, mistake: str) -> None:
+    change, expected = MISTAKES[mistake]
+    change(params)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     for name in ("dvc.yaml", "data", ".dvc"):
         (tmp_path / name).symlink_to(ROOT / name)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run([sys.executable, "-m", "flows.cli", command], cwd=tmp_path, env=environment,
                          capture_output=True, text=True)  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
-    assert run.stderr.startswith("error: params.yaml: toxicity.scorer: 'ofline'")
+    assert run.stderr.startswith(f"error: params.yaml: {expected}")
+    # of the processor: what it takes by the clock, where nothing else runs
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < SECONDS

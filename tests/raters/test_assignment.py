@@ -50,7 +50,7 @@ def test_a_repeat_is_an_earlier_text_and_no_text_comes_three_times() -> None:
     rated = [f"text-{number}" for number in range(20)]
     before: list[str] = []
     while again := assignment.repeated(rated, before, 8, 1, "anna"):
-        assert again in rated[:16]
+        assert again in rated[:12]
         before.append(again)
-    assert sorted(before) == sorted(rated[:16])
+    assert sorted(before) == sorted(rated[:12])
     assert assignment.repeated(rated[:3], [], 8, 1, "anna") is None

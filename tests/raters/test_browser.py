@@ -120,6 +120,7 @@ def test_the_other_keys(tmp_path: Path, address: str) -> None:
         rater.prepare()
         page.open(server.url + rater.path)
         first = completion(page)
+        assert "c if you cannot judge" in page.run("document.getElementById('keys-line').innerText")
         page.run(QUIET)
         page.press("n")
         for letter in "so 4":

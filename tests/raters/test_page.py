@@ -564,3 +564,9 @@ def test_our_own_instructions_make_every_page(tmp_path: Path) -> None:
             rater.rate(page, 5)
             page = rater.prepare(check=right)
         assert page.heading == "Thank you"
+
+
+def test_the_templates_use_words_that_are_there() -> None:
+    templates = Path(page_words.__code__.co_filename).parent.glob("templates/*.j2")
+    used = {name for path in templates for name in re.findall(r"words\.(\w+)", path.read_text("utf-8"))}
+    assert used <= page_words(BARE).keys() - set(dir(dict))  # Jinja would show the method of that name

@@ -31,7 +31,7 @@
     const choice = /^[1-5]$/.test(event.key) && form.querySelector(`button[name=rating][value="${event.key}"]`);
     if (choice) choice.click();
     else if (event.key === "c") { cannot.open = true; cannot.querySelector("button").focus(); }
-    else if (event.key === "n") note.focus();
+    else if (event.key === "n") { note.focus(); note.setSelectionRange(note.value.length, note.value.length); }
     else if (event.key === "u" && back) back.click();
     else return;
     event.preventDefault();
