@@ -120,7 +120,7 @@ def finish(root: Path, tree: Path, say: Callable[[str], None], *, with_push: boo
     """Keeps the finished sweep of `tree`, and pushes it where that is asked for and a remote is set; says so. A push
     that fails is told and loses nothing. Returns the experiment's name."""
     name = keep(root, tree)
-    say(f"experiment {name}: `dvc exp show -A`, `dvc exp apply {name}`; its tree is {tree.relative_to(root)}")
+    say(f"experiment {name}: `palms compare {name} .`, `dvc exp apply {name}`; its tree is {tree.relative_to(root)}")
     try:
         if with_push and (pushed := push(root, tree)):
             say(f"pushed {' and '.join(pushed)}")
