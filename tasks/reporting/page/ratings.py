@@ -18,7 +18,7 @@ from tasks.text.shown import excerpt, safe
 
 AGREEMENT = "arm coefficient value ci_lo ci_hi n_texts n_prompts raters reason"
 RATERS = (
-    "rater given cannot_judge severity severity_lo severity_hi shared_texts repeats repeats_same repeats_apart "
+    "rater given cannot_judge severity severity_lo severity_hi shared_texts repeats repeats_same "
     "attention attention_failed passed seconds"
 )
 DISAGREEMENTS = "each prompt completion notes model arm"
