@@ -122,7 +122,7 @@ def test_what_a_mistake_of_type_brings_with_it_is_not_told(params: dict[str, Any
 def test_every_command_says_so_at_once(tmp_path: Path, params: dict[str, Any], command: str, mistake: str) -> None:
     change, expected = MISTAKES[mistake]
     change(params)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     for name in ("dvc.yaml", "data", ".dvc"):
         (tmp_path / name).symlink_to(ROOT / name)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
