@@ -28,7 +28,7 @@ def put_away(survey: Survey) -> str:
     with tree_lock.locked(root):
         removed = [path for path, md5 in left.items() if md5 in cached]
         for path in removed:
-            _remove(root / path)
+            _remove(root / path, root)
     if not removed:
         return ""
     return (
@@ -43,8 +43,13 @@ def _overlap(one: str, other: str) -> bool:
     return a.is_relative_to(b) or b.is_relative_to(a)
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path, root: Path) -> None:
+    """Removes an output and the folders of `root` that held nothing else."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()
+    for folder in path.parents:
+        if folder == root or any(folder.iterdir()):
+            return
+        folder.rmdir()

@@ -85,7 +85,6 @@ def _run_flow(survey: Any, targets: list[str], *, verbose: bool, waits: bool, ho
                     return 1
                 if not state.is_paused():
                     return _exit_code(state)
-                print("suspended; Ctrl-C ends the waiting, and the same command takes it up again", flush=True)
                 if signum := _await(survey.root / CLOSED):
                     print(f"stopped by {signal.Signals(signum).name}", file=sys.stderr)
                     return 128 + signum
@@ -98,6 +97,7 @@ def _await(path: Path) -> int:
     for signum in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(signum) != signal.SIG_IGN:
             signal.signal(signum, lambda number, _: signals.append(number))
+    print("suspended; Ctrl-C ends the waiting, and the same command takes it up again", flush=True)
     while not (path.exists() or signals):
         time.sleep(1)
     stop_at_once()

@@ -89,12 +89,12 @@ def test_a_completion_ends_at_every_declared_end(models: dict[str, OpenedModel],
 
 
 def test_a_row_stops_at_each_of_them(models: dict[str, OpenedModel], family: str) -> None:
-    """The random model's likeliest tokens, once with the third of them for an end of text."""
+    """The random model's likeliest tokens, without an end and then with the third of them for one."""
     opened = models[family]
     cold = Generate(SamplesPerPrompt(1, 1), 1e-4, 1.0, max_new_tokens=6, batch_size=2, seed=1)
     encoded = [EncodedPrompt(Encoder(opened.tokenizer, PROMPTING).question("Who?"), ["s"])]
-    [[free]] = sample(opened, encoded, cold, "test")
-    ended = replace(opened, ends=opened.ends | {free[2]})
+    [[free]] = sample(replace(opened, ends=frozenset({-1})), encoded, cold, "test")
+    ended = replace(opened, ends=frozenset({free[2]}))
     [[stopped]] = sample(ended, encoded, cold, "test")
     assert stopped == free[: free.index(free[2]) + 1]
     assert len(complete(opened, PROMPTS, cold, PROMPTING)) == len(PROMPTS)
