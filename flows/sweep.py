@@ -41,6 +41,7 @@ from tasks.runtime.launchers.leftovers import end_leftovers
 INPUT_ERROR = "InputError"  # the name of the failed state whose cause is the user's to mend
 _SETTLE = 4.0  # seconds that Prefect gets to record how the stopped stages ended
 _LAST_JOBS = 2.0  # seconds in which the stopped stages' jobs are looked for
+_RESUBMITS, _BETWEEN = 5, 2.0  # times that a stage is handed to Prefect once more, and seconds before each
 
 
 seen: Survey | None = None  # what the command line has found; the flow looks again only if it does not hold any more
@@ -140,6 +141,7 @@ class _Sweep:
         self._results: dict[str, Result] = {}
         self._ended: dict[str, Result] = {}
         self._attempts: dict[str, int] = {}
+        self._resubmits = 0
 
     def run(self) -> State[Any] | None:
         """Walk until every stage has ended or the stop comes; returns the flow run's final state, or None where what is
@@ -290,7 +292,12 @@ class _Sweep:
     def _end(self, name: str) -> None:
         self._slots.give_back(self._running.pop(name))
         result = self._results.get(name)
-        if result is None:  # Prefect ended the task before its function ran
+        if result is None and not self._stop.reason and self._resubmits < _RESUBMITS:
+            self._resubmits += 1  # Prefect ended the task before its function ran: it does not always wait for a server
+            self._stop.wait(_BETWEEN)
+            self._waiting.insert(0, self._stages[name])
+            return
+        if result is None:
             result = Result("failed", code=1, error=str(self._futures[name].state.message))
         self._ended[name] = result
         self._tell_end(name, result)

@@ -236,3 +236,28 @@ def test_logs_are_clean_and_tell_no_secret(failed: Swept) -> None:
     everything = failed.output + json.dumps([log["message"] for log in failed.logs])
     assert "k-12345" not in everything
     assert "/somebody" not in everything
+
+
+# What Prefect does where the server is away at the moment in which a task asks for its tags' limits: it fails the task.
+LOST_ONCE = """
+import sys, httpx, prefect.task_engine as engine
+ask, lost = engine._concurrency, []
+def concurrency(*args, **options):
+    if len(lost) < 2:
+        lost.append(1)
+        raise httpx.ConnectError("All connection attempts failed")
+    return ask(*args, **options)
+engine._concurrency = concurrency
+from flows.cli import main
+sys.exit(main(["sweep"]))
+"""
+
+
+def test_a_task_that_prefect_ended_before_it_began_is_handed_to_it_once_more(
+    new_tree: Callable[..., Tree], prefect_url: str
+) -> None:
+    tree = new_tree(FILES, PREFECT_API_URL=prefect_url)
+    code, output = tree.run(sys.executable, "-c", LOST_ONCE)
+    assert code == 0, output
+    assert "7 stages in" in output
+    assert "7 done" in output
