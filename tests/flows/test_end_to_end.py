@@ -229,9 +229,9 @@ def committed(tree: Tree) -> Tree:
     def change(params: dict[str, Any]) -> None:
         sets = params["capability"]["run"]["sets"]
         sets |= {"offline": ["palms_knowledge", "palms_text"], "validation": ["palms_last_word"]}
-        params["studies"]["samples"]["arms"] = {
-            f"{name}-n2": {"dataset": name, "limit": 2, "seed": 1} for name in ("values", "control")
-        }
+        studies, names = params["studies"], ("values", "control")
+        studies["samples"]["arms"] = {f"{name}-n2": {"dataset": name, "limit": 2, "seed": 1} for name in names}
+        studies["seeds"]["arms"] = {f"{name}-2": {"dataset": name, "limit": None, "seed": 2} for name in names}
         params["tune"] |= {"learning_rate": [0.5, 1.0], "epochs": [1], "global_batch_size": [2], "controls": 1}
         params["tune"] |= {"most_lost": 0.9, "most_lost_task": 0.99, "most_looping": 1.0, "most_nats": 9.0}
         params["tune"] |= {"most_strange": 99.0}
@@ -271,12 +271,16 @@ def test_a_clone_with_only_the_remote_has_the_whole_sweep_and_runs_no_stage(
 
 
 @pytest.mark.usefixtures("first")
-def test_a_study_says_how_few_samples_suffice(committed: Tree) -> None:
+@pytest.mark.parametrize(
+    ("study", "title"),
+    [("samples", "How few samples suffice?"), ("seeds", "Is it the dataset, or the luck of one training?")],
+)
+def test_a_study_is_a_tree_of_its_own_and_has_its_part_of_the_page(committed: Tree, study: str, title: str) -> None:
     before = (committed.root / "dvc.lock").read_bytes()
-    sweep(committed, "--study", "samples")
-    study = committed.root / ".cache/sweeps/samples"
-    assert "How few samples suffice?" in (study / "data/made/report/index.html").read_text("utf-8")
-    assert "samples" in committed.dvc("exp", "list", "--name-only").split()
+    sweep(committed, "--study", study)
+    page = committed.root / ".cache/sweeps" / study / "data/made/report/index.html"
+    assert title in page.read_text("utf-8")
+    assert study in committed.dvc("exp", "list", "--name-only").split()
     assert (committed.root / "dvc.lock").read_bytes() == before
 
 
