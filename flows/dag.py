@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from flows import lock_file
 from tasks.runtime.errors import InputError
 
 BUSY = "another DVC command works on it"
@@ -126,7 +127,7 @@ def _changes(stage: Any) -> dict[str, list[str]]:
 
 def _marks(root: Path) -> dict[str, tuple[int, int]]:
     """Time and size of the files that say what the graph is."""
-    files = [root / name for name in ("dvc.yaml", "params.yaml", "dvc.lock")]
+    files = [root / name for name in ("dvc.yaml", "params.yaml", lock_file.NAME)]
     stats = {file.name: file.stat() for file in files if file.exists()}
     return {name: (stat.st_mtime_ns, stat.st_size) for name, stat in stats.items()}
 

@@ -1,6 +1,7 @@
 """dvc.lock, which says what the stages that have run were made of and what they made."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -10,8 +11,9 @@ NAME = "dvc.lock"
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
 
 
+@lru_cache(maxsize=1)  # a sweep looks at it more than once before it begins
 def parse(text: str) -> Any:
-    """Raises yaml.YAMLError for text that was cut off, for instance."""
+    """What it says, to be read only. Raises yaml.YAMLError for text that was cut off, for instance."""
     return yaml.load(text, Loader=_LOADER)
 
 
