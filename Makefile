@@ -52,6 +52,7 @@ bench: $(VENV)/.installed-bench    ## rates, ratios and sizes, measured side by 
 	python -m tests.benchmarks.bench_generation
 	python -m tests.benchmarks.bench_startup
 	python -m tests.benchmarks.bench_overhead
+	python -m tests.benchmarks.bench_schedule
 	@if command -v nvidia-smi >/dev/null; then python -m tests.benchmarks.bench_gpu; fi
 	python -m tests.benchmarks.bench_toxicity
 	python -m tests.benchmarks.bench_cooccurrence

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -14,12 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from flows import server
+from flows.fork_server import ForkServer, StageProcess
 from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
-from flows.processes import GRACE, PARENT, STAGE_MARK, TREE_MARK, kill, marked
+from flows.processes import GRACE, STAGE_MARK, TREE_MARK, kill, marked
 from flows.run_stage import Verdict, lines
 from flows.stopping import Stop
+from tasks.runtime.errors import one_line
 
 _LAST_LINES = 20
 _CHILD_TIME = GRACE + 2.0  # seconds that a stage's process needs at most to end its own
@@ -32,7 +33,8 @@ class Execution:
         self._root = root
         self._stop = stop
         self._redact = redact
-        self._live: dict[str, subprocess.Popen[bytes]] = {}  # by run id
+        self._live: dict[str, StageProcess] = {}  # by run id
+        self._server = ForkServer(root, self._environment({}))  # it imports DVC while Prefect gets ready
         self._guard = threading.Lock()  # no process starts once the stop has looked at those that live
 
     def run(self, stage: str, env: Mapping[str, str], log: Callable[[str], None]) -> Result:
@@ -42,7 +44,10 @@ class Execution:
         with self._guard:
             if self._stop.reason:
                 return Result("stopped")
-            child = self._start(stage, run_id, env)
+            try:
+                child = self._server.start(stage, {**self._environment(env), STAGE_MARK: run_id})
+            except OSError as exc:
+                return Result("failed", code=1, error=f"no process could be started for it: {one_line(exc)}")
             self._live[run_id] = child
         try:
             verdict, error, last_lines = self._listen(stage, child, log)
@@ -50,6 +55,7 @@ class Execution:
         finally:
             with self._guard:
                 del self._live[run_id]
+        assert code is not None
         if code < 0:  # killed, so that it could not end what it had started
             _kill_stage(run_id, child.pid)
         seconds = time.monotonic() - began
@@ -68,27 +74,20 @@ class Execution:
             child.terminate()
         deadline = time.monotonic() + _CHILD_TIME
         for run_id, child in live.items():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, deadline - time.monotonic()))
-            if child.poll() is None or marked(STAGE_MARK, run_id):
+            if child.wait(max(0.0, deadline - time.monotonic())) is None or marked(STAGE_MARK, run_id):
                 _kill_stage(run_id, child.pid)
 
-    def _start(self, stage: str, run_id: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flows.run_stage", stage],
-            cwd=self._root,
-            env={**stage_env(server.users_environment(), env), STAGE_MARK: run_id, TREE_MARK: str(self._root)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal is for the flow, which ends the stages in order
-        )
+    def close(self) -> None:
+        """End what starts the stages."""
+        self._server.close()
+
+    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        return {**stage_env(server.users_environment(), extra), TREE_MARK: str(self._root)}
 
     def _listen(
-        self, stage: str, child: subprocess.Popen[bytes], log: Callable[[str], None]
+        self, stage: str, child: StageProcess, log: Callable[[str], None]
     ) -> tuple[Verdict, str, tuple[str, ...]]:
         """What DVC's lines say, the stage's last `error:` line ("" if none), and its last lines."""
-        assert child.stdout is not None
         verdict, error = Verdict(stage), ""
         last: deque[str] = deque(maxlen=_LAST_LINES)
         for raw in lines(child):
@@ -125,7 +124,6 @@ def stage_env(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str,
     folder = str(Path(sys.executable).parent)  # a `python` in a cmd is this one, activated or not
     env["PATH"] = os.pathsep.join([folder, environ.get("PATH", os.defpath)])
     env["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # of the pipes between them, whatever the terminal's is
-    env[PARENT] = str(os.getpid())
     return env
 
 

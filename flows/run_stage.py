@@ -1,27 +1,31 @@
 """Run one stage through DVC: `python -m flows.run_stage finetune@smollm2-135m-values`.
 
-The flow starts one such process per stage. It dies with the flow, ends whatever the stage started when it is
-told to stop or when DVC is gone, and passes DVC's lines on. Exit codes: 0, 1 when the work failed, 2 when the
-stage found its input wrong, 128 + the signal that stopped it.
+The flow has one such process forked per stage (`flows.fork_server`). It dies with its parent, ends whatever the stage
+started when it is told to stop or when DVC is gone, and passes DVC's lines on. DVC runs in a process forked from it.
+Exit codes: 0, 1 when the work failed, 2 when the stage found its input wrong, 128 + the signal that stopped it.
 """
 
-import argparse
 import contextlib
+import importlib
 import math
 import os
 import re
 import select
 import signal
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from types import FrameType
+from typing import IO, Protocol
+
+import psutil
 
 from flows.lines import Splitter
-from flows.processes import PARENT, STAGE_MARK, end_stage
+from flows.processes import PARENT, STAGE_MARK, STOPPING, end_stage, fork, name_process
 from tasks.runtime import machine
+from tasks.runtime.imports import importing
 from tasks.runtime.parent import die_with_parent
 
 # DVC's advice on what to type next: right for a person, noise in a log.
@@ -35,6 +39,13 @@ _ADVICE = (
     "Updating lock file '",
 )
 _AFTERWARDS = 2.0  # seconds
+_USED_BY_DVC = (
+    *("dvc.repo", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.graph", "dvc.repo.metrics", "dvc.repo.params"),
+    *("dvc.repo.plots", "dvc.repo.reproduce", "dvc.repo.stage", "dvc.data_cloud", "dvc.daemon", "dvc.lock"),
+    *("dvc.rwlock", "dvc.stage.cache", "dvc.stage.run", "dvc.utils.strictyaml", "ruamel.yaml", "dulwich.index"),
+    "dulwich.worktree",
+    *("dvc_data.hashfile.db.local", "dvc_data.hashfile.status", "fsspec.implementations.memory"),
+)
 
 
 class Stopped(BaseException):
@@ -67,15 +78,12 @@ class Verdict:
         return 2 if self.command_code == 2 else 1
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the stage named on the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m flows.run_stage", description="Run one stage with DVC.")
-    parser.add_argument("stage", help="as dvc.yaml names it, e.g. finetune@smollm2-135m-values")
-    stage = parser.parse_args(argv).stage
+def main(stage: str) -> int:
+    """Run `stage` until it ends or a signal comes; returns the exit code."""
     machine.prepare()
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, _stop)
     try:
+        for signum in STOPPING:
+            signal.signal(signum, _stop)
         die_with_parent(int(os.environ.get(PARENT) or os.getppid()))
         return run(stage)
     except Stopped as stopped:
@@ -85,16 +93,10 @@ def main(argv: list[str] | None = None) -> int:
 def run(stage: str) -> int:
     """Run `stage`, print its lines, and leave no process of it behind; returns the exit code."""
     run_id = os.environ.setdefault(STAGE_MARK, uuid.uuid4().hex)
-    here = os.getpid()
-    dvc: subprocess.Popen[bytes] | None = None
+    import_dvc()
+    dvc: _Dvc | None = None
     try:
-        dvc = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: die_with_parent(here),
-        )
+        dvc = _Dvc("--wait-for-lock", "repro", "--single-item", stage)
         verdict = Verdict(stage)
         for line in lines(dvc):
             verdict.hear(line)
@@ -109,15 +111,78 @@ def run(stage: str) -> int:
         return verdict.exit_code(code)
     finally:
         end_stage(run_id, dvc.pid if dvc else None)
+        if dvc:
+            dvc.poll()  # what nobody asks for stays in the process list, and DVC takes it for one that holds its locks
+
+
+class _Dvc:
+    """DVC at work in a forked process: what it prints is read from `stdout`."""
+
+    def __init__(self, *arguments: str) -> None:
+        read, write = os.pipe()
+        self.pid = fork(partial(_run_dvc, arguments, read, write, os.getpid()))
+        os.close(write)
+        self.stdout: IO[bytes] | None = os.fdopen(read, "rb")
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal, or None while it runs."""
+        return self._reap(os.WNOHANG)
+
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
+        code = self._reap(0)
+        assert code is not None
+        return code
+
+    def _reap(self, options: int) -> int | None:
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, options)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+
+def _run_dvc(arguments: Sequence[str], read: int, write: int, parent: int) -> int:
+    from dvc.cli import main as dvc
+
+    die_with_parent(parent)
+    name_process("dvc")
+    os.dup2(write, 1)
+    os.dup2(write, 2)
+    os.close(read)
+    os.close(write)
+    # DVC writes this beside its locks; the process list shows it, too, and so `tree_lock` knows who holds them.
+    sys.argv = psutil.Process().cmdline()
+    return int(dvc(list(arguments)))
+
+
+def import_dvc() -> None:
+    """Imports what `dvc repro` needs, which is not imported by DVC until it is used."""
+    with importing():
+        from dvc.cli import parse_args
+
+        parse_args(["repro"])
+        for name in _USED_BY_DVC:
+            with contextlib.suppress(ImportError):  # of another version, which imports it when it needs it
+                importlib.import_module(name)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for each in STOPPING:
         signal.signal(each, signal.SIG_IGN)  # once is enough: what follows is bounded in time
     raise Stopped(signum)
 
 
-def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+class Printing(Protocol):
+    """A process whose output is read."""
+
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+
+
+def lines(process: Printing) -> Iterator[str]:
     """The lines of `process`, until it is gone: what it left in the background may hold its pipe open.
 
     What a process that is gone left there may write for ever: it is heard for `_AFTERWARDS` only.
@@ -139,4 +204,4 @@ def lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

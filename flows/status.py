@@ -1,23 +1,17 @@
 """`palms status`: in one screen what is done, running, out of date or missing, why, and how long the rest takes."""
 
-import contextlib
-import heapq
 import os
-import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
-
 from flows import dag, tree_lock
 from flows.dag import Stage, Survey
-from flows.meta import Meta
-from flows.processes import TREE_MARK, marked
+from flows.schedule import makespan, usual_seconds
 from flows.slots import Needs, Slots
-from tasks.runtime import durations, terminal
+from tasks.runtime import terminal
 from tasks.runtime.launchers.files import FOLDER as JOBS
 from tasks.runtime.launchers.files import Holder
 from tasks.runtime.units import duration
@@ -45,9 +39,9 @@ def screen(root: Path, targets: Iterable[str] = (), width: int | None = None) ->
     lines = [f"a sweep is running: {holder}"] if holder else []
     if holder and survey.changes is None:  # it holds DVC's lock for a moment
         return [*lines, survey.problem]
-    running = running_stages(root)
+    running = running_stages(root, holder.at_work if holder else {})
     kinds = kinds_of(survey, running)
-    rest = expected(survey.stages, kinds)
+    rest = usual_seconds([stage for stage in survey.stages if kinds[stage.name] != "done"])
     lines += [*table(survey.stages, kinds, rest, width), *_at_work(running, rest), *reasons(survey, kinds)]
     return [*lines, *_ending(survey, kinds, rest, running)]
 
@@ -67,30 +61,11 @@ def kinds_of(survey: Survey, running: Mapping[str, Run]) -> dict[str, str]:
     return {stage.name: kind(stage.name) for stage in survey.stages}
 
 
-def running_stages(root: Path) -> dict[str, Run]:
-    """The stages that a sweep runs in `root` now."""
+def running_stages(root: Path, at_work: Mapping[str, float]) -> dict[str, Run]:
+    """The stages that a sweep runs in `root` now: `at_work` says when each began."""
     holders = [holder for folder in (root / JOBS).glob("*") if (holder := Holder.read(folder))]
     jobs = {holder.name.rpartition(".")[0]: holder.name for holder in holders}
-    runs: dict[str, Run] = {}
-    for process in marked(TREE_MARK, str(root)):
-        with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            if "flows.run_stage" in words[:-1]:
-                name = words[words.index("flows.run_stage") + 1]
-                runs[name] = Run(time.time() - process.create_time(), jobs.get(name, ""))
-    return runs
-
-
-def expected(stages: Sequence[Stage], kinds: Mapping[str, str]) -> dict[str, float | None]:
-    """How many seconds each stage that is not done should take: what it took last, else what its like took (median);
-    None where none of them was ever timed."""
-    took = {name: last.seconds for name, last in durations.recorded().items()}
-    alike: dict[str, list[float]] = defaultdict(list)
-    for name, seconds in took.items():
-        alike[name.split("@")[0]].append(seconds)
-    usual = {group: statistics.median(values) for group, values in alike.items()}
-    left = [stage for stage in stages if kinds[stage.name] != "done"]
-    return {stage.name: took.get(stage.name, usual.get(stage.group)) for stage in left}
+    return {name: Run(time.time() - began, jobs.get(name, "")) for name, began in at_work.items()}
 
 
 def table(
@@ -154,22 +129,3 @@ def _ending(
         seconds = makespan(left, known, Slots.of_this_machine(os.environ, needs.at_once), needs)
         lines.append(f"the rest should take about {duration(seconds)}, by what it took before{more}")
     return lines
-
-
-def makespan(stages: Sequence[Stage], seconds: Mapping[str, float], slots: Slots, needs: Needs) -> float:
-    """How many seconds the stages take with these slots, each started as soon as it can be; none where not known."""
-    waiting, ended, now = list(stages), set[str](), 0.0
-    names = {stage.name for stage in stages}
-    at_work: list[tuple[float, str]] = []
-    held = {}
-    while waiting or at_work:
-        for stage in list(waiting):
-            places = needs.places(stage.name, Meta.of(stage).slot)
-            if names.intersection(stage.upstreams) <= ended and (slot := slots.take(*places)):
-                waiting.remove(stage)
-                held[stage.name] = slot
-                heapq.heappush(at_work, (now + seconds.get(stage.name, 0.0), stage.name))
-        now, name = heapq.heappop(at_work)
-        ended.add(name)
-        slots.give_back(held.pop(name))
-    return now

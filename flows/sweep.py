@@ -33,6 +33,7 @@ from flows.lines import Redactor
 from flows.meta import Meta
 from flows.outcome import Result
 from flows.records import tell_end, tell_failure
+from flows.schedule import most_urgent_first, usual_seconds
 from flows.slots import Needs, Slot, Slots
 from flows.stopping import SUSPENDED, Stop, mark_crashed, on_cancellation, on_lost_server, on_signals
 from tasks.runtime.errors import InputError, WorkError, one_line
@@ -121,7 +122,7 @@ class _Sweep:
         stop: Stop,
         events: SimpleQueue[str | None],
         say: Callable[[str], None],
-        record: Callable[[str], None],
+        record: tree_lock.Record,
         *,
         waits: bool,
     ) -> None:
@@ -133,15 +134,16 @@ class _Sweep:
         self._slots = Slots.of_this_machine(os.environ, self._needs.at_once)
         self._keys = load_keys(self._meta.values(), os.environ)
         self._redact = Redactor({**os.environ, **self._keys})
-        self._execution = Execution(root, stop, self._redact)
-        self._waiting = list(stages)
+        self._waiting = most_urgent_first(stages, usual_seconds(stages))
         self._running: dict[str, Slot] = {}
+        self._began: dict[str, float] = {}
         self._task_runs: dict[str, UUID] = {}
         self._futures: dict[str, PrefectFuture[Any]] = {}
         self._results: dict[str, Result] = {}
         self._ended: dict[str, Result] = {}
         self._attempts: dict[str, int] = {}
         self._resubmits = 0
+        self._execution = Execution(root, stop, self._redact)  # it has a process, so whatever can be wrong comes before
 
     def run(self) -> State[Any] | None:
         """Walk until every stage has ended or the stop comes; returns the flow run's final state, or None where what is
@@ -166,8 +168,11 @@ class _Sweep:
             self._stop.request("stopped by an error of the flow")
             raise
         finally:
-            if self._stop.reason:
-                self._halt()
+            try:
+                if self._stop.reason:
+                    self._halt()
+            finally:
+                self._execution.close()
         self._say(outcome.totals(self._ended, time.monotonic() - began))
         if self._stop.reason == SUSPENDED:
             raise Pause
@@ -200,7 +205,8 @@ class _Sweep:
             return None
 
     def _submit_ready(self) -> None:
-        """Start what can start, upstreams first, so that a chain of stages without work ends in one go."""
+        """Start what can start, the most urgent first. Upstreams stand before what follows, so that a chain of stages
+        without work ends in one go."""
         for stage in list(self._waiting):
             if not all(up in self._ended for up in stage.upstreams) or self._awaits(stage):
                 continue
@@ -210,7 +216,8 @@ class _Sweep:
                 self._skip(stage, Result("cached"))
             elif slot := self._slots.take(*self._needs.places(stage.name, self._meta[stage.name].slot)):
                 self._waiting.remove(stage)
-                self._running[stage.name] = slot
+                self._running[stage.name], self._began[stage.name] = slot, time.time()
+                self._note()
                 self._submit(stage, partial(self._attempt, stage, slot))
 
     def _skip(self, stage: Stage, result: Result) -> None:
@@ -304,7 +311,11 @@ class _Sweep:
 
     def _tell_end(self, name: str, result: Result) -> None:
         self._say(f"{self._count()} {name} {outcome.in_words(result)}{self._left()}")
-        self._record(f"{len(self._ended)}/{len(self._stages)}")
+        self._note()
+
+    def _note(self) -> None:
+        at_work = {name: self._began[name] for name in self._running}
+        self._record(f"{len(self._ended)}/{len(self._stages)}", at_work)
 
     def _halt(self) -> None:
         """End every process, then let Prefect record it."""

@@ -8,9 +8,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,15 @@ from tasks.runtime.errors import InputError
 from tasks.runtime.files import write_text
 from tasks.runtime.launchers.leftovers import end_leftovers as end_jobs
 
+Record = Callable[[str, Mapping[str, float]], None]
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The sweep that holds a tree: process id, flow run, start (local time), and how far it is (`7/13`)."""
+    """The sweep that holds a tree: process id, flow run, start (local time), how far it is (`7/13`), and the stages at
+    work, each with the time when it began (seconds since the epoch)."""
 
     pid: int
     flow_run: str
@@ -39,6 +41,7 @@ class Holder:
     api: str
     started: str
     progress: str = ""
+    at_work: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         far = f", {self.progress} stages" if self.progress else ""
@@ -64,23 +67,22 @@ def tidy(root: Path) -> list[str]:
 
 
 @contextmanager
-def hold(
-    root: Path, flow_run: str, flow_run_id: str, api: str
-) -> Iterator[tuple[Callable[[str], None], Holder | None]]:
+def hold(root: Path, flow_run: str, flow_run_id: str, api: str) -> Iterator[tuple[Record, Holder | None]]:
     """Hold `root`, tidied, for one sweep.
 
-    Yields a function that records the progress, and the holder that died without a word, if one did.
+    Yields a function that records the progress and the stages at work, and the holder that died without a word, if one
+    did.
     Raises InputError where another sweep holds it.
     """
     with locked(root):
         dead = _read(root)
         started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
 
-        def record(progress: str) -> None:
-            holder = Holder(os.getpid(), flow_run, flow_run_id, api, started, progress)
+        def record(progress: str, at_work: Mapping[str, float]) -> None:
+            holder = Holder(os.getpid(), flow_run, flow_run_id, api, started, progress, at_work)
             write_text(_note(root), json.dumps(asdict(holder)))
 
-        record("")
+        record("", {})
         _tidy(root)
         try:
             yield record, dead

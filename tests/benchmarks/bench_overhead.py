@@ -54,12 +54,16 @@ def command(number: int) -> str:
 
 def make(tree: Path, stages: int) -> Path:
     """A DVC working tree with so many stages."""
-    tree.mkdir(parents=True)
+    entry = "  s{0}:\n    cmd: {1}\n    deps: [in.txt]\n    outs: [out/{0}.txt]\n    meta: {{slot: cpu}}\n"
+    return set_up(tree, "stages:\n" + "".join(entry.format(number, command(number)) for number in range(stages)))
+
+
+def set_up(tree: Path, graph: str) -> Path:
+    """A DVC working tree with this dvc.yaml, whose stages may depend on `in.txt`."""
+    tree.mkdir(parents=True, exist_ok=True)
     (tree / "in.txt").write_text("a line\n")
     (tree / ".gitignore").write_text("/out/\n")
     (tree / "params.yaml").write_text("{}\n")
-    entry = "  s{0}:\n    cmd: {1}\n    deps: [in.txt]\n    outs: [out/{0}.txt]\n    meta: {{slot: cpu}}\n"
-    graph = "stages:\n" + "".join(entry.format(number, command(number)) for number in range(stages))
     (tree / "dvc.yaml").write_text(graph)
     for words in (["git", "init", "-q"], [*DVC, "init", "-q"]):
         subprocess.run(words, cwd=tree, env=environment(tree), check=True)

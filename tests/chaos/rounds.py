@@ -21,13 +21,16 @@ import yaml
 
 from tests.support.flow_trees import PALMS, Tree
 
+# kind -> what the command line of its processes holds or, of those that are forked, their name
 KINDS = {
     "flow": "flows.cli sweep",
     "server": "-m flows.server",
-    "supervisor": "-m flows.run_stage",
-    "dvc": "-m dvc --wait-for-lock",
+    "fork server": "palms-fork",
+    "supervisor": "palms-stage",
+    "dvc": "dvc",
     "stage": "-m tasks ",
 }
+FORKED = {"fork server", "supervisor", "dvc"}
 STEP = {"step": "launchers.job", "srun": "srun --"}
 END = 300.0  # seconds in which a disturbed sweep must have ended
 LEFT = 15.0  # seconds after which no process of it may be left
@@ -107,10 +110,9 @@ def disturb(
 ) -> Round:
     """One round in the fresh `tree`; `longest` is the time that an undisturbed sweep takes, and `left_over` names what
     else may not be left, such as jobs."""
-    kinds = KINDS | STEP
     sweep = Sweep(tree, targets)
     round_ = Round(kind, _wait_for_moment(sweep, rng, longest))
-    if victim := _victim(tree, sweep, kinds[kind], rng):
+    if victim := _victim(tree, sweep, kind, rng):
         round_.moment += f", at {time.monotonic() - sweep.began:.1f} s"
         with contextlib.suppress(psutil.Error):
             victim.kill()
@@ -147,13 +149,15 @@ def _wait_for_moment(sweep: Sweep, rng: random.Random, longest: float) -> str:
     return f"{pause:.1f} s after stage {after}"
 
 
-def _victim(tree: Tree, sweep: Sweep, pattern: str, rng: random.Random) -> psutil.Process | None:
+def _victim(tree: Tree, sweep: Sweep, kind: str, rng: random.Random) -> psutil.Process | None:
+    pattern = (KINDS | STEP)[kind]
     while sweep.process.poll() is None:
         matching = []
         for process in tree.processes():
             with contextlib.suppress(psutil.Error):
-                line = " ".join(process.cmdline())
-                if pattern in line and not ("-c" in process.cmdline()[:2] and "sh" in process.name()):
+                line = process.cmdline()
+                shell = "-c" in line[:2] and "sh" in process.name()
+                if process.name() == pattern if kind in FORKED else pattern in " ".join(line) and not shell:
                     matching.append(process)
         if matching:
             return rng.choice(matching)

@@ -206,7 +206,7 @@ def test_cancel_ends_every_process_and_the_next_run_goes_on(team: Team) -> None:
     team.api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     team.ended(run, "CANCELLED")
     (team.outside / "hold").unlink()
-    wait_for(lambda: not [p for p in team.tree.processes() if "run_stage" in str(p.cmdline())], 10)
+    wait_for(lambda: not [p for p in team.tree.processes() if p.name() == "palms-stage"], 10)
 
 
 def test_what_a_run_cannot_do_is_its_state(team: Team) -> None:

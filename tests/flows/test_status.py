@@ -1,20 +1,15 @@
 """What `palms status` makes of a graph, of recorded durations and of what runs."""
 
-import os
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from flows import status
+from flows import schedule, status
 from flows.dag import Stage, Survey
-from flows.processes import TREE_MARK
-from flows.slots import Needs, Slots
 from tasks.runtime import durations
 from tasks.runtime.launchers.files import Holder
 from tasks.runtime.launchers.slurm import Slurm
-from tests.support.flow_trees import wait_for
 
 FETCH, A = Stage("fetch@m", "fetch"), Stage("train@m-a", "train", ("fetch@m",))
 B = Stage("train@m-b", "train", ("fetch@m",))
@@ -56,36 +51,16 @@ def test_time_is_that_of_last_time_or_of_its_like(
     durations.record("train@m-a", 50.0)
     durations.record("train@m-a", 60.0)
     kinds = status.kinds_of(survey, {})
-    rest = status.expected(STAGES, kinds)
+    rest = schedule.usual_seconds(STAGES[1:])
     assert rest == {"train@m-a": 60.0, "train@m-b": 60.0, "last": None}
     lines = status.table(STAGES, kinds, rest)
     assert lines[2].split() == ["train", "-", "-", "1", "1", "2", "min", "00", "s"]
     assert lines[3].split() == ["last", "-", "-", "1", "-", "not", "timed", "yet"]
 
 
-@pytest.mark.parametrize(("cpu", "expected"), [(2, 3.0 + 10.0 + 5.0), (1, 3.0 + 10.0 + 8.0 + 5.0)])
-def test_the_rest_takes_as_long_as_its_slots_allow(cpu: int, expected: float) -> None:
-    seconds = {"fetch@m": 3.0, "train@m-a": 10.0, "train@m-b": 8.0, "last": 5.0}
-    assert status.makespan(STAGES, seconds, Slots({"gpu": 1, "cpu": cpu}, (), 2), Needs({})) == expected
-
-
-def test_stages_that_are_launched_take_as_long_as_their_jobs() -> None:
-    seconds = {"fetch@m": 3.0, "train@m-a": 10.0, "train@m-b": 8.0, "last": 5.0}
-    slots = Slots({"gpu": 1, "cpu": 1, "job": 2}, (), 2)
-    needs = Needs({}, frozenset({"train@m-a", "train@m-b"}), 2)
-    assert status.makespan(STAGES, seconds, slots, needs) == 3.0 + 10.0 + 5.0
-
-
 def test_a_running_stage_is_told_with_its_job(tmp_path: Path) -> None:
     folder = tmp_path / ".dvc/tmp/jobs/0123456789ab"
     Holder.here("train@m-a.0123456789ab", Slurm()).announce(folder, 1)
-    process = subprocess.Popen(
-        [sys.executable, "-c", "input()", "flows.run_stage", "train@m-a"],
-        stdin=subprocess.PIPE, env={**os.environ, TREE_MARK: str(tmp_path)},
-    )  # fmt: skip
-    try:
-        (run,) = wait_for(lambda: status.running_stages(tmp_path).values())
-        assert run.job == "train@m-a.0123456789ab"
-    finally:
-        process.kill()
-        process.wait()
+    runs = status.running_stages(tmp_path, {"train@m-a": time.time() - 60.0, "train@m-b": time.time()})
+    assert {name: run.job for name, run in runs.items()} == {"train@m-a": "train@m-a.0123456789ab", "train@m-b": ""}
+    assert 60.0 <= runs["train@m-a"].seconds < 70.0

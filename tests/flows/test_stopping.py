@@ -195,7 +195,7 @@ def test_a_killed_stage_fails_alone_and_leaves_nothing(tree: Tree, api: Api) -> 
     run = hold(tree)
     one, other = (psutil.Process(run.pids[who][0]) for who in ("a", "b"))
     marks = [each.environ()[STAGE_MARK] for each in (one, other)]
-    supervisor = next(each for each in other.parents() if "flows.run_stage" in each.cmdline())
+    supervisor = next(each for each in other.parents() if each.name() == "palms-stage")
     one.kill()
     wait_for(lambda: not marked(STAGE_MARK, marks[0]), LIMIT)
     assert psutil.pid_exists(other.pid)

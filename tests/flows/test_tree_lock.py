@@ -21,10 +21,13 @@ def root(tmp_path: Path) -> Path:
 def test_a_second_holder_is_told_who_the_first_is(root: Path) -> None:
     with tree_lock.hold(root, "otter", "id", "url") as (record, dead):
         assert dead is None
-        record("3/7")
+        record("3/7", {"train@m-a": 5.0})
         with pytest.raises(InputError, match=rf"'otter', process {os.getpid()}, started .*3/7 stages"):
             tree_lock.tidy(root)
-        assert str(tree_lock.running(root)).startswith("flow run 'otter'")
+        holder = tree_lock.running(root)
+        assert holder is not None
+        assert str(holder).startswith("flow run 'otter'")
+        assert holder.at_work == {"train@m-a": 5.0}
     assert tree_lock.running(root) is None
     assert tree_lock.tidy(root) == []
 

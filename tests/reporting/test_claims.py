@@ -284,6 +284,9 @@ def test_what_follows_is_led_by_harm_then_gain_then_nothing(main, harmed, first)
     assert "Three seeds tell: `palms sweep --study seeds`." in " ".join(found)
     assert ("80 of word meaning (now 64)" in " ".join(found)) != harmed
     assert ("find a true difference of 0.050 nats per token" in found[-1]) == (main in (UNCLEAR, LOSS))
+    asked, closed = (" ".join(steps(ladder(main), harmed, own, variance, "adherence", closed=c)) for c in (False, True))
+    assert "palms rate" in asked
+    assert "palms rate" not in closed  # nobody can be asked for more
     over = list(steps(ladder(main | OVER_SEEDS), harmed, own, variance, "rating"))
     assert not [step for step in over if "seeds" in step or "palms rate" in step]
 

@@ -14,10 +14,16 @@ FEW = 2  # tasks that are named one by one
 
 
 def steps(
-    main: Sequence[Effect], harmed: bool, own: pd.DataFrame, variance: pd.DataFrame, primary: str
+    main: Sequence[Effect],
+    harmed: bool,
+    own: pd.DataFrame,
+    variance: pd.DataFrame,
+    primary: str,
+    *,
+    closed: bool = False,
 ) -> Iterator[str]:
     """`main` are the target's effects in the primary metric, `own` its rows of the capability table, and `variance`
-    that table, which says what could be found."""
+    that table, which says what could be found. Where ratings are `closed`, nobody can be asked for more."""
     if not main:
         return
     target, models = main[0].a, list(dict.fromkeys(effect.model for effect in main))
@@ -29,7 +35,7 @@ def steps(
         yield say("next.gain") if gain else say("next.nothing", target, BASE)
     if not all(effect.dataset_claim for effect in main):
         yield say("next.seeds")
-    if primary in LIKELIHOOD:
+    if primary in LIKELIHOOD and not closed:
         yield say("next.ratings")
     open_tasks = capability.undecided(own[own["against"] == BASE])
     if open_tasks and not harmed:  # a loss that was found comes first

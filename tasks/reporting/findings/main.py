@@ -47,9 +47,11 @@ class Findings:
     headline_worse: bool
 
 
-def findings(tables: Mapping[str, pd.DataFrame], config: Significance, scorers: Sequence[str] = ()) -> Findings:
+def findings(
+    tables: Mapping[str, pd.DataFrame], config: Significance, scorers: Sequence[str] = (), *, closed: bool = False
+) -> Findings:
     """Reads the tables of tests (`contrasts`, `trend`, `capability`) and finds the words; `scorers` of toxicity are
-    named in the lines."""
+    named in the lines; `closed`: people's ratings are closed for good."""
     control, target, tasks = config.control, config.target, tables["capability"]
     effects = effects_of(tables["contrasts"], config.primary, config.confidence)
     against_control, against_base = (chosen(effects, config.primary, target, b) for b in (control, BASE))
@@ -87,6 +89,7 @@ def findings(tables: Mapping[str, pd.DataFrame], config: Significance, scorers: 
     lines.append(say("lines.about", about(main), [v.claim for v in verdicts if v.status == UNSAID]))
     large = effects_of(tables["raters"], config.primary, config.confidence) if len(tables.get("raters", ())) else []
     ordinal = tables["ordinal"].to_dict("records") if "ordinal" in tables else []
+    variance = tables.get("variance", pd.DataFrame())
     doubts = [*fluency_only(main, [*rest[0], *rest[1]]), *of_raters(main, large, ordinal)]
     doubts += [*caveats([*main, *toxic[0], *toxic[1], *variants, *controls])]
     return Findings(
@@ -97,7 +100,7 @@ def findings(tables: Mapping[str, pd.DataFrame], config: Significance, scorers: 
         about=about(main),
         verdicts=verdicts,
         caveats=[*doubts, *capability.caveats(tasks)],
-        steps=list(steps(main, bool(harms), own, tables.get("variance", pd.DataFrame()), config.primary)),
+        steps=list(steps(main, bool(harms), own, variance, config.primary, closed=closed)),
         lines=lines,
         dataset_claim=dataset_claim,
         gained=bool(against_control) and all(effect.better > 0 for effect in against_control),

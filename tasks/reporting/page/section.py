@@ -27,7 +27,8 @@ class Results:
     def found(self) -> Findings:
         """What the tests found, in words."""
         scorers = list(self.study.toxicity["scorer"].unique())
-        return findings(self.study.tables, self.study.config, scorers)
+        closed = bool(self.study.ratings["progress"]["closed_at"].notna().any())
+        return findings(self.study.tables, self.study.config, scorers, closed=closed)
 
     @cached_property
     def arms(self) -> pd.DataFrame:
