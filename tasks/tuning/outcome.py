@@ -150,8 +150,11 @@ def _row(o: Outcome, tune: Tune) -> tuple[str, ...]:
     def number(value: float, form: str) -> str:
         return format(value, form) if np.isfinite(value) else "-"
 
-    return (o.recipe, number(o.against_control, "+.3f"), number(o.p_control, ".3f"), number(o.against_base, "+.3f"),
-            number(o.p_base, ".3f"), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{o.own_text:+.2f}",
+    def p(value: float) -> str:
+        return "< .001" if value < 0.001 else number(value, ".3f")
+
+    return (o.recipe, number(o.against_control, "+.3f"), p(o.p_control), number(o.against_base, "+.3f"),
+            p(o.p_base), f"{100 * o.right:+.0f}", f"{o.text:+.3f}", f"{o.own_text:+.2f}",
             f"{100 * o.looping:+.0f}", f"{100 * o.cut:.0f}%", "; ".join(o.harms(tune)) or "none")  # fmt: skip
 
 

@@ -16,7 +16,7 @@ TUNE = Tune(
     most_lost_task=0.7,
     most_looping=0.1,
     most_nats=0.02,
-    most_strange=0.4,
+    most_strange=0.35,
     controls=2,
 )
 
