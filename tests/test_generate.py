@@ -26,6 +26,7 @@ PROMPTS = [
 ]
 
 
+@pytest.mark.usefixtures("precision")
 def test_completions_are_those_of_transformers_own_generate(opened: OpenedModel) -> None:
     """Its likeliest tokens, text by text and without a cache, where the temperature leaves no choice."""
     encoder, eos = Encoder(opened.tokenizer, PROMPTING), opened.tokenizer.eos_token_id

@@ -121,6 +121,7 @@ def stock(task: Task, scratch: Path) -> None:
 def trl(task: Task, scratch: Path) -> None:
     """SFTTrainer with its defaults: gradient checkpointing, padding to the batch's longest, at most 1024 tokens."""
     import datasets
+    import torch
     from trl import SFTConfig, SFTTrainer
 
     arguments = SFTConfig(
@@ -131,6 +132,7 @@ def trl(task: Task, scratch: Path) -> None:
         report_to=[],
         save_strategy="no",
         bf16=precision() == "bf16",
+        use_cpu=not torch.cuda.is_available(),  # without this it refuses bf16 there
     )
     SFTTrainer(model=task.model, args=arguments, train_dataset=datasets.Dataset.from_list(conversations(task))).train()
 

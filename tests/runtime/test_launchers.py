@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tasks.runtime import config
@@ -281,6 +282,12 @@ def test_what_the_files_of_a_run_say(tmp_path: Path) -> None:
     assert (read.name, read.pid, read.began, read.launcher["lease_seconds"]) == ("n", holder.pid, holder.began, 5)
     assert holder.alive(run)
     assert not Holder("n", {}, holder.pid, holder.began - 9, holder.host).alive(run)  # another process by now
+    with subprocess.Popen(["sleep", "60"]) as killed:
+        began = psutil.Process(killed.pid).create_time()
+        assert Holder("n", {}, killed.pid, began, holder.host).alive(run)
+        killed.kill()
+        wait_for(lambda: psutil.Process(killed.pid).status() == psutil.STATUS_ZOMBIE)  # nobody has asked how it ended
+        assert not Holder("n", {}, killed.pid, began, holder.host).alive(run)
     assert lease.read() == "0"
     lease.renew(17)
     assert lease.read() == "17"

@@ -24,6 +24,7 @@ from tasks.settings.prompting import Prompting
 from tests.fixtures import families
 from tests.fixtures.tiny import ROOT, small_data
 from tests.support import fake_vllm
+from tests.support.precision import opened_in_fp32
 
 pytestmark = pytest.mark.usefixtures("precision")
 CONFIG = Generate(SamplesPerPrompt(3, 1), 0.01, 0.95, max_new_tokens=8, batch_size=4, seed=1, engine="vllm")
@@ -37,7 +38,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     parent = tmp_path_factory.mktemp("families")
     for family in families.FAMILIES:
         families.make_model(parent / family, family)
-        model = open_model(parent / family).model
+        model = opened_in_fp32(parent / family).model
         with torch.no_grad():  # of the head alone: larger weights within would make more of rounding
             model.get_output_embeddings().weight.mul_(200)
         model.save_pretrained(parent / family)
