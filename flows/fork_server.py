@@ -22,7 +22,7 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from flows.processes import PARENT, alive, fork, name_process
+from flows.processes import PARENT, adopt_orphans, alive, fork, name_process
 from tasks.runtime.imports import importing
 
 _START = 60.0  # seconds in which a server has imported DVC, wherever Python's packages lie
@@ -200,12 +200,11 @@ class _Server:
         return run_stage.main(stage)
 
     def _tell_ends(self) -> None:
-        while self._channels:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            with self._channels.pop(pid) as channel:
-                self._tell(channel, os.waitstatus_to_exitcode(status))
+        with contextlib.suppress(ChildProcessError):  # of which none is left
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if channel := self._channels.pop(ended[0], None):
+                    with channel:
+                        self._tell(channel, os.waitstatus_to_exitcode(ended[1]))
 
     @staticmethod
     def _tell(channel: socket.socket, number: int) -> None:
@@ -217,6 +216,7 @@ def main() -> None:
     """Serve on the socket whose file descriptor is given."""
     control = socket.socket(fileno=int(sys.argv[1]))
     name_process("palms-fork")
+    adopt_orphans()
     with importing():
         from flows import run_stage
 

@@ -21,7 +21,7 @@ TREE_MARK = "PALMS_TREE"  # the working tree that it works in
 PARENT = "PALMS_PARENT"  # the process id of the one that started it
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # signals that ask a process to end
-PR_SET_NAME = 15
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -113,6 +113,13 @@ def name_process(name: str) -> None:
     """Has `ps` and `top` show this name of at most 15 characters: a forked process shows another's command line."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Has what this process's descendants leave behind become its children (Linux): the first process of a container
+    may never ask how they ended, and DVC takes an ended process that nobody asked about for one that holds a lock."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill(find: Callable[[], list[psutil.Process]], seconds: float = 1.0) -> None:

@@ -91,6 +91,18 @@ def test_a_killed_server_takes_its_stages_along_and_another_takes_its_place(tree
     assert ended(server.start("tells", env(tree)))[0] == 0
 
 
+def test_of_a_killed_supervisor_nothing_is_left_that_dvc_takes_for_alive(tree: Tree, server: ForkServer) -> None:
+    (tree.root / "begun").unlink(missing_ok=True)
+    slow = server.start("slow", env(tree))
+    wait_for((tree.root / "begun").exists)
+    supervisor = psutil.Process(slow.pid)
+    (dvc,) = (child.pid for child in supervisor.children())
+    supervisor.kill()
+    assert ended(slow)[0] == -signal.SIGKILL
+    wait_for(lambda: not psutil.pid_exists(dvc), 10)
+    os.killpg(slow.pid, signal.SIGKILL)  # the flow does this to what a killed supervisor could not end
+
+
 def test_nothing_outlives_a_killed_flow(tree: Tree) -> None:
     flow = tree.start([sys.executable, "-c", FLOW])
     assert flow.stdout is not None
