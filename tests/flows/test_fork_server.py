@@ -24,7 +24,8 @@ FLOW = """
 import os, sys, time
 from pathlib import Path
 from flows.fork_server import ForkServer
-process = ForkServer(Path.cwd(), os.environ).start("slow", os.environ)
+server = ForkServer(Path.cwd(), os.environ)
+process = server.start("slow", os.environ)
 print(process.pid, flush=True)
 time.sleep(300)
 """
