@@ -144,9 +144,11 @@ def make_whole(tree: Path) -> int:
     for words in (["git", "init", "-q"], [*DVC, "init", "-q"]):
         run(words, tree)
     stages = dag.read(tree)
+    deps = {dep for stage in graph["stages"].values() for dep in stage.get("do", stage).get("deps", [])}
     for out in [out for stage in stages for out in stage.cmd.split()[3:]]:
-        (tree / out).parent.mkdir(parents=True, exist_ok=True)
-        (tree / out).write_text(f"{out}\n")
+        for path in [dep for dep in deps if dep.startswith(f"{out}/")] or [out]:  # some depend on a file of a folder
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_text(f"{path}\n")
     run([*DVC, "commit", "--force", "--quiet"], tree)
     return len(stages)
 

@@ -32,6 +32,7 @@ KINDS = {
 }
 FORKED = {"fork server", "supervisor", "dvc"}
 STEP = {"step": "launchers.job", "srun": "srun --"}
+PAGE = "data/made/report"
 END = 300.0  # seconds in which a disturbed sweep must have ended
 LEFT = 15.0  # seconds after which no process of it may be left
 
@@ -86,10 +87,16 @@ class Sweep:
 
 
 def lock(tree: Tree) -> dict[str, Any]:
-    """Stage -> its entry in dvc.lock, whose order says nothing; none where a kill cut it off."""
+    """Stage -> its entry in dvc.lock, whose order says nothing; none where a kill cut it off. Of the report its outputs
+    are left out: the page says when it was made."""
     with contextlib.suppress(OSError, yaml.YAMLError, TypeError, KeyError):
-        return dict(yaml.safe_load((tree.root / "dvc.lock").read_text("utf-8"))["stages"])
+        stages = yaml.safe_load((tree.root / "dvc.lock").read_text("utf-8"))["stages"]
+        return {name: _without_page(entry) for name, entry in stages.items()}
     return {}
+
+
+def _without_page(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {"outs": [out for out in entry.get("outs", []) if out["path"] != PAGE]}
 
 
 def undisturbed(tree: Tree, targets: Sequence[str]) -> tuple[dict[str, Any], float]:
