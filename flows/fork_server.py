@@ -38,7 +38,7 @@ class StageProcess:
         self._guard = threading.Lock()
         self._orphan = False
         self._code: int | None = None
-        self.pid = int(self._read()) if self._ready(_START) else 0
+        self.pid = int(self._read() or 0) if self._ready(_START) else 0
         if not self.pid:
             raise ConnectionError("the fork server did not answer")
 
