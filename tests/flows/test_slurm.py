@@ -200,6 +200,8 @@ def test_when_all_here_is_killed_the_jobs_end_themselves_and_the_next_sweep_free
     process, _ = start(tree, cluster, "train@a-x", "train@a-y")
     here = [each for each in tree.processes() if not in_allocation(each)]
     assert any(each.name() == "srun" for each in here)
+    for each in here:  # all at one moment: none may hear of another's end and cancel its job
+        each.suspend()
     for each in here:
         each.kill()
     process.communicate(timeout=10)
