@@ -111,15 +111,18 @@ def _flush() -> None:
 
 def name_process(name: str) -> None:
     """Has `ps` and `top` show this name of at most 15 characters: a forked process shows another's command line."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+    _prctl(PR_SET_NAME, name.encode())
 
 
 def adopt_orphans() -> None:
     """Has what this process's descendants leave behind become its children (Linux): the first process of a container
     may never ask how they ended, and DVC takes an ended process that nobody asked about for one that holds a lock."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, argument: int | bytes) -> None:
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(option, argument, 0, 0, 0)
 
 
 def kill(find: Callable[[], list[psutil.Process]], seconds: float = 1.0) -> None:

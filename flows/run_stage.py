@@ -93,7 +93,6 @@ def main(stage: str) -> int:
 def run(stage: str) -> int:
     """Run `stage`, print its lines, and leave no process of it behind; returns the exit code."""
     run_id = os.environ.setdefault(STAGE_MARK, uuid.uuid4().hex)
-    import_dvc()
     dvc: _Dvc | None = None
     try:
         dvc = _Dvc("--wait-for-lock", "repro", "--single-item", stage)
