@@ -79,9 +79,11 @@ def tune(root: Path, model: str, sweep: Sweep, *, write: bool) -> int:
 
 
 _LEGEND = (
-    "on the validation prompts: the {target} arm less control and less base in nats per token, with p of the paired\n"
-    "test, not corrected; less base: right answers and looping completions in points of a hundred, held-out text in\n"
-    "nats per byte, its own completions under base in nats per token; cut: completions that reached the length limit"
+    "− control, − base: the {target} arm less the other, nats per token on the validation prompts, with p of the "
+    "paired test, not corrected\n"
+    "less base: right, loops: answers and looping completions in points of a hundred; text: held-out text, nats per "
+    "byte; own: its own completions under base, nats per token\n"
+    "cut: completions that reached the length limit"
 )
 
 
