@@ -87,6 +87,7 @@ def hold(root: Path, flow_run: str, flow_run_id: str, api: str) -> Iterator[tupl
         try:
             yield record, dead
         finally:
+            clear_rwlock(root)  # stages that were killed leave entries, which DVC tells of wherever it next looks
             _note(root).unlink(missing_ok=True)
 
 

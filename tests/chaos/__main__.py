@@ -101,10 +101,18 @@ def blank(root: Path, **env: str) -> Tree:
     return Tree(root, environment(OMP_NUM_THREADS="1", **env))
 
 
+_MANY = 2000
+
+
 def push_to_a_remote_that_goes_away(tree: Tree, folder: Path) -> list[str]:
     """What is wrong after it: nothing may be lost here, the next push completes, and another clone gets all of it."""
     remote, aside = folder / "remote", folder / "aside"
     remote.mkdir()
+    many = tree.root / "many"  # so that a push has a middle, however fast the machine is
+    many.mkdir()
+    for number in range(_MANY):
+        (many / str(number)).write_text(f"file {number}\n")
+    tree.dvc("add", "--quiet", str(many))
     tree.dvc("remote", "add", "--default", "store", str(remote))
     process = tree.start([sys.executable, "-m", "dvc", "push", "--jobs", "1"])
     wait_for(lambda: any(remote.rglob("*")) or process.poll() is not None)
@@ -119,7 +127,7 @@ def push_to_a_remote_that_goes_away(tree: Tree, folder: Path) -> list[str]:
     code, output = tree.run(sys.executable, "-m", "dvc", "push", timeout=300)
     problems += [f"the next push failed:\n{output}"] if code else []
     other = Tree(folder / "clone", dict(tree.env))
-    ignore = shutil.ignore_patterns("cache", "tmp", "made", ".cache")
+    ignore = shutil.ignore_patterns("cache", "tmp", "made", "many", ".cache")
     shutil.copytree(tree.root, other.root, symlinks=True, ignore=ignore)
     code, output = other.run(sys.executable, "-m", "dvc", "pull", timeout=300)
     if code or "up to date" not in other.dvc("status"):
