@@ -20,7 +20,7 @@ from tasks.runtime import terminal
 from tasks.runtime.errors import InputError
 
 METRICS = "data/metrics.json"
-FOUND = 0.05  # of a corrected p
+CONFIDENCE = 0.95  # where params.yaml names none
 NAMED = 4  # entries or files that a line names
 ABSENT = "absent"
 PARAMS = ("params.yaml", "A", "B")
@@ -42,12 +42,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Figure:
-    """A difference with its interval; p is corrected, None where it is not in the metrics."""
+    """A difference with its interval; p is corrected, None where it is not in the metrics. `confidence` is that of the
+    sweep's tests."""
 
     diff: float
     low: float
     high: float
     p: float | None
+    confidence: float = CONFIDENCE
 
     def __str__(self) -> str:
         p = "" if self.p is None else f", p {self.p:.3f}"
@@ -56,7 +58,7 @@ class Figure:
     @property
     def found(self) -> bool:
         """Whether it is told from zero: by the corrected test, or else by its interval."""
-        return self.p <= FOUND if self.p is not None else not self.low <= 0 <= self.high
+        return self.p <= 1 - self.confidence if self.p is not None else not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -207,27 +209,34 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _findings(a: Side, b: Side) -> Iterator[Finding]:
-    left, right = (dict(_figures(json.loads(each.read(METRICS)))) for each in (a, b))
+    left, right = (dict(_figures(json.loads(each.read(METRICS)), _confidence(each))) for each in (a, b))
     for key in dict.fromkeys([*left, *right]):
         yield Finding(*key, left.get(key), right.get(key))
 
 
-def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+def _confidence(side: Side) -> float:
+    section = (yaml.load(side.read("params.yaml"), _Loader) or {}).get("significance") or {}
+    return float(section.get("confidence", CONFIDENCE))
+
+
+def _figures(metrics: Mapping[str, Any], confidence: float) -> Iterator[tuple[tuple[str, str, str], Figure]]:
     """The figures of data/metrics.json, by metric (or task), model and contrast."""
     for metric, models in metrics.items():
         for model, contrasts in models.items():
             for contrast, figures in contrasts.items():
                 if metric != "capability":
-                    yield from _figure((metric, model, contrast.replace("_minus_", " − ")), figures)
+                    yield from _figure((metric, model, contrast.replace("_minus_", " − ")), figures, confidence)
                     continue
                 for task, of_task in figures.items():
-                    yield from _figure((task, model, f"{contrast} − base"), of_task)
+                    yield from _figure((task, model, f"{contrast} − base"), of_task, confidence)
 
 
-def _figure(key: tuple[str, str, str], values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Figure]]:
+def _figure(
+    key: tuple[str, str, str], values: Mapping[str, Any], confidence: float
+) -> Iterator[tuple[tuple[str, str, str], Figure]]:
     low, high = (values.get(f"ci_{end}", values.get(f"ci90_{end}")) for end in ("lo", "hi"))
     if values.get("diff") is not None and low is not None and high is not None:
-        yield key, Figure(values["diff"], low, high, values.get("p_corr"))
+        yield key, Figure(values["diff"], low, high, values.get("p_corr"), confidence)
 
 
 def lines(found: Compared, width: int | None) -> list[str]:

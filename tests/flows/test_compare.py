@@ -114,6 +114,7 @@ def test_folders_commits_and_experiments_compare_alike(repository: Path, tmp_pat
         (Figure(0.1, 0.0, 0.2, 0.01), Figure(0.2, 0.1, 0.3, 0.02), "found in both"),
         (Figure(0.1, 0.0, 0.2, 0.01), Figure(-0.2, -0.3, -0.1, 0.02), "found in both, and turned round"),
         (Figure(0.1, -0.1, 0.3, 0.3), Figure(0.2, 0.1, 0.3, 0.02), "found in B only"),
+        (Figure(0.2, 0.1, 0.3, 0.02, 0.99), Figure(0.2, 0.1, 0.3, 0.02), "found in B only"),
         (Figure(0.1, -0.1, 0.3, None), Figure(0.2, 0.1, 0.3, None), "found in B only"),  # by the interval
         (Figure(0.1, -0.1, 0.3, 0.3), Figure(0.2, -0.1, 0.3, 0.2), "found in neither"),
         (None, Figure(0.2, 0.1, 0.3, 0.02), "only in B"),
@@ -122,6 +123,15 @@ def test_folders_commits_and_experiments_compare_alike(repository: Path, tmp_pat
 )
 def test_what_became_of_a_finding(a: Figure | None, b: Figure | None, change: str) -> None:
     assert Finding("m", "small", "c", a, b).change == change
+
+
+def test_a_difference_is_found_at_the_level_of_its_sweep(repository: Path, tmp_path: Path) -> None:
+    strict = sweep(tmp_path / "strict")
+    params = yaml.safe_load((strict / "params.yaml").read_text("utf-8"))
+    params["significance"]["confidence"] = 0.995
+    data_trees.write(strict / "params.yaml", params)
+    changes = {each.metric: each.change for each in compare.compare(repository, "HEAD", str(strict)).findings}
+    assert "found in A only" in changes.values()
 
 
 def test_a_side_that_is_no_sweep_is_named(repository: Path) -> None:
