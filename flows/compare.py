@@ -28,6 +28,7 @@ FINDINGS = ("metric", "model", "difference", "A (interval)", "B (interval)", "ch
 LEFT_OUT = ("studies", "tune", "resources")  # which decide nothing of this sweep
 UNREAD = ("data/examples/", "data/looks.csv")  # what no result follows from
 TEXTS = ("samples", "prompts", "families")  # what lists entries in the files that people write
+Test = tuple[str, str, str]  # metric or task, model, contrast
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -98,7 +99,9 @@ class Compared:
 def compare(root: Path, a: str, b: str) -> Compared:
     """Raises InputError for what is neither a folder nor a revision nor an experiment, or holds no finished sweep."""
     left, right = side(root, a), side(root, b)
-    return Compared(a, b, list(_params(left, right)), list(_texts(left, right)), list(_findings(left, right)))
+    params = [YAML(typ="safe").load(each.read("params.yaml")) for each in (left, right)]
+    findings = _findings(*(_figures(each, _confidence(own)) for each, own in zip((left, right), params, strict=True)))
+    return Compared(a, b, list(_params(*params)), list(_texts(left, right)), list(findings))
 
 
 def side(root: Path, name: str) -> Side:
@@ -133,9 +136,8 @@ def _git(folder: Path, *command: str) -> str | None:
     return None if done.returncode else done.stdout.decode("utf-8", errors="replace")
 
 
-def _params(a: Side, b: Side) -> Iterator[tuple[str, str, str]]:
+def _params(left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The keys of params.yaml that differ, but for catalogue entries that neither sweep chose."""
-    left, right = (YAML(typ="safe").load(each.read("params.yaml")) for each in (a, b))
     chosen = {key: {name for params in (left, right) for name in _chosen(params, key)} for key in ("models", "arms")}
     flat = [dict(_flat(params)) for params in (left, right)]
     for key in sorted(flat[0].keys() | flat[1].keys()):
@@ -208,35 +210,34 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f", and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
-def _findings(a: Side, b: Side) -> Iterator[Finding]:
-    left, right = (dict(_figures(json.loads(each.read(METRICS)), _confidence(each))) for each in (a, b))
+def _findings(left: Mapping[Test, Figure], right: Mapping[Test, Figure]) -> Iterator[Finding]:
     for key in dict.fromkeys([*left, *right]):
         yield Finding(*key, left.get(key), right.get(key))
 
 
-def _confidence(side: Side) -> float:
-    section = (yaml.load(side.read("params.yaml"), _Loader) or {}).get("significance") or {}
-    return float(section.get("confidence", CONFIDENCE))
+def _confidence(params: Mapping[str, Any]) -> float:
+    return float((params.get("significance") or {}).get("confidence", CONFIDENCE))
 
 
-def _figures(metrics: Mapping[str, Any], confidence: float) -> Iterator[tuple[tuple[str, str, str], Figure]]:
-    """The figures of data/metrics.json, by metric (or task), model and contrast."""
+def _figures(side: Side, confidence: float) -> dict[Test, Figure]:
+    found = {}
+    for key, values in _tests(json.loads(side.read(METRICS))):
+        low, high = (values.get(f"ci_{end}", values.get(f"ci90_{end}")) for end in ("lo", "hi"))
+        if values.get("diff") is not None and low is not None and high is not None:
+            found[key] = Figure(values["diff"], low, high, values.get("p_corr"), confidence)
+    return found
+
+
+def _tests(metrics: Mapping[str, Any]) -> Iterator[tuple[Test, Mapping[str, Any]]]:
+    """What data/metrics.json says of each test."""
     for metric, models in metrics.items():
         for model, contrasts in models.items():
             for contrast, figures in contrasts.items():
                 if metric != "capability":
-                    yield from _figure((metric, model, contrast.replace("_minus_", " − ")), figures, confidence)
+                    yield (metric, model, contrast.replace("_minus_", " − ")), figures
                     continue
                 for task, of_task in figures.items():
-                    yield from _figure((task, model, f"{contrast} − base"), of_task, confidence)
-
-
-def _figure(
-    key: tuple[str, str, str], values: Mapping[str, Any], confidence: float
-) -> Iterator[tuple[tuple[str, str, str], Figure]]:
-    low, high = (values.get(f"ci_{end}", values.get(f"ci90_{end}")) for end in ("lo", "hi"))
-    if values.get("diff") is not None and low is not None and high is not None:
-        yield key, Figure(values["diff"], low, high, values.get("p_corr"), confidence)
+                    yield (task, model, f"{contrast} − base"), of_task
 
 
 def lines(found: Compared, width: int | None) -> list[str]:

@@ -87,8 +87,8 @@ def hold(root: Path, flow_run: str, flow_run_id: str, api: str) -> Iterator[tupl
         try:
             yield record, dead
         finally:
-            clear_rwlock(root)  # stages that were killed leave entries, which DVC tells of wherever it next looks
             _note(root).unlink(missing_ok=True)
+            clear_rwlock(root)  # stages that were stopped leave entries, which DVC warns of wherever it next looks
 
 
 @contextmanager

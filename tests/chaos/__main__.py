@@ -69,6 +69,9 @@ def main() -> int:
     return int(bool(failed or problems))
 
 
+MANY = 2000  # files
+
+
 @contextmanager
 def slurm() -> Iterator[Cluster | None]:
     """A cluster, where Slurm is installed."""
@@ -101,16 +104,13 @@ def blank(root: Path, **env: str) -> Tree:
     return Tree(root, environment(OMP_NUM_THREADS="1", **env))
 
 
-_MANY = 2000
-
-
 def push_to_a_remote_that_goes_away(tree: Tree, folder: Path) -> list[str]:
     """What is wrong after it: nothing may be lost here, the next push completes, and another clone gets all of it."""
     remote, aside = folder / "remote", folder / "aside"
     remote.mkdir()
     many = tree.root / "many"  # so that a push has a middle, however fast the machine is
     many.mkdir()
-    for number in range(_MANY):
+    for number in range(MANY):
         (many / str(number)).write_text(f"file {number}\n")
     tree.dvc("add", "--quiet", str(many))
     tree.dvc("remote", "add", "--default", "store", str(remote))

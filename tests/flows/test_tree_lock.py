@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from flows import tree_lock
-from flows.processes import TREE_MARK
+from flows.processes import TREE_MARK, marked
 from tasks.runtime.errors import InputError
+from tests.support.flow_trees import wait_for
 
 
 @pytest.fixture
@@ -115,5 +116,6 @@ def test_a_whole_dvc_lock_stays_and_a_conflict_is_the_users(root: Path) -> None:
 def test_stages_of_a_killed_sweep_are_ended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_lock, "_LEFTOVERS", 0.5)
     orphan = subprocess.Popen(["sleep", "60"], env={**os.environ, TREE_MARK: str(root)})
+    wait_for(lambda: marked(TREE_MARK, str(root)))  # a process that has only just begun shows no environment yet
     tree_lock.tidy(root)
     assert orphan.wait(2) < 0
