@@ -88,7 +88,7 @@ def test_what_the_machine_refuses_is_one_line_and_exit_code_2(
 
 
 def test_a_stage_keeps_the_docstrings_that_transformers_reads(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import sys; print(sys.flags.optimize)")
+    (tmp_path / "sitecustomize.py").write_text("import sys; print(sys.flags.optimize, flush=True)")
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     for flags, optimized in (("", "0\n"), ("1", "1\n"), ("2", "2\n0\n")):
         env = {**os.environ, "PYTHONPATH": path, "PYTHONOPTIMIZE": flags}
