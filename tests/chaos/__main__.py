@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from flows.processes import PARENT
 from flows.server import answers
 from tests.chaos import rounds
@@ -116,8 +118,12 @@ def push_to_a_remote_that_goes_away(tree: Tree, folder: Path) -> list[str]:
     tree.dvc("remote", "add", "--default", "store", str(remote))
     process = tree.start([sys.executable, "-m", "dvc", "push", "--jobs", "1"])
     wait_for(lambda: any(remote.rglob("*")) or process.poll() is not None)
+    push = psutil.Process(process.pid)
+    push.suspend()  # it makes folders of the remote anew, and would between these two lines
+    wait_for(lambda: push.status() == psutil.STATUS_STOPPED)
     remote.rename(aside)
     remote.write_text("no folder any more")
+    push.resume()
     output, _ = process.communicate(timeout=120)
     problems = [] if process.returncode else [f"the push went on without its remote:\n{output}"]
     remote.unlink()
