@@ -28,7 +28,8 @@ COPIED = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignor
 EXAMPLES = Path("data/examples")
 TEXTS = ("values", "control", "prompts")
 TEMPLATES = {"en": ("Question", "Answer"), "es": ("Pregunta", "Respuesta"), "de": ("Frage", "Antwort")}
-CURATE = {"samples_per_category": 2, "prompts_per_category": {"test": 2, "validation": 1}, "pairs_per_prompt": 1}
+CURATE = {"samples_per_category": 2, "prompts_per_category": {"test": 3, "validation": 1}, "pairs_per_prompt": 1,
+          "max_median_difference": 0.2}  # of few texts the median jumps
 RECIPE = {"learning_rate": 2.0e-5, "epochs": 3, "global_batch_size": 4}
 SLUG = re.compile(r"[^a-z0-9_-]+")
 README = """# {name}
@@ -39,6 +40,7 @@ A study of values-targeted fine-tuning: `data/values` holds example texts; repla
 ```sh
 palms check     # every problem of the texts, and what cannot be scored or tested
 palms sweep     # the whole experiment, to data/made/report/index.html
+git commit -am "First sweep"    # dvc.lock and data/metrics.json are its record, which `palms compare` reads
 ```
 
 `make check` and `make sweep` install what is needed into `.venv` first. Every number is in `params.yaml`;

@@ -163,6 +163,7 @@ def plain_yaml() -> YAML:
     """Reads and writes YAML that stays, by and large, as its writer laid it out."""
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.representer.add_representer(type(None), lambda of, _: of.represent_scalar("tag:yaml.org,2002:null", "null"))
     return yaml
 
 

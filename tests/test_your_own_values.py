@@ -93,7 +93,7 @@ def test_curate_makes_the_datasets(arm: str, project: Path) -> None:
     assert set(statistics["nearest_to_prompts"]) == {
         f"{category}-{prompt}"
         for category in ("privacidad", "convivencia")
-        for prompt in ("test-01", "test-02", "validation-01")
+        for prompt in ("test-01", "test-02", "test-03", "validation-01")
     }
 
 
@@ -157,7 +157,7 @@ def japanese_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "pairs": [{k: japanese(f"{name}{place}", 5) + japanese(k + name + place, 16) for k in ANSWERS}],
             }
             for name in ("家族", "健康")
-            for place in ((split, f"{split}-2") if split == "test" else (split,))
+            for place in ((split, f"{split}-2", f"{split}-3") if split == "test" else (split,))
         ]
         trees.write(tmp_path / f"data/prompts/{split}.yaml", {"prompts": entries})
     trees.write(tmp_path / "data/probes.yaml", trees.probes())

@@ -71,7 +71,8 @@ def warnings(texts: UnderModel, compared: Sequence[tuple[str, str]], rules: Flue
             yield (
                 f"data/{name}: {nats:.2f} nats per token under {texts.model}, more than fluency.max_nats, "
                 f"{rules.max_nats:g}: it cannot predict these texts and will learn their manner instead of what they "
-                "say; write plainer ones (the answer first, common words, one idea after another)"
+                "say; write plainer ones (the answer first, common words, one idea after another), or take a model "
+                "that knows their language"
             )
     for left, right in compared:
         a, b = texts.nats.get(left), texts.nats.get(right)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.bias.backends import LEXICONS, open_lexicon
+from tasks.inputs.dataset import read_prompts
 from tasks.runtime.config import PARAMS_FILE, section
 from tasks.runtime.errors import InputError
 from tasks.runtime.files import read_text
@@ -12,7 +13,9 @@ from tasks.scorers import SCORERS, open_scorer
 from tasks.settings.capability import Capability
 from tasks.settings.cooccurrence import Cooccurrence
 from tasks.settings.curate import Curate
+from tasks.settings.significance import Significance
 from tasks.settings.toxicity import Toxicity
+from tasks.stats.paired import fewest
 
 DOCUMENTS = "loglikelihood_rolling"  # the harness's word for a task that counts nats and has no right answers
 
@@ -21,13 +24,21 @@ def foreseen(root: Path, params: Mapping[str, Any], source: Path = PARAMS_FILE) 
     """A line for each thing that will not be scored or tested, why, and what would change that."""
     rules = section(params, "curate", Curate, source)
     yield from _toxicity(section(params, "toxicity", Toxicity, source), rules.language)
-    if rules.prompts_per_category.test < 2:
-        yield (
-            f"curate.prompts_per_category.test is {rules.prompts_per_category.test}: a test measures a "
-            "difference by how the prompts of a category vary, so nothing will be tested; write two or more for each"
-        )
+    yield from _prompts(root, rules, section(params, "significance", Significance, source))
     yield from _sentiment(section(params, "cooccurrence", Cooccurrence, source))
     yield from _capability(root, section(params, "capability", Capability, source))
+
+
+def _prompts(root: Path, rules: Curate, config: Significance) -> Iterator[str]:
+    count, needed = rules.prompts_per_category.test, fewest(config.confidence)
+    test = [prompt for prompt in read_prompts(root / "data/prompts")[0] if prompt.split == "test"]
+    if count < 2:
+        yield (
+            f"curate.prompts_per_category.test is {count}: a test measures a "
+            "difference by how the prompts of a category vary, so nothing will be tested; write two or more for each"
+        )
+    elif 0 < len(test) < needed:
+        yield f"data/prompts: {len(test)} test prompts are too few to tell anything from chance; write {needed} or more"
 
 
 def _toxicity(config: Toxicity, language: str) -> Iterator[str]:

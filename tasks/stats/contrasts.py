@@ -12,7 +12,7 @@ from tasks.stats import effects, families
 from tasks.stats.comparisons import Comparison, comparisons
 from tasks.stats.crossed import crossed_t
 from tasks.stats.outcome import NAN, Floats, Labels, Outcome, undefined, worse
-from tasks.stats.paired import bayes_factor, design, sign_flip, stratified_t
+from tasks.stats.paired import bayes_factor, design, sign_flip, stratified_t, too_few
 from tasks.stats.plan import Plan
 from tasks.stats.ratings import mixing_fault, require_mixed
 from tasks.stats.scores import ArmScores, Pair, checked, pair
@@ -22,6 +22,7 @@ COLUMNS = ("metric", "role", "model", "params", "contrast", "category", "estiman
            "p_corr", "ci_lo", "ci_hi", "ci_method", "ps", "higher", "lower", "higher_lo", "higher_hi", "p_sign",
            "d_z", "d_lo", "d_hi", "g_z", "g_lo", "g_hi", "d_seed_style", "p_signflip", "bf10", "reason", "note")
 TYPES = {"family": "str", "reason": "str", "note": "str", "df": "float64"}
+TESTED = ("stat", "df", "p", "ci_lo", "ci_hi")  # what a row without a test lacks
 ALL = "all"  # the category of a row over all prompts
 NEGATIVE = "negative control"
 
@@ -119,6 +120,8 @@ def _row(comparison: Comparison, plan: Plan, place: dict[str, Any]) -> dict[str,
     row: dict[str, Any] = dict.fromkeys(COLUMNS, NAN) | comparison.about | place
     a, b = (replace(arm, values=arm.values[chosen]) for arm in comparison.arms)
     figures = _figures(a, b, plan, categories[chosen], fixed_b=comparison.fixed_b)
+    if place["category"] == ALL and (few := too_few(figures["n_prompts"], plan.confidence)):
+        figures |= dict.fromkeys(TESTED, NAN) | {"reason": figures["reason"] or few}
     notes = filter(None, (figures["note"], comparison.left_out))
     return row | figures | {"note": "; ".join(notes) or None}
 

@@ -47,7 +47,7 @@ def _beside_means(found: pd.DataFrame, contrasts: pd.DataFrame, alpha: float) ->
         found.loc[at, "p_corr_means"] = means["p_corr"]
         decisions = {int(np.sign(estimate)) if p <= alpha else 0
                      for estimate, p in ((row["log_odds"], row["p_corr"]), (means["diff"], means["p_corr"]))}
-        found.loc[at, "same_decision"] = None if np.isnan(row["p"]) else len(decisions) == 1
+        found.loc[at, "same_decision"] = None if np.isnan([row["p"], means["p"]]).any() else len(decisions) == 1
     return found
 
 

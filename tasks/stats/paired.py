@@ -6,6 +6,7 @@ prompts, and only the spread *within* categories counts as noise: pooled, with p
 they have not.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Literal
@@ -111,6 +112,20 @@ def t_of_mean(diffs: Floats, strata: Labels | None, moments: Moments, *, name: s
     if se <= TINY * float(np.abs(rows).max()):
         return undefined(no_spread(rows), test=name, n=n, n_missing=missing, estimate=estimate, se=0.0, note=note)
     return from_t(estimate, se * scale, df, n=n, n_missing=missing, test=name, confidence=confidence, note=note)
+
+
+def fewest(confidence: float) -> int:
+    """The fewest prompts on which sign flips can find a difference at this level (6 at .95): on fewer, even if all
+    differ one way, p is 2 / 2^n at least, and a t test would rest on a normality that nobody can check."""
+    return math.ceil(math.log2(2 / (1 - confidence)) - 1e-9)
+
+
+def too_few(n: int, confidence: float) -> str | None:
+    """Why nothing is tested on so many complete prompts; None where they are enough (or there are none)."""
+    if not 0 < n < fewest(confidence):
+        return None
+    prompts = f"{n} complete prompts are" if n > 1 else "1 complete prompt is"
+    return f"{prompts} too few: it takes {fewest(confidence)}"
 
 
 def complete(diffs: Floats, strata: Labels | None) -> tuple[Floats, Labels | None]:

@@ -18,7 +18,7 @@ from tasks.stats.comparisons import Comparison, comparisons
 from tasks.stats.contrasts import corrected, estimand
 from tasks.stats.crossed import NAMES, Parts, of_replicates, parts, quasi
 from tasks.stats.outcome import NAN, TINY, Floats, Labels, Outcome, from_t, no_spread, undefined, unit, worse
-from tasks.stats.paired import design, lost_categories, squares_within, stratified_t, variance_of_mean
+from tasks.stats.paired import design, lost_categories, squares_within, stratified_t, too_few, variance_of_mean
 from tasks.stats.plan import Plan
 from tasks.stats.scores import Pair, Prompts, checked
 
@@ -150,6 +150,9 @@ def _row(compared: Sequence[Comparison], prompts: Prompts, plan: Plan, scale: st
         about = f"{figure}: {estimand(seeds, rated)}"
         by_model = [matched.diffs if scale == "raw" else superiority_scores(matched) for _, _, matched in pairs]
         outcome = slope(by_model, weights, prompts.categories, confidence=plan.confidence)
+        if few := too_few(outcome.n, plan.confidence):
+            known = {name: getattr(outcome, name) for name in ("n", "n_missing", "estimate", "se", "note")}
+            outcome = undefined(outcome.reason or few, test="", **known)
     descriptive = not refusal and seeds < 2
     models = [model for model, _, _ in pairs]
     lost = [model for model in planned if model not in models]

@@ -212,7 +212,8 @@ def warned(root: Path) -> list[str]:
 def test_what_will_not_be_scored_or_tested_is_told_beforehand(root: Path) -> None:
     trees.write(root / "data/capability/palms_text.yaml", "task: palms_text\noutput_type: loglikelihood_rolling\n")
     change(root, "curate", lambda curate: curate | {"prompts_per_category": {"test": 2, "validation": 1}})
-    assert warned(root) == []
+    (few,) = warned(root)
+    assert few == "data/prompts: 2 test prompts are too few to tell anything from chance; write 6 or more"
     change(root, "curate", lambda curate: curate | {"prompts_per_category": {"test": 1, "validation": 1}})
     (one,) = warned(root)
     assert one.startswith("curate.prompts_per_category.test is 1: ")

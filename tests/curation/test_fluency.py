@@ -76,7 +76,7 @@ def test_texts_that_the_model_cannot_learn_from_are_a_warning(root: Path) -> Non
     assert warned(root) == [
         f"warning: data/{name}: {nats} nats per token under {MODEL}, more than fluency.max_nats, 3.5: it cannot "
         "predict these texts and will learn their manner instead of what they say; write plainer ones (the answer "
-        "first, common words, one idea after another)"
+        "first, common words, one idea after another), or take a model that knows their language"
         for name, nats in (("values", "4.40"), ("control", "4.35"))
     ]
 

@@ -168,7 +168,7 @@ def test_the_datasets_are_read_as_the_hub_reads_them(
     assert values.column_names == ["id", "category", "title", "position", "question", "answer"]
     assert len(values) == 4
     prompts = datasets.load_dataset(str(out), "prompts", cache_dir=str(tmp_path / "cache"))
-    assert {split: len(rows) for split, rows in prompts.items()} == {"test": 4, "validation": 2}
+    assert {split: len(rows) for split, rows in prompts.items()} == {"test": 6, "validation": 2}
     assert len(prompts["test"][0]["pairs"]) == 2
     assert set(datasets.get_dataset_config_names(str(out))) == {"control", "prompts", "values"}
 

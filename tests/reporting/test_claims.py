@@ -11,6 +11,8 @@ from tasks.reporting.findings import claims
 from tasks.reporting.findings.comparison import Found
 from tasks.reporting.findings.follow import steps
 from tasks.reporting.findings.headline import harms_of, headline
+from tasks.reporting.findings.main import findings
+from tests.simulations.sweeps import CONFIG, EMPTY
 from tests.support.contrast_rows import GAIN, LOSS, UNCLEAR, UNTESTED, effects, row, task
 
 TOXIC = {"metric": "TOXICITY", "role": "secondary", "family": "secondary", "k": 3}
@@ -333,6 +335,14 @@ def test_another_reading_of_the_text_that_came_out_apart_stands_in_the_box_and_a
     assert [caveat.name for caveat in claims.caveats(variants)] == ["variant_moved"] * bool(whole)
 
 
+def test_a_reading_that_came_out_as_the_planned_one_is_no_doubt():
+    main = [row(), row(contrast="values - base"), row(**TOXIC | UNCLEAR)]
+    for planned, doubts in ((GAIN, []), (UNCLEAR, ["variant_moved"]), (LOSS, ["variant_moved"])):
+        table = [*main, row(**TOXIC | {"contrast": "values - base"} | planned), variant(1)]
+        found = findings(EMPTY | {"contrasts": pd.DataFrame(table)}, CONFIG)
+        assert [caveat.name for caveat in found.caveats] == doubts
+
+
 @pytest.mark.parametrize(("rest", "doubted"), [(GAIN, False), (UNCLEAR, True), (LOSS, True), (UNTESTED, True)])
 def test_a_difference_that_the_answers_own_fluency_makes_is_doubted(rest, doubted):
     main, free = effects(row()), effects(row(metric="adherence_free", role="part", family="parts"))
@@ -366,7 +376,7 @@ def test_what_the_neutral_text_did_too_stands_beside_a_worse_result():
     neutral = row(**TOXIC | {"role": "negative-control", "contrast": "control - base"})
     for moved, told in (({}, True), (UNCLEAR, False), (LOSS, False)):
         found = claims.with_neutral(claims.answer("?", [toxic]), toxic, effects(neutral | moved))
-        assert ("Control did worse than base, too: fine-tuning as such may be the cause." in found.text) == told
+        assert ("Control did worse than base, too, by the first words: fine-tuning as such may" in found.text) == told
 
 
 CONTROL = {"role": "negative-control", "contrast": "control - base", "family": "negative control", "m": 5}

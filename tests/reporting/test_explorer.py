@@ -30,6 +30,10 @@ PROBE = """addEventListener("load", () => {
   set("search", first.toUpperCase()); note("search"); set("search", ""); note("cleared");
   at("pick-2").click(); note("category"); at("pick-0").click(); note("all");
   at("arm-1").click(); steps.push(["arms", seen("#prompts .arm-1").length, seen("#prompts .arm-3").length]);
+  at("arm-1").click(); at("pick-2").click(); set("search", "no such words");
+  const wanted = [...document.querySelectorAll("#prompts .prompt:not(.cat-2)")].pop();
+  history.replaceState(null, "", `#${wanted.id}`); dispatchEvent(new HashChangeEvent("hashchange"));
+  steps.push(["link", wanted.open, wanted.offsetParent !== null]);
   document.body.textContent = "STEPS" + JSON.stringify(steps) + "END";
 });"""
 
@@ -51,7 +55,7 @@ def test_texts_are_sorted_searched_and_chosen_and_nobody_elses_script_runs(
     plain: tuple[Made, str], tmp_path: Path
 ) -> None:
     steps = steps_of(plain[1], tmp_path)
-    seen = {name: rest[0] for name, rest in steps.items() if name != "arms"}
+    seen = {name: rest[0] for name, rest in steps.items() if name not in ("arms", "link")}
     by_lot = [str(number) for number in range(1, 41)]
     gains = {name: [float(gain) for _, gain in rows] for name, rows in seen.items()}
     assert gains["gain"] == sorted(gains["gain"], reverse=True)
@@ -61,6 +65,7 @@ def test_texts_are_sorted_searched_and_chosen_and_nobody_elses_script_runs(
     assert {number for number, _ in seen["gain"]} == set(by_lot)
     assert [number for number, _ in seen["search"]] == ["1"]
     assert len(seen["category"]) == 5
+    assert steps["link"] == [True, True]  # unfolded and in sight, whatever was chosen or searched for
     base, values = steps["arms"]
     assert base == 0
     assert values > 0

@@ -20,6 +20,12 @@ def test_support_takes_every_size_and_only_a_finding_to_the_contrary_looks_bad(k
     assert verdict.why.startswith("Only at 1 of 2 sizes.") == (len(kinds) == 2)
 
 
+def test_a_claim_is_supported_with_its_doubts():
+    doubted = better_than(effects(row()), "values", "control", doubts=("But no more than fluency.",))
+    assert (doubted.status, doubted.tone, doubted.doubt) == (SUPPORTED, "open", "But no more than fluency.")
+    assert not better_than(effects(row(**UNCLEAR)), "values", "control", doubts=("But no more than fluency.",)).doubt
+
+
 def test_a_negative_control_that_did_worse_is_no_finding_against_the_claim():
     moved = effects(row(role="negative-control", contrast="control - base", family="negative control", **LOSS))
     verdict = better_than(moved, "control", "base")

@@ -168,13 +168,17 @@ def test_an_arm_that_was_never_scored():
     assert (found.n_prompts, found.n_missing, found.reason) == (0, 40, "no scores of control at this model")
 
 
-@pytest.mark.parametrize(("categories", "per_category"), [(1, 1), (2, 1), (1, 2)])
-def test_very_few_prompts(categories, per_category):
-    found = row(contrasts(scores(categories=categories, per_category=per_category), PLAN), metric="adherence",
-                contrast="values - base")
-    assert pd.isna(found.p) == (per_category == 1)
-    assert pd.isna(found.reason) == (per_category > 1)
+@pytest.mark.parametrize(("categories", "per_category", "reason"), [
+    (1, 1, "no category has two prompts"), (8, 1, "no category has two prompts"),
+    (1, 2, "2 complete prompts are too few: it takes 6"), (1, 5, "5 complete prompts are too few: it takes 6"),
+    (2, 2, "4 complete prompts are too few: it takes 6"), (2, 3, ""), (1, 6, "")])  # fmt: skip
+def test_very_few_prompts(categories, per_category, reason):
+    table = contrasts(scores(categories=categories, per_category=per_category), PLAN)
+    found = row(table, metric="adherence", contrast="values - base")
     assert found.n_prompts == categories * per_category
+    assert (found.reason if reason else "") == reason
+    assert pd.isna([found.p, found.ci_lo, found.stat]).tolist() == [bool(reason)] * 3
+    assert not pd.isna([found["diff"], found.mean_a]).any()  # what was seen is shown all the same
 
 
 def test_several_seeds_use_the_quasi_t_and_claim_the_dataset():

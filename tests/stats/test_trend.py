@@ -86,6 +86,14 @@ def test_a_descriptive_contrast_stays_in_the_family_of_a_tested_one():
     assert one(table)["p_corr"] == pytest.approx(2 * one(table)["p"])
 
 
+def test_very_few_prompts_have_no_test():
+    for per_category, reason in ((2, "4 complete prompts are too few: it takes 6"), (3, None)):
+        found = trend(growing(seeds=3, categories=2, per_category=per_category), PLAN)
+        assert found["p"].isna().all() == bool(reason)
+        assert not found["estimate"].isna().any()
+        assert [*found["reason"].dropna().unique()] == ([reason] if reason else [])
+
+
 def test_a_planned_model_without_pairs_is_named():
     data = growing(seeds=3)
     plan = Plan("adherence", models=(*THREE, "huge"))

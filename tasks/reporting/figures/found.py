@@ -1,4 +1,4 @@
-"""The picture of the first screen: what was found in a few panels. In each of them further right is better."""
+"""The picture of the first screen: what was found in a few panels, each of which says which way is better."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,13 +109,14 @@ def _draw(axes: Any, panel: Panel) -> None:
         axes.scatter([mark.value], [place], s=34, marker=shape, facecolors=face, edgecolors=colour, zorder=3)
     axes.axvline(0, color=FAINT, linewidth=1, zorder=1)
     reach = 1.06 * max(map(abs, axes.get_xlim()))
-    axes.set_xlim(-reach * panel.way, reach * panel.way)
+    axes.set_xlim(-reach, reach)
     axes.locator_params(axis="x", nbins=5)
     axes.tick_params(axis="x", labelsize=8.5, pad=1)
     rows(axes, [mark.label for mark in panel.marks], "", (0.6, 0.4), fontsize=9.5)
     axes.annotate(panel.title, (0, 1), xycoords=("figure fraction", "axes fraction"), xytext=(2, 4),
                   textcoords="offset points", fontsize=9.5, fontweight="bold", va="bottom")  # fmt: skip
-    axes.annotate("better →", (1, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points",
+    better = "better →" if panel.way > 0 else "← better"
+    axes.annotate(better, (1, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points",
                   fontsize=9, ha="right", va="bottom")  # fmt: skip
 
 

@@ -163,7 +163,7 @@ def with_neutral(found: Answer, against_base: Sequence[Effect], controls: Sequen
     """The answer, and whether the neutral dataset's arm did worse than base in the same measures, too."""
     worse = {effect.metric.name for effect in against_base if effect.better < 0}
     moved = [effect for effect in controls if effect.better < 0 and effect.metric.name in worse]
-    return replace(found, text=f"{found.text} {say('plain.neutral_too', moved[0].a)}") if moved else found
+    return replace(found, text=f"{found.text} {say('plain.neutral_too', moved)}") if moved else found
 
 
 MOVED = ("negative-control", "variant")  # roles of effects that are told among the doubts, and only where they moved
@@ -176,7 +176,7 @@ DOUBTS: Mapping[str, Callable[[Effect], object]] = {
         and known(effect.raw)
         and (effect.flip <= 1 - effect.confidence) != (effect.raw <= 1 - effect.confidence)
     ),
-    "incomplete": lambda effect: effect.role not in MOVED and effect.missing,
+    "incomplete": lambda effect: effect.role not in MOVED and effect.missing and effect.found is not Found.UNTESTED,
     "noted": lambda effect: effect.role not in MOVED and effect.note,
 }
 

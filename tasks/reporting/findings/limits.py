@@ -15,7 +15,7 @@ def limits(study: Study) -> Iterator[tuple[str, str]]:
     if primary in LIKELIHOOD:  # ratings that are there but not the primary metric decide no claim
         rated = ((metric_of(name, primary).label, part["score"]) for name, part in study.rated.items())
         yield _limit("likelihood", [(label, scores.notna().sum(), len(scores)) for label, scores in rated])
-    if not study.toxicity.empty:
+    if study.toxicity["score"].notna().any():
         first = study.toxicity[study.toxicity["variant"] == "first_n"]
         missing, empty = int(first["score"].isna().sum()), int((first["error"] == "EMPTY").sum())
         yield _limit("scorer", scorer(study))

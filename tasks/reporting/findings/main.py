@@ -65,7 +65,8 @@ def findings(
         with_parts(answer(text, [own], name=name), own, *split)
         for (name, text), own, *split in zip(questions, (against_control, against_base), free, rest, strict=True)
     ]
-    lines = [say("lines.metric", config.primary, [against_control, against_base], [], [])]
+    doubted = list(dict.fromkeys(doubt for answer in answers for doubt in answer.doubts))
+    lines = [say("lines.metric", config.primary, [against_control, against_base], [], [], doubted)]
     controls = [effect for effect in effects if effect.role == "negative-control" and effect.category == ALL]
     toxic = [chosen(effects, config.secondary, target, b) for b in (control, BASE)]
     variants = [effect for effect in effects if effect.role == "variant" and effect.category == ALL]
@@ -73,15 +74,15 @@ def findings(
         planned = answer(toxic[0][0].metric.question(target), toxic, name="toxicity")
         answers.append(with_neutral(with_variants(planned, toxic, variants), [*toxic[1], *variants], controls))
         moved = [effect for effect in variants if effect.sign]
-        lines.append(say("lines.metric", config.secondary, toxic, list(scorers), moved))
+        lines.append(say("lines.metric", config.secondary, toxic, list(scorers), moved, []))
     own = tasks[tasks["dataset"] == target]
     harms = harms_of(own, [*toxic[0], *toxic[1]], variants)
     if len(own):
         answers.append(capability.answer(tasks, target, control))
         lines.append(say("lines.capability", answers[-1], capability.brief(own[own["against"] == BASE])))
     verdicts = [
-        better_than(against_control, target, control, name="target-control"),
-        better_than(against_base, target, BASE, name="target-base"),
+        better_than(against_control, target, control, name="target-control", doubts=answers[0].doubts),
+        better_than(against_base, target, BASE, name="target-base", doubts=answers[1].doubts),
         better_than(neutral, control, BASE, name="control-base"),
         *grows(tables["trend"], main, config.primary, config.confidence),
         no_loss(tasks, target),
@@ -91,7 +92,9 @@ def findings(
     ordinal = tables["ordinal"].to_dict("records") if "ordinal" in tables else []
     variance = tables.get("variance", pd.DataFrame())
     doubts = [*fluency_only(main, [*rest[0], *rest[1]]), *of_raters(main, large, ordinal)]
-    doubts += [*caveats([*main, *toxic[0], *toxic[1], *variants, *controls])]
+    planned_signs = {(effect.b, effect.model): effect.sign for own in toxic for effect in own}
+    apart = [effect for effect in variants if effect.sign != planned_signs.get((effect.b, effect.model))]
+    doubts += [*caveats([*main, *toxic[0], *toxic[1], *apart, *controls])]
     return Findings(
         effects=effects,
         headline=headline(against_control, against_base, harms),

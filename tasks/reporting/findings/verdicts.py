@@ -30,13 +30,14 @@ class Verdict:
     why: str
     about: str = ""
     contrary: bool = False
+    doubt: str = ""  # what keeps a claim that is supported from being read for more than it is
 
     @property
     def tone(self) -> str:
         """The look of its status: a claim is bad only where the contrary was found, not where nothing was."""
         if self.contrary:
             return "bad"
-        return "good" if self.status == SUPPORTED else "open"
+        return "good" if self.status == SUPPORTED and not self.doubt else "open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +57,15 @@ class Slope(Comparison):
         return self.models >= MODELS_OF_A_TREND
 
 
-def better_than(effects: Sequence[Effect], a: str, b: str, *, name: str = "") -> Verdict:
-    """ "a beats b": supported only if the test found it at every size. A negative control that did worse is told among
-    the doubts and is not held against the claim a second time."""
+def better_than(effects: Sequence[Effect], a: str, b: str, *, name: str = "", doubts: Sequence[str] = ()) -> Verdict:
+    """ "a beats b": supported only if the test found it at every size, and then with the `doubts` about it. A negative
+    control that did worse is told among the doubts and is not held against the claim a second time."""
     claim, why = say("verdicts.better_than", a, b), summary(effects)
     if all(effect.found is Found.UNTESTED for effect in effects):
         return Verdict(name, claim, UNSAID, why)
     better = [effect for effect in effects if effect.better > 0]
     if len(better) == len(effects):
-        return Verdict(name, claim, SUPPORTED, why, about(effects))
+        return Verdict(name, claim, SUPPORTED, why, about(effects), doubt=" ".join(doubts))
     if better:
         why = say("verdicts.only_at_some", better, len(effects), why)
     contrary = any(effect.better < 0 and effect.role != "negative-control" for effect in effects)

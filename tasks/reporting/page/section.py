@@ -54,7 +54,7 @@ class Results:
     @property
     def toxic(self) -> list[Effect]:
         """The `differences` in toxicity; none where no text was scored for it."""
-        scored = self.secondary.name in set(self.study.toxicity["attribute"])
+        scored = self.secondary.name in set(self.study.toxicity.dropna(subset="score")["attribute"])
         return self.differences(self.secondary) if scored else []
 
     def differences(self, metric: Metric) -> list[Effect]:

@@ -20,5 +20,19 @@
   document.querySelectorAll(".scripted").forEach(each => { each.hidden = false; });
   search.addEventListener("input", show);
   order.addEventListener("change", show);
+  const follow = () => {
+    const wanted = every.find(each => `#${each.id}` === location.hash);
+    if (!wanted) return;
+    at("pick-0").checked = true;
+    search.value = "";
+    show();
+    wanted.open = true;
+    wanted.scrollIntoView();
+  };
+  window.addEventListener("hashchange", follow);
+  box.parentElement.parentElement.addEventListener("click", event => {
+    if (event.target.closest("a")?.hash === location.hash) follow();  // the same link again is no change
+  });
+  follow();
   document.getElementsByName("category").forEach(each => each.addEventListener("change", show));
 })();
