@@ -192,7 +192,7 @@ class HttpRater:
             if action in ("consent", "instructions", "feedback", "break"):
                 self.post(**page.hidden)
             elif action == "check":
-                self.post(action="check", **{f"question{n}": number for n, number in enumerate(check, 1)})
+                self.post(**page.hidden, **{f"question{n}": number for n, number in enumerate(check, 1)})
             elif action == "rate" and page.heading.startswith("Practice"):
                 self.rate(page, 3)
             else:
