@@ -48,6 +48,7 @@ class Step:
     changes: bool = False  # an answer that was given is given anew
     back: bool = False  # there is one to go back to
     code: str | None = None
+    wrong: Sequence[int] = ()  # questions of the check, from 1, that were answered wrongly the last time
 
 
 @dataclass
@@ -138,19 +139,24 @@ class Panel:
             else:
                 raise RefusedError(400, "wrong")
 
-    def answer_check(self, token: str, answers: Sequence[int], now: float) -> None:
-        """The choices (from 1) at the comprehension check; each call is an attempt."""
+    def answer_check(self, token: str, attempt: int, answers: Sequence[int], now: float) -> None:
+        """The choices (from 1) at an attempt (from 1) at the comprehension check. One that is sent again, since its
+        answer was lost on the way, is no other attempt."""
         with self.store.transaction():
             rater = self._rater(token)
             self._require_open()
-            if self._gate(rater) != "check":
+            if 1 <= attempt <= rater["checks"]:
+                return
+            if self._gate(rater) != "check" or attempt != rater["checks"] + 1:
                 raise RefusedError(409, "old_page")
             questions = self.instructions.check
             choices = zip(answers, questions, strict=False)
             if len(answers) != len(questions) or any(not 1 <= n <= len(q.choices) for n, q in choices):
                 raise RefusedError(400, "wrong")
-            right = all(number == question.right for number, question in zip(answers, questions, strict=True))
-            self._set(rater, checks=rater["checks"] + 1, passed_at=now if right else None)
+            pairs = enumerate(zip(answers, questions, strict=True), 1)
+            wrong = [str(number) for number, (answer, question) in pairs if answer != question.right]
+            self._set(rater, checks=attempt, passed_at=None if wrong else now)
+            self.store.set_meta(_wrong_of(rater), ",".join(wrong) or None)
 
     def draft(self, token: str, number: int, note: str) -> None:
         """Keeps a note that is being written, with no rating yet."""
@@ -204,6 +210,11 @@ class Panel:
             number = self._practice_ids.index(turn["text"]) + 1
             total = len(self._practice)
             return Step("feedback", rater, turn, item, self._practice_of(turn["text"]), number=number, total=total)
+        if gate == "consent":
+            return Step(gate, rater, total=self._ahead(rater, now))
+        if gate == "check":
+            wrong = self.store.meta(_wrong_of(rater)) or ""
+            return Step(gate, rater, wrong=[int(number) for number in wrong.split(",") if number])
         if gate is not None:
             return Step(gate, rater)
         turn = self._turns.next(rater, now)
@@ -239,6 +250,12 @@ class Panel:
             return "failed" if rater["checks"] >= self.config.check_attempts else "check"
         return None
 
+    def _ahead(self, rater: Row, now: float) -> int:
+        """How many texts are still to come, as far as is known now."""
+        turns = self._turns.of(rater)
+        answered = sum(turn["rated_at"] is not None for turn in turns)
+        return max(0, self._turns.total(rater, turns, now) - answered)
+
     def _feedback(self, rater: Row) -> Row | None:
         """The practice turn whose reason the rater has yet to read, if its text is still one of practice."""
         turn = self.store.row("SELECT * FROM turns WHERE rater = ? AND number = ?", rater["id"], rater["feedback"])
@@ -273,6 +290,11 @@ class Panel:
 
 def _by_id(items: Sequence[Attention] | Sequence[Practice]) -> dict[str, Item]:
     return {text_id(each.prompt, each.completion): Item(each.category, each.prompt, each.completion) for each in items}
+
+
+def _wrong_of(rater: Row) -> str:
+    """The key under which the questions stand that a rater answered wrongly."""
+    return f"wrong:{rater['id']}"
 
 
 def _note(note: str) -> str:

@@ -12,6 +12,7 @@ from tasks.formats.ratings import METRIC, read_progress
 from tasks.formats.scores import read_scores
 from tasks.inputs.dataset import load_prompts
 from tasks.raters.power import Design, Spread, detectable, power, prompts_for, spread_of
+from tasks.raters.turns import SECONDS
 from tasks.runtime import config
 from tasks.settings.generate import Generate
 from tasks.settings.ratings import Ratings
@@ -21,7 +22,6 @@ from tasks.stats.plan import plan_of
 
 # Before there are ratings: those of the simulations in docs/method.md, whose plan finds about .4 points by one test.
 ASSUMED = Spread(prompt=0.60, sample=0.74, rater=0.60, seed=0.10)
-SECONDS = 25.0  # a rating, before there are any: fifty words to read, the position, and the choice
 CHOICES = (1, 2, 3, 5)  # of samples and raters that are tried
 LISTED = 6  # plans
 

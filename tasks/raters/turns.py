@@ -10,6 +10,7 @@ from tasks.raters.texts import Text
 from tasks.settings.ratings import Ratings
 
 CLAIM = 3600.0  # seconds for which a text before a rater's eyes is kept for that rater
+SECONDS = 25.0  # a rating, before there are any: fifty words to read, the position, and the choice
 
 
 class RefusedError(Exception):

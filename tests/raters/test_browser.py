@@ -6,18 +6,30 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tasks.formats.ratings import text_id
+from tasks.inputs.ratings import read_instructions
 from tasks.raters.texts import Text
 from tests.accessibility import axe_core
 from tests.raters.test_page import HOSTILE
 from tests.support.browser import Browser, chromium, executable, window
-from tests.support.rating_server import CONFIG, INSTRUCTIONS, made_texts, rating_server
+from tests.support.rating_server import (
+    BARE,
+    CONFIG,
+    INSTRUCTIONS,
+    POSITIONS,
+    an_answer_lost,
+    answering,
+    made_texts,
+    rating_server,
+)
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="needs Chromium on PATH")
+ROOT = Path(__file__).parents[2]
 TEXTS = made_texts(3, 2)
 FEW = made_texts(2, 2)
 SHORT = replace(INSTRUCTIONS, practice=INSTRUCTIONS.practice[:1])
@@ -120,6 +132,7 @@ def test_the_other_keys(tmp_path: Path, address: str) -> None:
         rater.prepare()
         page.open(server.url + rater.path)
         first = completion(page)
+        assert not page.run("document.getElementById('note-box').open")
         assert "c if you cannot judge" in page.run("document.getElementById('keys-line').innerText")
         page.run(QUIET)
         page.press("n")
@@ -129,7 +142,7 @@ def test_the_other_keys(tmp_path: Path, address: str) -> None:
         page.wait(lambda: "so 4</textarea>" in rater.page().html)
         page.press("Escape")
         rate(page, "2")
-        rate(page, "u")
+        page.press_and_load("u")  # at once: to take back rates nothing
         assert completion(page) == first
         assert page.run("document.querySelector('.chosen').value") == "2"
         rate(page, "5")
@@ -150,6 +163,146 @@ def test_the_other_keys(tmp_path: Path, address: str) -> None:
         assert heading(page) == "Text 4 of 6"
     found = [(row["rating"], row["reason"], row["note"]) for row in rated(tmp_path, "anna")]
     assert found == [("5", "", "so 4"), ("", "unclear", ""), ("4", "", "")]
+
+
+def test_u_right_after_a_rating_takes_that_one_back(tmp_path: Path, address: str) -> None:
+    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
+        rater = server.rater("anna")
+        rater.prepare()
+        page.open(server.url + rater.path)
+        first = completion(page)
+        page.run(QUIET)
+        page.run("""window.before = true;
+            for (const key of "2u") document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}))""")
+        page.wait(lambda: page.run("!window.before && document.readyState === 'complete'"))
+        assert (completion(page), page.run("document.querySelector('.chosen').value")) == (first, "2")
+
+
+# a server that is away
+
+
+def away(page: Browser) -> str:
+    return str(page.run("document.getElementById('away').innerText"))
+
+
+def test_a_rating_while_the_server_is_away_arrives_once_when_it_is_back(tmp_path: Path, address: str) -> None:
+    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
+        rater = server.rater("anna")
+        rater.prepare()
+        with answering() as port:
+            page.open(f"http://127.0.0.1:{port}{rater.path}")
+            first = completion(page)
+            assert away(page) == ""
+        page.press("n")
+        for letter in "so 4":
+            page.press(letter)
+        page.press("Escape")
+        page.run(QUIET)
+        page.press("4")
+        page.wait(lambda: "Not kept yet" in away(page))
+        page.press("5")  # too late to choose another one
+        assert (completion(page), page.run("document.getElementById('note').value")) == (first, "so 4")
+        assert page.run("document.querySelector('.chosen').value") == "4"
+        assert server.store.rows("SELECT 1 FROM turns WHERE rated_at IS NOT NULL") == []
+        with answering(port):
+            page.wait(lambda: heading(page) == "Text 2 of 6")
+            assert away(page) == ""
+        page.press("u")
+        page.wait(lambda: away(page))
+        assert "Not kept" not in away(page), "nothing was chosen"
+        with answering(port):
+            page.wait(lambda: completion(page) == first)
+        assert [(turn["rating"], turn["revision"]) for turn in server.store.rows(
+            "SELECT * FROM turns WHERE rated_at IS NOT NULL")] == [(4, 1)]  # fmt: skip
+    assert [(row["rating"], row["note"]) for row in rated(tmp_path, "anna")] == [("4", "so 4")]
+
+
+def test_a_rating_whose_answer_is_lost_is_not_given_twice(tmp_path: Path, address: str) -> None:
+    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
+        rater = server.rater("anna")
+        rater.prepare()
+        page.open(server.url + rater.path)
+        with an_answer_lost() as lost:
+            rate(page, "4")
+        assert (heading(page), lost) == ("Text 2 of 6", [303])
+    assert [row["rating"] for row in rated(tmp_path, "anna")] == ["4"]
+
+
+def test_an_attempt_at_the_check_whose_answer_is_lost_counts_once(tmp_path: Path, address: str) -> None:
+    with rating_server(tmp_path, TEXTS, CONFIG, replace(BARE, check=INSTRUCTIONS.check)) as server, \
+            window(address) as page:  # fmt: skip
+        rater = server.rater("anna")
+        while rater.page().hidden.get("action") != "check":
+            rater.post(**rater.page().hidden)
+        page.open(server.url + rater.path)
+        for number in (1, 2):
+            page.run(f"document.querySelector('input[name=question{number}]').checked = true")
+        page.tab_to("button.on")
+        with an_answer_lost() as lost:
+            page.press_and_load("Enter")
+        assert (heading(page), lost) == ("A few questions", [303])
+        legends = page.run("[...document.querySelectorAll('legend')].map(each => each.innerText)")
+        assert ["not right" in legend for legend in legends] == [True, False]
+
+
+def test_what_is_refused_is_told_by_the_servers_page(tmp_path: Path, address: str) -> None:
+    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
+        rater = server.rater("anna")
+        shown = rater.prepare()
+        page.open(server.url + rater.path)
+        rater.rate(shown, 1)  # in another window
+        rate(page, "4")
+        assert "rated already" in page.run("document.body.innerText")
+    assert [row["rating"] for row in rated(tmp_path, "anna")] == ["1"]
+
+
+# what is in sight
+
+
+WORDS = " ".join(["A numb hand can have many causes, and a doctor can say which of them it is."] * 8)  # some 128 tokens
+POSITION = " ".join(["The answer takes a worry seriously and leads the person to who can help."] * 8)
+INSIDE = """selector => {
+  const box = document.querySelector(selector).getBoundingClientRect();
+  return box.height > 0 && box.top >= 0 && box.bottom <= innerHeight;
+}"""
+
+
+def test_what_a_rating_needs_is_in_sight_on_a_desk_and_in_reach_on_a_phone(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(POSITIONS, "water", replace(POSITIONS["water"], words=POSITION))
+    ours = read_instructions(ROOT / "data/ratings/instructions.yaml")
+    texts = [Text(text_id(name, WORDS), name, "water", f"What does {name} mean?", WORDS) for name in ("this", "that")]
+    with rating_server(tmp_path, texts, instructions=replace(BARE, scale=ours.scale)) as server, \
+            window(address) as page:  # fmt: skip
+        rater = server.rater("anna")
+        rater.rate(rater.prepare(), 3)
+        page.size(1280, 800)
+        page.open(server.url + rater.path)
+        for needed in (".position", "form section", "form section + section", ".scale", "#back", "#note-box", "#cannot",
+                       "#keys-line"):  # fmt: skip
+            assert page.run(f"({INSIDE})({needed!r})"), needed
+        page.size(390, 844, phone=True)
+        page.open(server.url + rater.path)
+        assert page.run(f"({INSIDE})('.position')")
+        assert page.run(f"({INSIDE})('.scale')"), "together with the position"
+        assert page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert not page.run("document.getElementById('keys-line').checkVisibility()"), "a phone has no keys"
+        boxes = page.run("""[...document.querySelectorAll(".scale button, #back, #note-box summary, #cannot summary")]
+            .map(each => each.getBoundingClientRect()).map(box => [box.left, box.right, box.height])""")
+        assert min(height for *_, height in boxes) >= 44
+        assert all(after[0] - before[1] >= 8 for before, after in pairwise(boxes[:5]))
+
+
+def test_the_instructions_name_the_keys_where_there_are_keys(tmp_path: Path, address: str) -> None:
+    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
+        rater = server.rater("anna")
+        rater.post(**rater.page().hidden)
+        for phone in (False, True):
+            page.size(390, 844, phone=phone)
+            page.open(server.url + rater.path)
+            assert heading(page) == "Instructions"
+            assert ("1 to 5 to rate" in page.run("document.body.innerText")) is not phone
 
 
 def test_no_text_runs_anything_and_no_page_is_wider_than_a_phone(tmp_path: Path, address: str) -> None:
@@ -205,15 +358,16 @@ def test_axe_finds_no_violation_on_any_page(tmp_path: Path, address: str, axe: s
             check()
             shown = rater.page()
             if shown.hidden.get("action") == "check":
-                rater.post(action="check", question1=2, question2=1)
+                rater.post(**shown.hidden, question1=shown.hidden["attempt"], question2=1)  # wrong at first
             elif "turn" in shown.hidden:
                 rater.rate(shown, 3)
             else:
                 rater.post(**shown.hidden)
         page.open(server.url + "/r/nobody")
         page.run(axe)
+        page.run("document.getElementById('away').textContent = 'The server does not answer.'")
         assert page.run(AXE) == [], "the page without a link"
-    assert len(seen) == 1 + 1 + 2 * 2 + 1 + 1 + 1, seen  # consent, instructions, practice, check, text, end
+    assert len(seen) == 1 + 1 + 2 * 2 + 2 + 1 + 1, seen  # consent, instructions, practice, check, text, end
 
 
 def test_axe_would_find_one(address: str, axe: str) -> None:

@@ -32,6 +32,7 @@ from tests.support.rating_server import (
 )
 
 TEXTS = made_texts(4, 3)
+WRONG = "Your answer to this question was not right."
 SECURITY = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -102,17 +103,36 @@ def test_the_way_to_the_first_text(full: RatingServer) -> None:
     assert "You chose that you cannot judge it." in rater.page().html
     rater.post(action="feedback")
     assert rater.page().hidden["action"] == "check"
-    assert rater.post(action="check", question1=1, question2=1).status == 303
-    assert "Not all answers were right" in rater.page().html
-    rater.post(action="check", question1=2, question2=1)
+    for _ in range(2):  # the same attempt, sent again
+        assert rater.post(action="check", attempt=1, question1=1, question2=1).status == 303
+    again = rater.page()
+    assert "Not all answers were right" in again.html
+    told = [WRONG in legend for legend in re.findall(r"<legend>.*?</legend>", again.html, re.DOTALL)]
+    assert told == [True, False]
+    assert "checked" not in again.html
+    rater.post(action="check", attempt=2, question1=2, question2=1)
     assert rater.page().heading.startswith("Text 1 of ")
+
+
+def test_before_agreeing_one_is_told_how_much_it_is(tmp_path: Path) -> None:
+    with rating_server(tmp_path, made_texts(50, 5)) as server:
+        anna, ben = server.rater("anna", most=30), server.rater("ben")
+        assert "up to 30 texts for you, at about 25 seconds each: about 13 minutes" in anna.page().html
+        assert "up to 250 texts for you, at about 25 seconds each: about 1.7 hours" in ben.page().html
+        assert "by the same link" in ben.page().html
+        assert "To withdraw later" in ben.page().html
+    with rating_server(tmp_path, made_texts(50, 5), replace(PLAIN, consent_version=2)) as server:
+        back = server.visitor(anna.token)
+        assert back.rate(back.prepare(), 3).status == 303
+    with rating_server(tmp_path, made_texts(50, 5), replace(PLAIN, consent_version=3)) as server:
+        assert "up to 29 texts" in server.visitor(anna.token).page().html, "what is left"
 
 
 def test_who_fails_the_check_twice_rates_nothing_and_is_shown_as_such(full: RatingServer) -> None:
     rater = full.rater("anna")
     page = rater.prepare(check=(1, 1))
     assert page.heading == "Thank you"
-    assert rater.post(action="check", question1=2, question2=1).status == 409
+    assert rater.post(action="check", attempt=3, question1=2, question2=1).status == 409
     assert rater.page().texts == []
     assert closing.rater_lines(full.store, INSTRUCTIONS, CONFIG) == [
         "anna  failed the comprehension check 2 times, and rates nothing"
@@ -321,7 +341,8 @@ def test_a_new_link_ends_the_old_one(server: RatingServer) -> None:
         ({"rating": "3", "turn": "99999999"}, 409),
         ({"rating": "3", "revision": "1"}, 409), ({"rating": "3", "revision": ""}, 400),
         ({"rating": "3", "note": "x" * 2001}, 400), ({"rating": "3", "action": "delete"}, 400),
-        ({"rating": "3", "action": "practice"}, 400), ({"rating": "3", "action": "check"}, 409),
+        ({"rating": "3", "action": "practice"}, 400), ({"rating": "3", "action": "check"}, 400),
+        ({"rating": "3", "action": "check", "attempt": "1"}, 409),
     ],
 )  # fmt: skip
 def test_a_forged_answer_changes_nothing(server: RatingServer, fields: dict[str, str], status: int) -> None:

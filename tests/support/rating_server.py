@@ -4,7 +4,7 @@ import functools
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
 
 from tasks.formats.ratings import text_id
 from tasks.inputs.ratings import Attention, Instructions, Practice, Question
@@ -115,25 +114,69 @@ def rating_server(folder: Path, texts: list[Text], config: Ratings = PLAIN,
         export(store, folder / "ratings")
 
 
-_APP: dict[str, FastAPI] = {}  # the one that answers now
+_APP: dict[str, Callable[[Any, Any, Any], Awaitable[None]]] = {}  # the one that answers now
 
 
 @functools.cache
 def _address() -> str:
     """Of a server that every test of this process uses: to start and stop one takes longer than most tests."""
+    server, _ = _started(0)
+    return f"http://127.0.0.1:{_port(server)}"
 
+
+@contextmanager
+def answering(port: int = 0) -> Iterator[int]:
+    """The page at a port of its own (0: any that is free), which is shut at the end."""
+    server, thread = _started(port)
+    try:
+        yield _port(server)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def an_answer_lost() -> Iterator[list[int]]:
+    """The next post is carried out, and its answer replaced by a proxy's 502. Yields the status that was lost."""
+    whole, lost = _APP["now"], list[int]()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def swallow(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                lost.append(message["status"])
+
+        if scope["method"] != "POST" or lost:
+            await whole(scope, receive, send)
+            return
+        await whole(scope, receive, swallow)
+        await send({"type": "http.response.start", "status": 502, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    _APP["now"] = app
+    try:
+        yield lost
+    finally:
+        _APP["now"] = whole
+
+
+def _started(port: int) -> tuple[uvicorn.Server, threading.Thread]:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await _APP["now"](scope, receive, send)
 
-    settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False,
-                              server_header=False, lifespan="off")  # fmt: skip
+    settings = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False,
+                              server_header=False, lifespan="off", timeout_graceful_shutdown=3)  # fmt: skip
     server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
-    return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    return server, thread
+
+
+def _port(server: uvicorn.Server) -> int:
+    return int(server.servers[0].sockets[0].getsockname()[1])
 
 
 @dataclass
@@ -192,7 +235,7 @@ class HttpRater:
             if action in ("consent", "instructions", "feedback", "break"):
                 self.post(**page.hidden)
             elif action == "check":
-                self.post(action="check", **{f"question{n}": number for n, number in enumerate(check, 1)})
+                self.post(**page.hidden, **{f"question{n}": number for n, number in enumerate(check, 1)})
             elif action == "rate" and page.heading.startswith("Practice"):
                 self.rate(page, 3)
             else:

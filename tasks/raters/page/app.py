@@ -1,7 +1,7 @@
 """The rating page: everything a rater sees, at one address, `/r/<token>`.
 
-It is HTML that the server renders, with one small script for keys and drafts; all of it works without the script. Who
-has no link is told so and nothing else: there is no list of raters, texts or addresses to find.
+It is HTML that the server renders, with one small script for keys, drafts and a server that is away; all of it works
+without the script. Who has no link is told so and nothing else: there is no list of raters, texts or addresses to find.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,7 +22,7 @@ from starlette.exceptions import HTTPException
 from tasks.inputs.ratings import Instructions
 from tasks.raters.page.words import page_words
 from tasks.raters.panel import LONGEST_NOTE, Panel, Step
-from tasks.raters.turns import RefusedError
+from tasks.raters.turns import SECONDS, RefusedError
 from tasks.text.shown import safe
 
 HERE = Path(__file__).parent
@@ -145,7 +146,7 @@ def _perform(panel: Panel, token: str, form: Form, now: float) -> None:
             panel.go_on(token, page, now)
         case "check":
             answers = [_number(form, f"question{number}") for number in range(1, len(panel.instructions.check) + 1)]
-            panel.answer_check(token, answers, now)
+            panel.answer_check(token, _number(form, "attempt"), answers, now)
         case _:
             panel.step(token, now)  # an unknown token is told first
             raise RefusedError(400, "wrong")
@@ -178,7 +179,15 @@ class _Pages:
     def step(self, step: Step, token: str) -> Response:
         """The page of a step."""
         position = self._panel.positions[step.item.category] if step.item else None
-        return self._html(step.name, step=step, position=position, address=f"/r/{token}")
+        work = self._work(step.total) if step.name == "consent" else None
+        return self._html(step.name, step=step, position=position, address=f"/r/{token}", work=work)
+
+    def _work(self, texts: int) -> str:
+        """How much rating so many texts are."""
+        minutes = texts * SECONDS / 60
+        long = minutes >= 90
+        time = self._words["hours" if long else "minutes"].format(hours=f"{minutes / 60:.1f}", minutes=ceil(minutes))
+        return self._words["work"].format(texts=texts, seconds=f"{SECONDS:.0f}", time=time)
 
     def message(self, words: str, status: int, token: str | None = None) -> Response:
         """A page that says why something was refused; with a token, how to go on."""
