@@ -23,7 +23,7 @@ from prefect.states import Failed
 
 from flows import dag, references, runs, server, studies, tree_lock, workspace
 from tasks.runtime import config, machine
-from tasks.runtime.errors import InputError, PalmsError
+from tasks.runtime.errors import InputError, PalmsError, instead
 from tasks.runtime.files import cache_folder
 
 RUN = "PREFECT__FLOW_RUN_ID"  # Prefect's own name for it
@@ -47,7 +47,7 @@ class Wish:
         """From a run's parameters, where null is left out, too. Raises InputError for one that is not known."""
         given = {name: value for name, value in parameters.items() if value not in (None, "", [], {})}
         if unknown := given.keys() - cls.__dataclass_fields__.keys():
-            raise InputError(f"no parameter '{min(unknown)}'; there is {', '.join(cls.__dataclass_fields__)}")
+            raise InputError(f"no parameter '{min(unknown)}'; {instead(min(unknown), cls.__dataclass_fields__)}")
         return cls(**{name: value for name, value in parameters.items() if name in given or value is False})
 
     def given(self) -> dict[str, Any]:

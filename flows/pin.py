@@ -7,7 +7,7 @@ from pathlib import Path
 from flows import workspace
 from tasks.lm.folders import fingerprint, lacking
 from tasks.runtime import config
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 from tasks.runtime.files import write_text
 from tasks.settings.models import Model, PathSource
 
@@ -21,7 +21,7 @@ def pin(name: str, path: Path = config.PARAMS_FILE) -> str:
     """
     params = config.read_params(path)
     if name not in (known := params.get("models") or {}):
-        raise InputError(f"{path}: no model '{name}' in `models`; there is {', '.join(map(str, known))}")
+        raise InputError(f"{path}: no model '{name}' in `models`; {instead(name, known)}")
     source = config.section(params, f"models.{name}", Model, path).source
     if not isinstance(source, PathSource):
         raise InputError(f"{path}: models.{name}: its source is a {source.kind}, which is pinned already")

@@ -217,7 +217,7 @@ def test_what_a_run_cannot_do_is_its_state(team: Team) -> None:
 def test_parameters() -> None:
     assert Wish.of({"models": None, "push": False, "study": ""}) == Wish(push=False)
     assert Wish.of({"stages": ["last"]}).given() == {"stages": ["last"]}
-    with pytest.raises(InputError, match="no parameter 'model'; there is models, study"):
+    with pytest.raises(InputError, match=r"no parameter 'model'; did you mean 'models'\?"):
         Wish.of({"model": ["a"]})
     stages = [Stage("fetch@a", "fetch"), Stage("fetch@b", "fetch"), Stage("last", "last")]
     form = schema({"models": {"a": 1, "b": 2}}, stages)["properties"]

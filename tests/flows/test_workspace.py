@@ -100,7 +100,7 @@ def test_settings_by_hand(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--study", "nine"], "no study 'nine' in `studies`; there is seeds, sizes, twice"),
+        (["--study", "nine"], "no study 'nine' in `studies`; known are seeds, sizes, twice"),
         (["--study", "twice"], "'values' is an arm of `arms` already"),
         (["--set", "sweep.model=1"], "params.yaml has no 'sweep.model'"),
         (["--set", "sweep.models"], "expected KEY=VALUE"),
