@@ -1,11 +1,10 @@
 """`palms models --pin NAME`: writes the hash of a local model into params.yaml, so that DVC notices when it changes."""
 
 import re
-import sys
 from pathlib import Path
 
-from flows import workspace
-from tasks.lm.folders import fingerprint, lacking
+from flows import hashes, workspace
+from tasks.lm.folders import lacking
 from tasks.runtime import config
 from tasks.runtime.errors import InputError, instead
 from tasks.runtime.files import write_text
@@ -28,8 +27,7 @@ def pin(name: str, path: Path = config.PARAMS_FILE) -> str:
     model = Path(source.path).expanduser()
     if lack := lacking(model):
         raise InputError(f"{path}: models.{name}.source.path: {source.path}: {lack}")
-    print(f"reading {source.path}", file=sys.stderr, flush=True)
-    sha256 = fingerprint(model)
+    sha256 = hashes.of(model, source.path)
     if sha256 == source.sha256:
         return f"{name} is pinned to {sha256} already"
     _write(path, name, sha256)
