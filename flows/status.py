@@ -3,13 +3,13 @@
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from flows import dag, lock_file, tree_lock
+from flows import dag, lock_file, tree_lock, workspace
 from flows.dag import Stage, Survey
 from flows.schedule import makespan, usual_seconds
 from flows.slots import Needs, Slots
@@ -43,6 +43,7 @@ def screen(
     survey, holder = found or dag.survey(root), tree_lock.running(root)
     survey = replace(survey, stages=dag.select(survey.stages, targets))
     lines = [f"a sweep is running: {holder}"] if holder else []
+    lines += [f"a sweep is running in {tree}: {who}" for tree, who in sweeps_beside(root)]
     if holder and survey.changes is None:  # it holds DVC's lock for a moment
         return [*lines, survey.problem]
     running = running_stages(root, holder.at_work if holder else {})
@@ -98,6 +99,13 @@ def _at_work(running: Mapping[str, Run], rest: Mapping[str, float | None]) -> li
         return f"running: {name}, for {duration(run.seconds)}{of}{f', job {run.job}' if run.job else ''}"
 
     return [line(name, run) for name, run in running.items()]
+
+
+def sweeps_beside(root: Path) -> Iterator[tuple[Path, tree_lock.Holder]]:
+    """The sweeps that work now in trees of their own that were made of `root`, deployed or not, with their trees."""
+    for tree in sorted((root / workspace.FOLDER).glob("*")):
+        if (tree / tree_lock.NOTE).exists() and (who := tree_lock.running(tree)):
+            yield tree.relative_to(root), who
 
 
 def _ran(root: Path, names: Iterable[str]) -> Container[str]:
