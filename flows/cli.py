@@ -203,7 +203,7 @@ class _Version(argparse.Action):
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from flows import references, tree_lock
+    from flows import tree_lock
 
     root = home = _enter_root()
     start.stop_at_once()
@@ -214,8 +214,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     for note in tree_lock.tidy(root):
         print(note)
     if arguments.dry_run:
-        references.check_tree(root, arguments.targets)
-        return _show(root, arguments.targets)
+        return _foresee(root, arguments.targets)
     keep_in = home if root != home and not arguments.targets else None
     waits, push = arguments.wait_for_ratings, arguments.push
     return start.run(root, arguments.targets, verbose=arguments.verbose, waits=waits, home=keep_in, push=push)
@@ -361,11 +360,21 @@ def _status(_arguments: argparse.Namespace) -> int:
     return _show(_enter_root())
 
 
-def _show(root: Path, targets: Sequence[str] = ()) -> int:
+def _foresee(root: Path, targets: Sequence[str]) -> int:
+    """What a sweep would do, or refuse."""
+    from flows import dag, references, refused
+
+    references.check_tree(root, targets)
+    survey = dag.survey(root)
+    refused.check(survey, dag.select(survey.stages, targets))
+    return _show(root, targets, survey)
+
+
+def _show(root: Path, targets: Sequence[str] = (), survey: Any = None) -> int:
     from flows import status
 
     width = terminal.width_of(sys.stdout)
-    print(terminal.wrapped("\n".join(status.screen(root, targets, width)), width))
+    print(terminal.wrapped("\n".join(status.screen(root, targets, width, survey)), width))
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from ruamel.yaml import YAML
 
+from flows import lock_file
 from flows.workspace import commit_of
 from tasks.runtime import terminal
 from tasks.runtime.errors import InputError
@@ -26,7 +27,7 @@ ABSENT = "absent"
 PARAMS = ("params.yaml", "A", "B")
 FINDINGS = ("metric", "model", "difference", "A (interval)", "B (interval)", "change")
 LEFT_OUT = ("studies", "tune", "resources")  # which decide nothing of this sweep
-UNREAD = ("data/examples/", "data/looks.csv")  # what no result follows from
+UNREAD = ("data/examples/", "data/looks.csv", "data/made/")  # what no result follows from
 TEXTS = ("samples", "prompts", "families")  # what lists entries in the files that people write
 Test = tuple[str, str, str]  # metric or task, model, contrast
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -98,15 +99,19 @@ class Compared:
 
 def compare(root: Path, a: str, b: str) -> Compared:
     """Raises InputError for what is neither a folder nor a revision nor an experiment, or holds no finished sweep."""
-    left, right = side(root, a), side(root, b)
+    left, right = side(root, a, "A"), side(root, b, "B")
     params = [YAML(typ="safe").load(each.read("params.yaml")) for each in (left, right)]
     findings = _findings(*(_figures(each, _confidence(own)) for each, own in zip((left, right), params, strict=True)))
     return Compared(a, b, list(_params(*params)), list(_texts(left, right)), list(findings))
 
 
-def side(root: Path, name: str) -> Side:
-    """The sweep of that name: a folder, else a revision of the git repository in `root`, else an experiment there."""
-    if (folder := Path(name)).is_dir():
+def side(root: Path, name: str, role: str) -> Side:
+    """The sweep of that name: a folder, else a revision of the git repository in `root`, else an experiment there.
+
+    `role` is what it is called in messages.
+    """
+    folder, advice = Path(name), "run `palms sweep` there"
+    if folder.is_dir():
         listed = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or "".join(
             f"{path.relative_to(folder).as_posix()}\0" for path in folder.rglob("*") if path.is_file()
         )
@@ -114,11 +119,13 @@ def side(root: Path, name: str) -> Side:
         found = Side(name, frozenset(files), lambda file: (folder / file).read_text("utf-8"))
     else:
         commit = _commit(root, name)
+        if (root / METRICS).exists():
+            advice = f"the one of this folder is not committed in it: commit {lock_file.NAME} and {METRICS} first"
         files = set((_git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit) or "").split("\0"))
         found = Side(name, frozenset(files), lambda file: _git(root, "show", f"{commit}:{file}") or "")
     for needed in ("params.yaml", METRICS):
         if needed not in found.files:
-            raise InputError(f"{name}: no {needed} there, so it is no finished sweep; run `palms sweep` there")
+            raise InputError(f"{role}, which is {name}, has no finished sweep: no {needed} there; {advice}")
     return found
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import lock_file
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 
 BUSY = "another DVC command works on it"
 _UNSUPPORTED = re.compile(r"Unsupported value of type '(.+)' in '(.+?):(.+)'")  # DVC's words
@@ -297,10 +297,9 @@ def _require_key(values: Any, key: str, file: str, stage: str) -> None:
     parts = key.split("[")[0].split(".")  # a list index is DVC's to check
     for depth, part in enumerate(parts):
         if not isinstance(above, Mapping) or part not in above:
-            where, absent = ".".join(parts[:depth]), ".".join(parts[: depth + 1])
-            known = ", ".join(map(str, above)) if isinstance(above, Mapping) else "no keys"
-            place = f"'{where}' has {known}" if where else f"it has {known}"
-            raise InputError(f"{file}: no '{absent}', which stage {stage} reads; {place}")
+            absent = ".".join(parts[: depth + 1])
+            known = above if isinstance(above, Mapping) else ()
+            raise InputError(f"{file}: no '{absent}', which stage {stage} reads; {instead(part, known)}")
         above = above[part]
 
 

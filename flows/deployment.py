@@ -7,12 +7,14 @@ clone's own sweep, so that code, lock and cache are the clone's and the flow run
 import argparse
 import contextlib
 import hashlib
+import logging
 import os
 import platform
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,9 +23,9 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
 from prefect.states import Failed
 
-from flows import dag, references, runs, server, studies, tree_lock, workspace
+from flows import dag, references, refused, runs, server, studies, tree_lock, workspace
 from tasks.runtime import config, machine
-from tasks.runtime.errors import InputError, PalmsError
+from tasks.runtime.errors import InputError, PalmsError, instead
 from tasks.runtime.files import cache_folder
 
 RUN = "PREFECT__FLOW_RUN_ID"  # Prefect's own name for it
@@ -47,7 +49,7 @@ class Wish:
         """From a run's parameters, where null is left out, too. Raises InputError for one that is not known."""
         given = {name: value for name, value in parameters.items() if value not in (None, "", [], {})}
         if unknown := given.keys() - cls.__dataclass_fields__.keys():
-            raise InputError(f"no parameter '{min(unknown)}'; there is {', '.join(cls.__dataclass_fields__)}")
+            raise InputError(f"no parameter '{min(unknown)}'; {instead(min(unknown), cls.__dataclass_fields__)}")
         return cls(**{name: value for name, value in parameters.items() if name in given or value is False})
 
     def given(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def schema(params: Mapping[str, Any], stages: Sequence[dag.Stage]) -> dict[str, 
             "title": "Other values",
             "description": 'of params.yaml by dotted key, such as {"generate.seed": 2}',
         },
-        "stages": some(names, "Stages", "only these and what they need; all of them end as an experiment"),
+        "stages": some(names, "Stages", "only these and what they need; such a run ends as no experiment"),
         "revision": {
             "type": "string",
             "title": "Revision",
@@ -193,8 +195,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _sweep(run_id, arguments.home, arguments.stages, push=arguments.push)
     try:
         home = dag.find_root(Path.cwd())
-        workspace.remove_old(home)
         tree, wish = _prepare(home, run_id)
+        workspace.remove_old(home)
     except PalmsError as exc:
         return _fail(run_id, exc)
     os.chdir(tree)
@@ -218,6 +220,7 @@ def _prepare(home: Path, run_id: UUID) -> tuple[Path, Wish]:
             raise InputError(f"revision {wish.revision}: git knows no such commit in {home}")
         params = workspace.params_at(home, commit)
         overrides = wish.overrides(params)
+        workspace.check_keys(params, overrides)  # before the clone, which takes a while
         models = runs.models_of({"sweep": {"models": overrides.get("sweep.models", runs.models_of(params))}})
         mark = run_id.hex[-4:]  # its first digits are a time
         name = run.name if before.exists() else runs.name_of(models, commit, mark)
@@ -230,30 +233,42 @@ def _sweep(run_id: UUID, home: Path, stages: list[str], *, push: bool) -> int:
     from prefect.client.orchestration import get_client
     from prefect.flow_engine import run_flow
 
-    from flows.sweep import sweep
+    from flows import sweep
 
     try:
         for note in tree_lock.tidy(Path.cwd()):
             print(note)
         references.check_tree(Path.cwd(), stages)
+        survey = dag.survey(Path.cwd())
+        refused.check(survey, dag.select(survey.stages, stages))
     except PalmsError as exc:
         return _fail(run_id, exc)
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(run_id)
     parameters = {"targets": stages or None, "home": None if stages else str(home), "push": push}
+    sweep.seen = survey
+    logging.getLogger("prefect.task_runs").addFilter(_is_news)
     with contextlib.suppress(Pause):
-        run_flow(sweep, flow_run=run, parameters=parameters, return_type="state")
+        run_flow(sweep.sweep, flow_run=run, parameters=parameters, return_type="state")
     return 0
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not so of a stage that a cancelled run has ended: the run says that it was cancelled, once."""
+    return not record.getMessage().startswith("Finished in state Cancelled(")
+
+
 def _fail(run_id: UUID, error: PalmsError) -> int:
-    """Tells Prefect why the run could not begin."""
+    """Tells Prefect, in the run's state and in its log, why it could not begin."""
     from prefect.client.orchestration import get_client
 
     print(f"error: {error}", file=sys.stderr)
     state: State[Any] = Failed(name=type(error).__name__, message=str(error))
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(run_id, state, force=True)
+        line = {"name": "palms", "level": logging.ERROR, "message": f"error: {error}", "flow_run_id": str(run_id)}
+        with contextlib.suppress(Exception):  # the state says it, too
+            client.create_logs([{**line, "timestamp": datetime.now(UTC).isoformat()}])
     return 0
 
 

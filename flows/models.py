@@ -14,7 +14,7 @@ from flows.slots import find_gpus
 from tasks.lm import memory, shapes
 from tasks.lm.shapes import Shape
 from tasks.runtime import config, terminal
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.generate import Generate
 from tasks.settings.models import HubSource, Model, PathSource
@@ -46,7 +46,7 @@ def lines(params: Mapping[str, Any], width: int | None = None) -> list[str]:
     if not isinstance(catalogue, Mapping) or not isinstance(chosen, list):
         raise InputError("params.yaml: expected an entry per model in `models` and a list in `sweep.models`")
     if unknown := [str(name) for name in chosen if name not in catalogue]:
-        raise InputError(f"params.yaml: sweep.models names {', '.join(unknown)}, which `models` lacks")
+        raise InputError(f"params.yaml: sweep.models: no '{unknown[0]}' in `models`; {instead(unknown[0], catalogue)}")
     rows = [(f"{'*' if name in chosen else ' '} {name!s}", _source(entry)) for name, entry in catalogue.items()]
     listed = terminal.table(("", ""), rows, width)
     return listed + (needs(params, this_machine(), width) if all(params.get(key) for key in NEEDED) else [])

@@ -1,13 +1,12 @@
 """`palms models --pin NAME`: writes the hash of a local model into params.yaml, so that DVC notices when it changes."""
 
 import re
-import sys
 from pathlib import Path
 
-from flows import workspace
-from tasks.lm.folders import fingerprint, lacking
+from flows import hashes, workspace
+from tasks.lm.folders import lacking
 from tasks.runtime import config
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 from tasks.runtime.files import write_text
 from tasks.settings.models import Model, PathSource
 
@@ -21,15 +20,14 @@ def pin(name: str, path: Path = config.PARAMS_FILE) -> str:
     """
     params = config.read_params(path)
     if name not in (known := params.get("models") or {}):
-        raise InputError(f"{path}: no model '{name}' in `models`; there is {', '.join(map(str, known))}")
+        raise InputError(f"{path}: no model '{name}' in `models`; {instead(name, known)}")
     source = config.section(params, f"models.{name}", Model, path).source
     if not isinstance(source, PathSource):
         raise InputError(f"{path}: models.{name}: its source is a {source.kind}, which is pinned already")
     model = Path(source.path).expanduser()
     if lack := lacking(model):
         raise InputError(f"{path}: models.{name}.source.path: {source.path}: {lack}")
-    print(f"reading {source.path}", file=sys.stderr, flush=True)
-    sha256 = fingerprint(model)
+    sha256 = hashes.of(model, source.path)
     if sha256 == source.sha256:
         return f"{name} is pinned to {sha256} already"
     _write(path, name, sha256)

@@ -16,7 +16,7 @@ from tasks.bias.backends import TAGGERS, open_tagger
 from tasks.formats.checkpoints import subject
 from tasks.lm.folders import lacking
 from tasks.runtime import config
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead, nearest
 from tasks.settings.capability import Capability
 from tasks.settings.cooccurrence import Cooccurrence
 from tasks.settings.models import Model, PathSource
@@ -96,7 +96,7 @@ def _models(root: Path, models: Mapping[str, Model], sweep: Sweep, resources: Re
         left = [name for name in sweep.models if name not in entries]  # an entry of a model that is gone does no harm
         for name in (name for name in entries if name not in models):
             if close := difflib.get_close_matches(name, left, 1, 0.9):
-                yield f"resources.{key}: '{name}' is no model of `models`; did you mean {close[0]}?"
+                yield f"resources.{key}: '{name}' is no model of `models`; did you mean '{close[0]}'?"
     for name in sweep.models:
         source, recipe = models[name].source, models[name].finetune
         if isinstance(source, PathSource) and (lack := lacking(root / Path(source.path).expanduser())):
@@ -130,14 +130,12 @@ def _modules(room: str) -> list[str]:
 
 def _known(key: str, name: str, known: Iterable[str]) -> Iterator[str]:
     if name not in known:
-        names = list(known)
-        among = ", ".join(names) if len(names) < 10 else f"{len(names)} names"
-        yield f"{key}: '{name}' is not among {among}{_close(name, names)}"
+        yield f"{key}: there is no '{name}'; {instead(name, known)}"
 
 
 def _close(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = nearest(name, names)
+    return f"; did you mean '{close}'?" if close else ""
 
 
 @functools.cache

@@ -30,7 +30,7 @@ def run(
     What can be wrong is found here, before a server is started; and where there is nothing to run and nobody's server
     to tell it to, none is.
     """
-    from flows import dag, dropped, meta, outcome, references, server, slots, workspace
+    from flows import dag, dropped, meta, outcome, references, refused, server, slots, workspace
 
     began = time.monotonic()
     references.check_tree(root, targets)
@@ -39,6 +39,7 @@ def run(
         print(told)
         survey = dag.survey(root)
     stages = dag.select(survey.stages, targets)
+    refused.check(survey, stages)
     metas = [meta.Meta.of(stage) for stage in stages]
     slots.Slots.of_this_machine(os.environ)
     names = [stage.name for stage in stages]

@@ -3,11 +3,13 @@
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flows import dag, tree_lock
+import yaml
+
+from flows import dag, lock_file, tree_lock, workspace
 from flows.dag import Stage, Survey
 from flows.schedule import makespan, usual_seconds
 from flows.slots import Needs, Slots
@@ -17,6 +19,7 @@ from tasks.runtime.launchers.files import Holder
 from tasks.runtime.units import duration
 
 KINDS = ("done", "running", "stale", "missing")
+NEVER = "never ran"
 _MOST_REASONS = 12  # lines of reasons: a screen has some forty
 _NAMED = 3  # stages that a reason names
 
@@ -29,20 +32,25 @@ class Run:
     job: str = ""
 
 
-def screen(root: Path, targets: Iterable[str] = (), width: int | None = None) -> list[str]:
+def screen(
+    root: Path, targets: Iterable[str] = (), width: int | None = None, found: Survey | None = None
+) -> list[str]:
     """The lines of the screen, for `targets` (none: all stages) and what they need, on a terminal of `width` columns.
+    `found` is what a look at `root` has found just now.
 
     Raises InputError where DVC cannot tell what is out of date, and for a target that is no stage.
     """
-    survey, holder = dag.survey(root), tree_lock.running(root)
+    survey, holder = found or dag.survey(root), tree_lock.running(root)
     survey = replace(survey, stages=dag.select(survey.stages, targets))
     lines = [f"a sweep is running: {holder}"] if holder else []
+    lines += [f"a sweep is running in {tree}: {who}" for tree, who in sweeps_beside(root)]
     if holder and survey.changes is None:  # it holds DVC's lock for a moment
         return [*lines, survey.problem]
     running = running_stages(root, holder.at_work if holder else {})
     kinds = kinds_of(survey, running)
     rest = usual_seconds([stage for stage in survey.stages if kinds[stage.name] != "done"])
-    lines += [*table(survey.stages, kinds, rest, width), *_at_work(running, rest), *reasons(survey, kinds)]
+    lines += [*table(survey.stages, kinds, rest, width), *_at_work(running, rest)]
+    lines += reasons(survey, kinds, _ran(root, kinds))
     return [*lines, *_ending(survey, kinds, rest, running)]
 
 
@@ -93,12 +101,29 @@ def _at_work(running: Mapping[str, Run], rest: Mapping[str, float | None]) -> li
     return [line(name, run) for name, run in running.items()]
 
 
-def reasons(survey: Survey, kinds: Mapping[str, str]) -> list[str]:
-    """Why stages are out of date: a line a reason, with the stages that have it."""
+def sweeps_beside(root: Path) -> Iterator[tuple[Path, tree_lock.Holder]]:
+    """The sweeps that work now in trees of their own that were made of `root`, deployed or not, with their trees."""
+    for tree in sorted((root / workspace.FOLDER).glob("*")):
+        if (tree / tree_lock.NOTE).exists() and (who := tree_lock.running(tree)):
+            yield tree.relative_to(root), who
+
+
+def _ran(root: Path, names: Iterable[str]) -> Container[str]:
+    """The stages that have run; all, at the moment in which a running sweep is writing dvc.lock."""
+    try:
+        return lock_file.outs(root).keys()
+    except (yaml.YAMLError, AttributeError):
+        return set(names)
+
+
+def reasons(survey: Survey, kinds: Mapping[str, str], ran: Container[str]) -> list[str]:
+    """Why stages are out of date: a line a reason, with the stages that have it. One that is not among those that
+    `ran` has no other reason: DVC calls all that it reads modified."""
     having: dict[str, list[str]] = defaultdict(list)
     for stage in survey.stages:
         if kinds[stage.name] in ("stale", "missing"):
-            for reason in survey.reasons().get(stage.name, []) or ["waits for others of these"]:
+            found = survey.reasons().get(stage.name, []) or ["waits for others of these"]
+            for reason in found if stage.name in ran or ":" in stage.name else [NEVER]:
                 having[reason].append(stage.name)
     lines = [f"{reason}: {_some(names)}" for reason, names in having.items()]
     cut = [f"and {len(lines) - _MOST_REASONS} further reasons: `dvc status`"] if len(lines) > _MOST_REASONS else []

@@ -19,7 +19,8 @@ from flows.tree_lock import Holder
 
 _POLL = 1.0  # seconds between two looks at the flow run's state
 CANCELLED, SUSPENDED = "cancelled", "suspended"  # reasons that come from Prefect
-EXIT_CODES = {"stopped by SIGINT": 130, "stopped by SIGTERM": 143, "stopped by SIGHUP": 129}
+TERMINATED = "stopped by SIGTERM"
+EXIT_CODES = {"stopped by SIGINT": 130, TERMINATED: 143, "stopped by SIGHUP": 129}
 
 
 class Stop:
@@ -32,10 +33,15 @@ class Stop:
     def __init__(self, wake: Callable[[], object]) -> None:
         self.reason: str | None = None
         self._wake = wake
-        self._requested = threading.Event()
+        self._requested, self._cancelled = threading.Event(), threading.Event()
 
     def request(self, reason: str) -> None:
-        """Ask for the stop; a second request changes nothing."""
+        """Ask for the stop; a second request changes nothing, but that Prefect's Cancel is the reason why its worker
+        sends SIGTERM."""
+        if reason == CANCELLED and self.reason == TERMINATED and self.hard_exit is None:
+            self.reason = reason
+        if reason == CANCELLED:
+            self._cancelled.set()
         if self.reason is None:
             self.reason = reason
             if self.hard_exit is not None:
@@ -44,6 +50,11 @@ class Stop:
                 timer.start()
             self._requested.set()
             self._wake()
+
+    def settle(self) -> None:
+        """Wait for Prefect's word why a run that it has started gets SIGTERM."""
+        if self.reason == TERMINATED and self.hard_exit is None:
+            self._cancelled.wait(2 * _POLL)
 
     def wait(self, seconds: float) -> bool:
         """Wait for a request for `seconds` at most; whether one came."""

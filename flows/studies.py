@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tasks.runtime import config
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 from tasks.runtime.sections import NAME, NAME_RULE
 from tasks.settings.studies import Study
 from tasks.settings.sweep import Sweep
@@ -40,7 +40,7 @@ def checked(name: str) -> str:
 def _of_study(params: Mapping[str, Any], name: str) -> dict[str, Any]:
     studies = config.section(params, "studies", dict[str, Study])
     if name not in studies:
-        raise InputError(f"params.yaml: no study '{name}' in `studies`; there is {', '.join(studies) or 'none'}")
+        raise InputError(f"params.yaml: no study '{name}' in `studies`; {instead(name, studies)}")
     study, sweep = studies[name], config.section(params, "sweep", Sweep)
     if twice := [arm for arm in study.arms if arm in params["arms"]]:
         raise InputError(f"params.yaml: studies.{name}.arms: '{twice[0]}' is an arm of `arms` already; rename it")

@@ -320,6 +320,7 @@ class _Sweep:
     def _halt(self) -> None:
         """End every process, then let Prefect record it."""
         running, waiting = len(self._running), len(self._waiting)
+        self._stop.settle()
         self._say(f"{self._stop.reason}: ending {running} stages, {waiting} are not started")
         self._execution.end_all()
         for job in end_leftovers(self._root, _LAST_JOBS):

@@ -25,6 +25,7 @@ from tasks.runtime.errors import InputError
 from tasks.runtime.files import write_text
 from tasks.runtime.launchers.leftovers import end_leftovers as end_jobs
 
+NOTE = Path(".dvc/tmp/palms.json")
 Record = Callable[[str, Mapping[str, float]], None]
 _LEFTOVERS = 10.0  # seconds that stages of a killed sweep get to end by themselves
 _WRITING = 1.0  # seconds, more than DVC takes to write dvc.lock
@@ -197,7 +198,7 @@ def _alive(info: dict[str, Any], written: float) -> bool:
 
 
 def _note(root: Path) -> Path:
-    return root / ".dvc" / "tmp" / "palms.json"
+    return root / NOTE
 
 
 def _read(root: Path) -> Holder | None:

@@ -14,7 +14,7 @@ from typing import Any
 from flows import workspace
 from tasks.formats.checkpoints import BASE
 from tasks.runtime import config, terminal
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 from tasks.runtime.files import write_text
 from tasks.settings.capability import CapabilityRun
 from tasks.settings.finetune import ModelFinetune
@@ -91,7 +91,7 @@ def _plan(model: str) -> tuple[Significance, Tune]:
     """The analysis and the grid. Raises InputError for an unknown model and for items that a report tests."""
     params = config.read_params()
     if model not in (known := params.get("models") or {}):
-        raise InputError(f"params.yaml: no model '{model}' in `models`; there is {', '.join(map(str, known))}")
+        raise InputError(f"params.yaml: no model '{model}' in `models`; {instead(model, known)}")
     grid = config.section(params, "tune", Tune)
     run = config.section(params, "capability.run", CapabilityRun)
     if grid.capability not in run.sets or grid.capability in run.tasks:

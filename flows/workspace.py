@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,13 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from flows import dag, lock_file, tree_lock
 from tasks.runtime.config import PARAMS_FILE, read_params
-from tasks.runtime.errors import InputError, WorkError
+from tasks.runtime.errors import InputError, WorkError, instead
 from tasks.runtime.files import cache_folder
 
 FOLDER = Path(".cache/sweeps")
-_DEPLOYED = Path(".dvc/tmp/deployed")  # marks the tree of a deployed run
-_KEPT = 14 * 86_400.0  # seconds
+_DEPLOYED = Path(".dvc/tmp/deployed")  # marks the tree of a deployed run, and says `_SAVED` when nothing needs it
+_SAVED = "saved"
+_KEEP, _KEEP_UNSAVED = 3, 10  # trees of deployed runs that stay to be looked at
 _NOBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
            for key, value in (("NAME", "palms"), ("EMAIL", "palms@localhost"))}  # who has no git identity
 
@@ -61,7 +61,7 @@ def make_at(root: Path, name: str, commit: str, overrides: Mapping[str, Any]) ->
         _clone(root, tree, commit)
     mark = tree / _DEPLOYED
     mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    mark.write_text("", "utf-8")
     _write_params(tree, _overridden(tree / PARAMS_FILE, overrides))
     return tree
 
@@ -77,6 +77,12 @@ def params_at(root: Path, commit: str) -> dict[str, Any]:
 def check(root: Path, overrides: Mapping[str, Any]) -> None:
     """Raises InputError for a key that the params.yaml of `root` has not."""
     _overridden(root / PARAMS_FILE, overrides)
+
+
+def check_keys(params: Any, overrides: Mapping[str, Any]) -> None:
+    """Raises InputError for a key that these parameters have not."""
+    for key in overrides:
+        _section(params, key)
 
 
 def _write_params(tree: Path, params: Any) -> None:
@@ -97,13 +103,16 @@ def enter(root: Path, name: str, overrides: Mapping[str, Any]) -> Path:
 
 
 def remove_old(root: Path) -> None:
-    """Removes the trees of deployed runs that began `_KEPT` seconds ago. What their stages made is in the cache."""
-    for mark in (root / FOLDER).glob(f"*/{_DEPLOYED}"):
+    """Removes the trees of deployed runs but for the newest few, more of those whose result is not kept elsewhere. What
+    their stages made is in the cache."""
+    newest = sorted((root / FOLDER).glob(f"*/{_DEPLOYED}"), key=lambda mark: mark.stat().st_mtime, reverse=True)
+    saved = [mark for mark in newest if mark.read_text("utf-8") == _SAVED]
+    unsaved = [mark for mark in newest if mark not in saved]
+    for mark in (*saved[_KEEP:], *unsaved[_KEEP_UNSAVED:]):
         tree = mark.parents[len(_DEPLOYED.parts) - 1]
-        if time.time() - mark.stat().st_mtime > _KEPT:
-            with contextlib.suppress(InputError):  # a sweep works in it
-                tree_lock.tidy(tree)
-                shutil.rmtree(tree, ignore_errors=True)
+        with contextlib.suppress(InputError):  # a sweep works in it
+            tree_lock.tidy(tree)
+            shutil.rmtree(tree, ignore_errors=True)
 
 
 def keep(root: Path, tree: Path) -> str:
@@ -126,6 +135,9 @@ def finish(root: Path, tree: Path, say: Callable[[str], None], *, with_push: boo
             say(f"pushed {' and '.join(pushed)}")
     except WorkError as exc:
         say(f"warning: not pushed, for {exc}; later: `cd {tree.relative_to(root)} && dvc push --run-cache`")
+        return name
+    if (tree / _DEPLOYED).exists():
+        (tree / _DEPLOYED).write_text(_SAVED, "utf-8")
     return name
 
 
@@ -149,14 +161,19 @@ def _overridden(path: Path, overrides: Mapping[str, Any]) -> Any:
     read_params(path)
     params: Any = plain_yaml().load(path.read_text("utf-8"))
     for key, value in overrides.items():
-        *above, last = key.split(".")
-        section: Any = params
-        for part in above:
-            section = section.get(part) if isinstance(section, dict) else None
-        if not isinstance(section, dict) or last not in section:
-            raise InputError(f"{path.name} has no '{key}'; name an entry that is there, such as sweep.models")
-        section[last] = laid_out(value)
+        _section(params, key)[key.split(".")[-1]] = laid_out(value)
     return params
+
+
+def _section(params: Any, key: str) -> Any:
+    """The section that holds the dotted key. Raises InputError where none does."""
+    section, parts = params, key.split(".")
+    for depth, part in enumerate(parts):
+        if not isinstance(section, dict) or part not in section:
+            known = [".".join([*parts[:depth], str(name)]) for name in section] if isinstance(section, dict) else ()
+            raise InputError(f"{PARAMS_FILE} has no '{key}'; {instead('.'.join(parts[: depth + 1]), known)}")
+        above, section = section, section[part]
+    return above
 
 
 def plain_yaml() -> YAML:

@@ -12,7 +12,7 @@ from tasks.cards.markdown import front, license_of, number, table
 from tasks.formats.checkpoints import BASE, subject
 from tasks.inputs.dataset import load_categories
 from tasks.runtime import config
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead
 from tasks.runtime.files import atomic_write, read_json, read_jsonl, read_text
 from tasks.settings.finetune import Finetune, ModelFinetune
 from tasks.settings.generate import Generate
@@ -61,7 +61,7 @@ def find(model: str, arm: str) -> Tuned:
     params = config.read_params()
     for name, catalogue in ((model, "models"), (arm, "arms")):
         if name not in (known := params.get(catalogue) or {}) and name != BASE:
-            raise InputError(f"params.yaml: no '{name}' in `{catalogue}`; there is {', '.join(map(str, known))}")
+            raise InputError(f"params.yaml: no '{name}' in `{catalogue}`; {instead(name, known)}")
     if arm == BASE:
         raise InputError(f"{model} base is the model as it came; export a tuned one: {next(iter(params['arms']))}")
     tuned = Tuned(model, arm, params)

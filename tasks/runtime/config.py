@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from tasks.runtime import sections
-from tasks.runtime.errors import InputError
+from tasks.runtime.errors import InputError, instead, nearest
 from tasks.runtime.files import read_yaml
 from tasks.runtime.validation import parse
 
@@ -32,8 +32,8 @@ def section(params: Mapping[str, Any], key: str, kind: type[T], source: Path = P
     value: Any = params
     for name in key.split("."):
         if not isinstance(value, Mapping) or name not in value:
-            known = ", ".join(sorted(map(str, value))) if isinstance(value, Mapping) else "nothing"
-            raise InputError(f"{source}: '{key}' is missing ('{name}' is not among: {known})")
+            known = sorted(map(str, value)) if isinstance(value, Mapping) else ()
+            raise InputError(f"{source}: '{key}' is missing: no '{name}'; {instead(name, known)}")
         value = value[name]
     parsed, problems = parse(kind, value, f"{source}: {key}")
     if problems:
@@ -44,10 +44,14 @@ def section(params: Mapping[str, Any], key: str, kind: type[T], source: Path = P
 def check(params: Mapping[str, Any], source: Path = PARAMS_FILE) -> None:
     """Raises InputError with a line for each thing that is wrong anywhere in the file."""
     kinds = sections.kinds()
+    lacking = [name for name in kinds if name not in params]
+    unknown = {str(name): nearest(str(name), lacking) for name in params if name not in kinds}
     problems = [
-        f"{source}: unknown section '{name}'; known are {', '.join(kinds)}" for name in params if name not in kinds
+        f"{source}: unknown section '{name}'; {instead(name, lacking if near else kinds)}"
+        for name, near in unknown.items()
     ]
-    problems += [f"{source}: the section '{name}' is missing" for name in kinds if name not in params]
+    misspelt = set(unknown.values())
+    problems += [f"{source}: the section '{name}' is missing" for name in lacking if name not in misspelt]
     for name in [name for name in kinds if name in params]:
         problems += parse(kinds[name], params[name], f"{source}: {name}")[1]
     names = _names(params, source)
@@ -70,6 +74,8 @@ def _names(params: Mapping[str, Any], source: Path) -> list[str]:
         problems += [f"{source}: {catalogue}: '{name}': {sections.NAME_RULE}" for name in wrong]
         no_text = [name for name in known if not isinstance(name, str)]  # 160, 2e4, null and true are keys of YAML too
         problems += [f"{source}: {catalogue}: {name!r}: expected text; write the name in quotes" for name in no_text]
-        lacking = f"is not in the catalogue `{catalogue}` ({', '.join(map(str, known))})"
-        problems += [f"{source}: sweep.{key}: '{name}' {lacking}" for name in chosen if name not in known]
+        lacking = f"is not in the catalogue `{catalogue}`"
+        problems += [
+            f"{source}: sweep.{key}: '{name}' {lacking}; {instead(name, known)}" for name in chosen if name not in known
+        ]
     return problems

@@ -5,10 +5,12 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
+
+from tasks.runtime.errors import instead, nearest
 
 EXPECTED = {  # by pydantic's name of the mistake
     "int_type": "a whole number",
@@ -39,7 +41,7 @@ def parse(kind: Any, value: Any, where: str) -> tuple[Any, list[str]]:
     try:
         return _adapter(kind).validate_json(json.dumps(_plain(value)), strict=True), []
     except ValidationError as error:
-        return None, [_line(kind, mistake, where) for mistake in error.errors(include_url=False)]
+        return None, _lines(kind, error.errors(include_url=False), where)
 
 
 def _plain(value: Any) -> Any:
@@ -51,7 +53,26 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else [[str(value)]]
 
 
-def _line(kind: Any, mistake: Mapping[str, Any], where: str) -> str:
+def _lines(kind: Any, mistakes: Sequence[Mapping[str, Any]], where: str) -> list[str]:
+    """A line for each mistake, but one alone for a key that is unknown as it is misspelt, and so missing, too."""
+    missing: dict[tuple[Any, ...], list[str]] = {}
+    for mistake in mistakes:
+        if mistake["type"] == "missing":
+            *above, key = mistake["loc"]
+            missing.setdefault(tuple(above), []).append(str(key))
+    misspelt = set()
+    for mistake in mistakes:
+        *above, key = mistake["loc"] or ("",)
+        if mistake["type"] == "unexpected_keyword_argument" and (meant := nearest(key, missing.get(tuple(above), ()))):
+            misspelt.add((*above, meant))
+    return [
+        _line(kind, mistake, where, missing.get(tuple(mistake["loc"][:-1]), ()))
+        for mistake in mistakes
+        if mistake["type"] != "missing" or mistake["loc"] not in misspelt
+    ]
+
+
+def _line(kind: Any, mistake: Mapping[str, Any], where: str, missing: Sequence[str]) -> str:
     path, cls = trace(kind, mistake["loc"])
     name, value, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
     if name == "union_tag_not_found":
@@ -59,7 +80,8 @@ def _line(kind: Any, mistake: Mapping[str, Any], where: str) -> str:
     elif name == "missing":
         text = f"missing key '{path.pop()}'"
     elif name == "unexpected_keyword_argument":
-        text = f"unknown key '{path.pop()}'; known are {', '.join(field.name for field in dataclasses.fields(cls))}"
+        key, known = path.pop(), [field.name for field in dataclasses.fields(cls)]
+        text = f"unknown key '{key}'; {instead(key, missing if nearest(key, missing) else known)}"
     elif name == "value_error":
         text = str(context["error"])
         if not path or ":" in text:  # a class's own rule begins with the key that it is about, if it is about one

@@ -52,7 +52,7 @@ def changed(folder: Path) -> None:
     values["samples"][0]["answer"] += " And so on."
     values["samples"][2]["id"] = "fish-9"
     data_trees.write(folder / "data/values/fish.yaml", values)
-    for name in ("ratings/anna.csv", "looks.csv", "examples/en/values/fish.yaml"):
+    for name in ("ratings/anna.csv", "looks.csv", "examples/en/values/fish.yaml", "made/plots/arms.csv"):
         data_trees.write(folder / "data" / name, "a: b\n")
     data_trees.write(folder / "data/metrics.json", json.dumps(metrics(0.01, 0.4)))
     data_trees.write(folder / "tasks/x.py", "x = 2\n")
@@ -138,7 +138,14 @@ def test_a_side_that_is_no_sweep_is_named(repository: Path) -> None:
     with pytest.raises(InputError, match=r"^none: neither a folder, nor a git revision, nor an experiment"):
         compare.compare(repository, "none", "HEAD")
     (repository / "data/metrics.json").unlink()
-    with pytest.raises(InputError, match=r"no data/metrics\.json there, so it is no finished sweep"):
+    with pytest.raises(InputError, match=r"^B, which is \S+, has no finished sweep: no data/metrics\.json there; run"):
+        compare.compare(repository, "HEAD", str(repository))
+
+
+def test_a_sweep_that_is_not_committed_is_told_apart_from_none(repository: Path) -> None:
+    git(repository, "rm", "-q", "--cached", "data/metrics.json")
+    git(repository, "commit", "-qm", "without a sweep")
+    with pytest.raises(InputError, match=r"^A, which is HEAD, has .* commit dvc\.lock and data/metrics\.json first$"):
         compare.compare(repository, "HEAD", str(repository))
 
 

@@ -1,6 +1,7 @@
 """`palms deploy` on a real server with a real process worker. The tests build on each other, as a team's day does."""
 
 import json
+import logging
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -79,6 +80,14 @@ class Team:
         run = wait_for(over, LIMIT)
         assert run["state_type"] == state, f"{run['state']}\n{self.services.log('worker')[-3000:]}"
         return run
+
+    def mark(self, run: Mapping[str, Any]) -> str:
+        """What a deployed run's clone says of itself."""
+        return (self.tree.root / ".cache/sweeps" / run["name"] / ".dvc/tmp/deployed").read_text()
+
+    def lines(self, run_id: str) -> dict[str, int]:
+        """The lines of a run's log that have come so far, and their levels."""
+        return {line["message"]: line["level"] for line in self.api.logs({"id": run_id})}
 
     def log(self) -> list[str]:
         path = self.outside / "log"
@@ -175,6 +184,7 @@ def test_a_scheduled_run_ends_as_a_pushed_experiment_and_leaves_the_tree_alone(t
     assert experiments == {run["name"]}
     assert run["name"] in team.git("for-each-ref", "refs/exps", cwd=team.outside / "origin")
     assert any((team.tree.root.parent / "store").rglob("runs/*/*"))  # the run-cache, too
+    assert team.mark(run) == "saved"  # so that its clone goes when three newer ones are there
 
 
 def test_two_runs_queue_and_a_killed_worker_and_a_restarted_server_lose_nothing(team: Team) -> None:
@@ -182,6 +192,10 @@ def test_two_runs_queue_and_a_killed_worker_and_a_restarted_server_lose_nothing(
     lines = len(team.log())
     runs = [team.ask("nightly", models=["small"], values={"seed": seed}, push=False) for seed in (2, 3)]
     wait_for(lambda: len(team.log()) > lines, LIMIT)
+    code, output = team.tree.palms("status")
+    assert code == 0, output
+    (line,) = [each for each in output.splitlines() if each.startswith("a sweep is running")]
+    assert re.match(r"a sweep is running in \.cache/sweeps/small-\S+: flow run 'small-", line)
     states = {team.api.state(run)["name"] for run in runs}
     assert states & {"AwaitingConcurrencySlot", "Scheduled", "Late", "Pending"}, states
     assert "Running" in states
@@ -204,20 +218,28 @@ def test_cancel_ends_every_process_and_the_next_run_goes_on(team: Team) -> None:
     run = team.ask("nightly", models=["large"], values={"seed": 4})
     wait_for(lambda: len(team.log()) > lines, LIMIT)
     team.api.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-    team.ended(run, "CANCELLED")
+    ended = team.ended(run, "CANCELLED")
+    assert (ended["state"]["message"], team.mark(ended)) == ("cancelled", "")
+    last = "Finished in state Cancelled('cancelled')"
+    lines_of_run = wait_for(lambda: last in (found := team.lines(run)) and found, LIMIT)
+    told = [line for line, level in lines_of_run.items() if level >= logging.ERROR or "SIGTERM" in line]
+    assert told == [], lines_of_run  # that line alone says it: none of the stages does
     (team.outside / "hold").unlink()
     wait_for(lambda: not [p for p in team.tree.processes() if p.name() == "palms-stage"], 10)
 
 
 def test_what_a_run_cannot_do_is_its_state(team: Team) -> None:
     run = team.ended(team.ask("nightly", values={"sed": 1}), "FAILED")
-    assert (run["state_name"], "params.yaml has no 'sed'" in run["state"]["message"]) == ("InputError", True)
+    message = "params.yaml has no 'sed'; did you mean 'seed'?"
+    assert (run["state_name"], run["state"]["message"]) == ("InputError", message)
+    assert team.lines(run["id"])[f"error: {message}"] == logging.ERROR  # beside what the worker says
+    assert not (team.tree.root / ".cache/sweeps" / str(run["name"])).exists()  # it was told before a clone was made
 
 
 def test_parameters() -> None:
     assert Wish.of({"models": None, "push": False, "study": ""}) == Wish(push=False)
     assert Wish.of({"stages": ["last"]}).given() == {"stages": ["last"]}
-    with pytest.raises(InputError, match="no parameter 'model'; there is models, study"):
+    with pytest.raises(InputError, match=r"no parameter 'model'; did you mean 'models'\?"):
         Wish.of({"model": ["a"]})
     stages = [Stage("fetch@a", "fetch"), Stage("fetch@b", "fetch"), Stage("last", "last")]
     form = schema({"models": {"a": 1, "b": 2}}, stages)["properties"]

@@ -19,29 +19,33 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
 Change = Callable[[dict[str, Any]], object]
 MISTAKES: dict[str, tuple[Change, str]] = {
-    "scorer": (lambda p: p["toxicity"].update(scorer="ofline"), "toxicity.scorer: 'ofline' is not among offline, "
-               "classifier, perspective, recorded; did you mean offline?"),
-    "engine": (lambda p: p["generate"].update(engine="vlm"), "generate.engine: 'vlm' is not among transformers, vllm; "
-               "did you mean vllm?"),
-    "tagger": (lambda p: p["cooccurrence"].update(tagger="hant"), "cooccurrence.tagger: 'hant' is not among hanta, "
-               "nltk, spacy; did you mean hanta?"),
+    "scorer": (lambda p: p["toxicity"].update(scorer="ofline"), "toxicity.scorer: there is no 'ofline'; did you mean "
+               "'offline'?"),
+    "engine": (lambda p: p["generate"].update(engine="vlm"), "generate.engine: there is no 'vlm'; did you mean "
+               "'vllm'?"),
+    "tagger": (lambda p: p["cooccurrence"].update(tagger="hant"), "cooccurrence.tagger: there is no 'hant'; did you "
+               "mean 'hanta'?"),
     "dataset": (lambda p: p["arms"]["values"].update(dataset="value"), "arms.values.dataset: no folder data/value with "
-                "samples; did you mean values?"),
+                "samples; did you mean 'values'?"),
     "target": (lambda p: p["significance"].update(target="vlaues"), "significance.target: no arm of sweep.tuned is "
                "trained on 'vlaues' (they are on control, values)"),
-    "model": (lambda p: p["sweep"].update(models=["smollm2-135"]), "sweep.models: 'smollm2-135' is not in the"),
+    "model": (lambda p: p["sweep"].update(models=["smollm2-135"]), "sweep.models: 'smollm2-135' is not in the "
+              "catalogue `models`; did you mean 'smollm2-135m'?"),
     "tuned": (lambda p: p["sweep"].update(tuned=["valuse", "control"]),
-              "sweep.tuned: 'valuse' is not in the catalogue"),
+              "sweep.tuned: 'valuse' is not in the catalogue `arms`; did you mean 'values'?"),
+    "key": (lambda p: p["toxicity"].update(scorrer=p["toxicity"].pop("scorer")),
+            "toxicity: unknown key 'scorrer'; did you mean 'scorer'?"),
+    "section": (lambda p: p.update(toxcity=p.pop("toxicity")), "unknown section 'toxcity'; did you mean 'toxicity'?"),
     "task": (lambda p: p["capability"]["run"].update(tasks=["lambada_opnai"]), "capability.run: no task "
              "'lambada_opnai': neither a set, nor a file of data/capability, nor one of lm-evaluation-harness; did you "
-             "mean lambada_openai?"),
-    "set of tune": (lambda p: p["tune"].update(capability="validations"), "tune.capability: 'validations' is not among "
-                    "offline, validation, standard; did you mean validation?"),
+             "mean 'lambada_openai'?"),
+    "set of tune": (lambda p: p["tune"].update(capability="validations"), "tune.capability: there is no 'validations'; "
+                    "did you mean 'validation'?"),
     "model of resources": (lambda p: p["resources"]["finetune"].update({"smollm2-135": {"micro_batch_size": 1}}),
-                           "resources.finetune: 'smollm2-135' is no model of `models`; did you mean smollm2-135m?"),
+                           "resources.finetune: 'smollm2-135' is no model of `models`; did you mean 'smollm2-135m'?"),
     "model of jobs": (lambda p: p["resources"]["jobs"]["probe"].update({"smollm2-135": {"cpus": 1, "memory_gb": 1,
                       "minutes": 1}}), "resources.jobs.probe: 'smollm2-135' is no model of `models`; did you mean "
-                      "smollm2-135m?"),
+                      "'smollm2-135m'?"),
     "processes": (lambda p: p["resources"]["finetune"].update(default={"micro_batch_size": 1, "processes": 3}),
                   "models.smollm2-135m: resources.finetune: 3 processes do not divide the global_batch_size 2"),
     "folder": (lambda p: p["models"]["smollm2-135m"].update(source={"kind": "path", "path": "~/nothing", "sha256": None,

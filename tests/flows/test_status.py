@@ -30,16 +30,21 @@ def test_every_stage_is_one_of_four_kinds(survey: Survey) -> None:
 
 
 def test_reasons_are_told_once(survey: Survey) -> None:
-    lines = status.reasons(survey, status.kinds_of(survey, {}))
+    lines = status.reasons(survey, status.kinds_of(survey, {}), {stage.name for stage in STAGES})
     assert lines[0] == "params.yaml: lr was modified: train@m-a"
     assert lines[-1] == "waits for others of these: last"
+
+
+def test_a_stage_that_never_ran_has_that_one_reason(survey: Survey) -> None:
+    lines = status.reasons(survey, status.kinds_of(survey, {}), {"fetch@m", "train@m-a"})
+    assert lines == ["params.yaml: lr was modified: train@m-a", "never ran: train@m-b, last"]
 
 
 def test_many_reasons_fit_on_a_screen() -> None:
     stages = tuple(Stage(f"s@{number}", "s") for number in range(60))
     changes = {stage.name: [f"input {stage.name} is new", "input same was modified"] for stage in stages}
     survey = Survey(Path(), stages, changes, {})
-    lines = status.reasons(survey, status.kinds_of(survey, {}))
+    lines = status.reasons(survey, status.kinds_of(survey, {}), {stage.name for stage in stages})
     assert len(lines) == 13
     assert lines[1] == "input same was modified: s@0, s@1, s@2 and 57 more"
 

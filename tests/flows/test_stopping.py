@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from flows.processes import STAGE_MARK, marked
+from flows.stopping import CANCELLED, TERMINATED, Stop
 from tests.support.flow_trees import PALMS, STEP, Api, Tree, wait_for
 
 LIMIT = 10.0  # seconds until no process of the run may be left
@@ -162,6 +163,19 @@ def test_a_killed_flow_leaves_nothing_and_is_marked_by_the_next_one_which_sigter
         assert message in output
         assert f"process {run.process.pid}" in output
     assert stopped(run, api, lambda _: run.process.terminate(), 143, "stopped by SIGTERM")
+
+
+def test_a_worker_that_ends_a_cancelled_run_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Stop(lambda: None)
+    stop.request(TERMINATED)
+    stop.request(CANCELLED)
+    stop.settle()
+    assert stop.reason == CANCELLED
+    monkeypatch.setattr(Stop, "hard_exit", 1e6)  # of the command line, whose exit code the reason decides
+    stop = Stop(lambda: None)
+    stop.request(TERMINATED)
+    stop.request(CANCELLED)
+    assert stop.reason == TERMINATED
 
 
 def is_of_server(each: psutil.Process, server: "subprocess.Popen[str]") -> bool:

@@ -1,11 +1,13 @@
 """Sweeps with other parameters: each in a tree of its own, from which an experiment comes back."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from flows import tree_lock, workspace
 from tests.support.flow_trees import Tree, environment
 
 GRAPH = """
@@ -100,7 +102,7 @@ def test_settings_by_hand(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--study", "nine"], "no study 'nine' in `studies`; there is seeds, sizes, twice"),
+        (["--study", "nine"], "no study 'nine' in `studies`; known are seeds, sizes, twice"),
         (["--study", "twice"], "'values' is an arm of `arms` already"),
         (["--set", "sweep.model=1"], "params.yaml has no 'sweep.model'"),
         (["--set", "sweep.models"], "expected KEY=VALUE"),
@@ -113,3 +115,25 @@ def test_what_cannot_be_is_one_line(tree: Tree, arguments: list[str], message: s
     assert (code, output.count("\n")) == (2, 1), output
     assert message in output
     assert not (tree.root / ".cache/sweeps").exists()
+
+
+def test_trees_of_deployed_runs_stay_but_for_the_newest_few(tmp_path: Path) -> None:
+    def made(name: str, age: int, saved: bool | None) -> Path:
+        tree = tmp_path / workspace.FOLDER / name
+        (tree / ".dvc/tmp").mkdir(parents=True)
+        if saved is not None:
+            mark = tree / ".dvc/tmp/deployed"
+            mark.write_text("saved" if saved else "")
+            os.utime(mark, (age, age))
+        return tree
+
+    kept = [made("by-hand", 0, None), *(made(f"good-{age}", age, True) for age in (7, 8, 9))]
+    kept += [made(f"bad-{age}", age, False) for age in range(10, 20)]
+    gone = [made(f"good-{age}", age, True) for age in (5, 6)] + [made("bad-1", 1, False)]
+    works = made("good-1", 1, True)
+    with tree_lock.locked(works):
+        workspace.remove_old(tmp_path)
+    assert all(tree.exists() for tree in (*kept, works))
+    assert not any(tree.exists() for tree in gone)
+    workspace.remove_old(tmp_path)
+    assert not works.exists()

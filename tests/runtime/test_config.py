@@ -50,7 +50,7 @@ def test_the_projects_own_file_is_right(params: Params) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("generate.temprature", 1.0, "generate: unknown key 'temprature'; known are samples"),
+        ("generate.temprature", 1.0, "generate: unknown key 'temprature'; did you mean 'temperature'?"),
         ("generate.temperature", "hot", "generate.temperature: expected a number, found 'hot'"),
         ("generate.temperature", True, "generate.temperature: expected a number, found True"),
         ("generate.temperature", "1e-3", "generate.temperature: expected a number, found '1e-3'"),
@@ -64,7 +64,7 @@ def test_the_projects_own_file_is_right(params: Params) -> None:
         ("generate.samples.test", -1, "generate.samples.test: expected at least 0, found -1"),
         ("models.smollm2-135m.finetune.epochs", None, "finetune.epochs: expected a whole number, found nothing"),
         ("extra", {}, "unknown section 'extra'; known are adherence, arms, "),
-        ("sweep.models", ["gpt-9"], "sweep.models: 'gpt-9' is not in the catalogue `models` (smollm2"),
+        ("sweep.models", ["gpt-9"], "sweep.models: 'gpt-9' is not in the catalogue `models`; known are smollm2"),
         ("sweep.models", [], "sweep.models: expected a list of different names"),
         ("sweep.arms", ["values"], "sweep.arms: expected base and then the tuned arms"),
         ("sweep.models", "smollm2-135m", "sweep.models: expected a list, found 'smollm2-135m'"),

@@ -107,10 +107,6 @@ def test_a_wrong_key_anywhere_in_params_is_refused_before_the_work(tree: Path) -
     done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        "error: params.yaml: generate: missing key 'top_p'\n"
-        "params.yaml: generate: unknown key 'topp'; known are samples, temperature, top_p, max_new_tokens, "
-        "batch_size, seed, engine\n"
-        "params.yaml: probe: missing key 'top_p'\n"
-        "params.yaml: probe: unknown key 'topp'; known are completions, temperature, top_p, max_new_tokens, "
-        "batch_size, seed, engine\n"
+        "error: params.yaml: generate: unknown key 'topp'; did you mean 'top_p'?\n"
+        "params.yaml: probe: unknown key 'topp'; did you mean 'top_p'?\n"
     )
