@@ -76,7 +76,8 @@ def _add(arguments: argparse.Namespace) -> int:
     with Store(_database(arguments)) as store:
         address = store.meta("address") or ADDRESS
         for name in arguments.names:
-            if not arguments.new_link and (path := FOLDER / f"{name}.csv").exists():
+            known = store.row("SELECT 1 FROM raters WHERE name = ?", name)
+            if not known and (path := FOLDER / f"{name}.csv").exists():
                 raise InputError(f"{path}: a rater of this name has rated elsewhere; choose another name")
             if arguments.new_link:
                 token = store.new_link(name)

@@ -191,7 +191,9 @@ def test_a_second_server_on_the_same_ratings_is_refused(tree: Tree) -> None:
 )
 def test_a_leads_mistake_is_one_line_and_2(tree: Tree, arguments: list[str], message: str) -> None:
     added(tree, "anna")
-    data_trees.write(tree.root / "data/ratings/old.csv", "text_id,rater,kind,rating,reason,note,seconds,rated_at\n")
+    header = "text_id,rater,kind,rating,reason,note,seconds,rated_at\n"
+    for name in ("old", "anna"):  # the database knows anna
+        data_trees.write(tree.root / f"data/ratings/{name}.csv", header)
     code, output = rate(tree, *arguments)
     assert (code, message in output, "Traceback" in output) == (2, True, False), output
 

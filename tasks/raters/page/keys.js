@@ -4,7 +4,7 @@
 (() => {
   const AGAIN = 3000; // milliseconds until what failed is tried again
   const PATIENCE = 20_000; // milliseconds after which an answer comes no more
-  const QUIET = 300; // milliseconds in which a rating by key still belongs to the text before
+  const QUIET = 300; // milliseconds in which a rating still belongs to the text before
   const away = document.getElementById("away");
   const form = document.getElementById("rate");
   const note = document.getElementById("note");
@@ -29,7 +29,7 @@
     const button = event.submitter;
     if (plain || !button) return;
     event.preventDefault();
-    if (sent) return; // pressed twice
+    if (sent || (button.name === "rating" && performance.now() - shownAt < QUIET)) return; // pressed twice
     sent = true;
     const body = new URLSearchParams(new FormData(event.target));
     if (button.name) body.set(button.name, button.value);
@@ -69,7 +69,7 @@
     const typing = event.target.closest("textarea, input:not([type=checkbox])");
     if (!useKeys.checked || typing || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
     const choice = /^[1-5]$/.test(event.key) && form.querySelector(`button[name=rating][value="${event.key}"]`);
-    if (choice) { if (performance.now() - shownAt >= QUIET) choice.click(); }
+    if (choice) choice.click();
     else if (event.key === "c") { cannot.open = true; cannot.querySelector("button").focus(); }
     else if (event.key === "n") {
       noteBox.open = true;
