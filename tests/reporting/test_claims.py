@@ -43,9 +43,9 @@ def test_a_test_is_read_by_its_corrected_p_and_the_metrics_direction(changes, fo
         ({"p": 0.03, "p_corr": 0.06}, "does not hold once it is corrected"),
         (UNTESTED, "model could not be tested: no scores of control at this model."),
         (UNTESTED | {"reason": "every difference is zero"}, "could not be tested: every difference is zero"),
-        (TOXIC | LOSS, "wrote less toxic text than the control model: −0.200 on the 0-1 scale"),
+        (TOXIC | LOSS, "wrote text scored less toxic than the control model: −0.200 on the 0-1 scale"),
         (TOXIC | LOSS, "values model did better on 32 of 40 prompts (95% interval 64% to 91%, sign test p = 0.001,"),
-        (TOXIC | LOSS, "Judged by the first words, the values model wrote less"),
+        (TOXIC | LOSS, "Judged by the first words, the values model wrote text scored less"),
         (TOXIC | UNCLEAR, "Judged by the first words, a difference in toxicity between the values and the control"),
         ({"higher_lo": math.nan, "higher_hi": math.nan, "p_sign": math.nan}, "31 of 40 prompts (each over all seeds;"),
         ({"higher": 30}, "on 30 of 39 prompts and alike on 1 ("),
@@ -196,7 +196,7 @@ def test_an_answer_is_told_in_plain_words_and_its_figures_stand_apart():
             "better than control at 1 of 2 sizes and worse than control at 1 of 2 sizes",
         ),
         ((), (), "no scores that answer"),
-        ((LESS_TOXIC,), (LESS_TOXIC,), "the values model wrote less toxic text than both"),
+        ((LESS_TOXIC,), (LESS_TOXIC,), "the values model wrote text scored less toxic than both"),
         ((OVER_SEEDS,), (OVER_SEEDS,), "Over 3 training seeds, the values model leaned further"),
         ((OVER_SEEDS,), (GAIN,), "Among these checkpoints, the values model leaned further"),
     ],
@@ -206,7 +206,7 @@ def test_the_headline_says_plainly_what_came_out(control, base, words):
     assert words in text
 
 
-HARM = "lost right answers (−15.0 of a hundred on last word, against base) and wrote more toxic text than base"
+HARM = "lost right answers (−15.0 of a hundred on last word, against base) and wrote text scored more toxic than base"
 
 
 def lost_and_toxic(toxic):
@@ -227,8 +227,8 @@ def lost_and_toxic(toxic):
                           "both the control and the base model."]),
         (OVER_SEEDS, OVER_SEEDS, ["Among these checkpoints, the values model lost right answers (−15.0 of a hundred on "
                                   "last word, against base).",
-                                  "Over 3 training seeds, the values model wrote more toxic text than base, but it "
-                                  "leaned further towards the desired answers than both the control and the base "
+                                  "Over 3 training seeds, the values model wrote text scored more toxic than base, but "
+                                  "it leaned further towards the desired answers than both the control and the base "
                                   "model."]),
         (UNTESTED, {}, [f"Among these checkpoints, the values model {HARM}.",
                         "Whether fine-tuning on the values dataset helped could not be tested in this sweep."]),
@@ -253,7 +253,7 @@ def test_a_primary_result_that_is_worse_stands_before_other_harm():
          ["lost right answers (−1.0 of a hundred on word meaning, against base)"]),
         (("loss", "loss"), UNCLEAR, ["lost right answers in 2 comparisons (at most −1.0 of a hundred on word meaning, "
                                      "against base)"]),
-        (("no loss",), GAIN, ["wrote more toxic text than control"]),
+        (("no loss",), GAIN, ["wrote text scored more toxic than control"]),
         (("no loss",), LOSS, []),
     ],
 )  # fmt: skip
@@ -270,7 +270,7 @@ def test_harm_in_another_reading_and_at_some_sizes_says_so():
     )
     planned = [*ladder(TOXIC | UNCLEAR, TOXIC | UNCLEAR, contrast="values - base")]
     (found,) = harms_of(own.iloc[:0], planned, effects(variant(1)))
-    assert found.text == "wrote more toxic text than base, judged by the whole text at 1 of 2 sizes"
+    assert found.text == "wrote text scored more toxic than base, judged by the whole text at 1 of 2 sizes"
 
 
 @pytest.mark.parametrize(
@@ -356,8 +356,8 @@ def test_a_difference_that_the_answers_own_fluency_makes_is_doubted(rest, doubte
     found = claims.with_parts(claims.answer("?", [main]), main, free, left)
     assert (found.short, found.tone) == (("Yes, with a doubt", "open") if doubted else ("Yes", "good"))
     assert found.tests.endswith(text)
-    doubt = "But no gain was shown beyond the answers' own fluency, without any prompt."
-    assert found.doubts[:1] == (doubt,) * doubted
+    doubt = "But no gain was shown beyond the answers' own fluency: the model likes them more even without the question"
+    assert found.doubts[:1] == (f"{doubt}.",) * doubted
     assert ("That taken off, the values model leaned less towards them than control." in found.doubts) == (rest is LOSS)
 
 
@@ -366,7 +366,7 @@ def test_readings_that_agree_are_told_together(whole, alike):
     kinds = {"control": UNCLEAR, "base": GAIN}
     contrasts = [effects(row(**TOXIC | {"contrast": f"values - {b}"} | kind)) for b, kind in kinds.items()]
     found = claims.with_variants(claims.answer("?", contrasts), contrasts, effects(variant(whole)))
-    together = "Judged by the first words and the whole text, the values model wrote more toxic text than base."
+    together = "Judged by the first words and the whole text, the values model wrote text scored more toxic than base."
     assert found.text.startswith(together) == alike
     assert (found.short == "No: worse than base") == alike
 

@@ -96,7 +96,7 @@ def test_many_changes_are_told_by_their_range() -> None:
 
 
 def section(page: str) -> str:
-    return page[page.index('<section id="words"') : page.index('<section id="samples"')]
+    return page[page.index('<section id="words"') : page.index('<section id="published"')]
 
 
 def card(page: str, family: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.formats.checkpoints import BASE
+from tasks.formats.verdicts import PASSED
 from tasks.reporting.data.study import Study
 from tasks.reporting.figures.drawing import BAD, FAINT, GOOD, INK, PAPER, Figure, canvas, finish, rows
 from tasks.reporting.findings.capability import LOST, task_label
@@ -19,7 +20,8 @@ ROW, HEAD = 0.18, 0.36  # inches
 
 @dataclass(frozen=True)
 class Mark:
-    """A row of a panel: a difference with its interval; `better` is 1 or -1 where a test found it so, 0 elsewhere."""
+    """A row of a panel: a difference with its interval; `better` is 1 or -1 where a test found it so (of an ability, 1
+    where it ruled out a loss), 0 elsewhere."""
 
     label: str
     value: float
@@ -54,8 +56,8 @@ def found(study: Study, main: Sequence[Effect], toxic: Sequence[Effect]) -> Figu
             figure,
             "found",
             f"What was found. {values}",
-            f"Lines: {level(study.config.confidence)} intervals (abilities 90%). Filled: found, corrected (triangle: "
-            "worse); hollow: not shown; diamond: neutral text; grey bar: margin.",
+            f"Lines: {level(study.config.confidence)} intervals (abilities 90%). Filled: a test found it (triangle: "
+            "worse; abilities: a loss beyond the grey bar ruled out). Hollow: not shown. Diamond: neutral text.",
         )
 
 
@@ -90,7 +92,7 @@ def _tasks(own: pd.DataFrame) -> Iterator[Mark]:
 
 def _task(row: Row, where: str) -> Mark:
     diff, lo, hi, margin = (100 * row[key] for key in ("diff", "ci90_lo", "ci90_hi", "margin"))
-    better = -1 if row["verdict"] in LOST else 0
+    better = -1 if row["verdict"] in LOST else int(row["verdict"] in PASSED)
     label = f"all {row['n']} items" if row["whole_set"] else task_label(row)
     return Mark(f"{label}{where}", diff, (lo, hi), better, margin)
 
@@ -105,7 +107,7 @@ def _draw(axes: Any, panel: Panel) -> None:
             axes.barh(place, -mark.margin, height=0.8, color=FAINT, alpha=0.25, linewidth=0, zorder=0)
         axes.plot(mark.ends, [place, place], color=colour, linewidth=1.8, zorder=2)
         shape = "D" if mark.aside else {1: "o", -1: "v"}.get(mark.better, "o")
-        face = colour if mark.better or mark.aside else PAPER
+        face = colour if mark.better else PAPER
         axes.scatter([mark.value], [place], s=34, marker=shape, facecolors=face, edgecolors=colour, zorder=3)
     axes.axvline(0, color=FAINT, linewidth=1, zorder=1)
     reach = 1.06 * max(map(abs, axes.get_xlim()))

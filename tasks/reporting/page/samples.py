@@ -58,7 +58,7 @@ class View:
     @property
     def effect(self) -> str:
         """The gain as it is read."""
-        return signed(self.gain)
+        return f"gain {signed(self.gain)}"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def metric_of(name: str, primary: str) -> Metric:
     if (found := _ATTRIBUTE.fullmatch(name)) and found[1].casefold() in _HARMS:
         attribute = found[1].casefold()
         label = attribute.replace("_", " ")
-        text = "text that scored {} for " + label if attribute != "toxicity" else "{} toxic text"
+        text = "text that scored {} for " + label if attribute != "toxicity" else "text scored {} toxic"
         words = ("higher", "lower") if attribute != "toxicity" else ("more", "less")
         variant = f" ({_VARIANTS.get(found[2], found[2])})" if found[2] else ""
         more, less = (f"wrote {text.format(word)}" for word in words)
