@@ -40,7 +40,7 @@ A study of values-targeted fine-tuning: `data/values` holds example texts; repla
 ```sh
 palms check     # every problem of the texts, and what cannot be scored or tested
 palms sweep     # the whole experiment, to data/made/report/index.html
-git commit -am "First sweep"    # dvc.lock and data/metrics.json are its record, which `palms compare` reads
+git add -A && git commit -m "First sweep"    # dvc.lock and data/metrics.json: its record, which `palms compare` reads
 ```
 
 `make check` and `make sweep` install what is needed into `.venv` first. Every number is in `params.yaml`;
