@@ -3,16 +3,13 @@
 Only for those of them that are out of date: where nothing is to be done, nothing is looked at. They look again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.dag import Stage, Survey
 from tasks.runtime import config
 from tasks.runtime.errors import InputError
-from tasks.settings.curate import Curate
-from tasks.settings.models import Model, PathSource
-from tasks.settings.sweep import Arm
 
 DATA = Path("data")  # of the current folder, so that problems name data/… and not where somebody keeps the tree
 _MOST = 10  # problems that are told
@@ -41,12 +38,14 @@ def _items(stages: Iterable[Stage], name: str) -> Iterator[str]:
             yield from stage.item.values()
 
 
-def _texts(params: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    arms = {name: config.section(params, f"arms.{name}", Arm) for name in names}
-    if not arms:
+def _texts(params: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    if not names:
         return []
     from tasks.curation.checks import examine, limit_problems  # a moment, which a sweep of nothing does not take
+    from tasks.settings.curate import Curate
+    from tasks.settings.sweep import Arm
 
+    arms = {name: config.section(params, f"arms.{name}", Arm) for name in names}
     rules = config.section(params, "curate", Curate)
     folders = dict.fromkeys(arm.dataset for arm in arms.values())
     found = {name: examine(DATA / name, DATA / "prompts", rules) for name in folders}
@@ -55,8 +54,11 @@ def _texts(params: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(map(str, problems)))  # those of the prompts are found with every dataset
 
 
-def _hashes(params: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+def _hashes(params: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    if not names:
+        return
     from flows import hashes
+    from tasks.settings.models import Model, PathSource
 
     for name in names:
         source = config.section(params, f"models.{name}", Model).source

@@ -50,7 +50,7 @@ def test_models_marks_the_chosen_also_from_a_subfolder(tree: Tree) -> None:
 def test_status_says_what_changed_and_why(tree: Tree) -> None:
     code, output = tree.palms("status")
     assert code == 0
-    assert "output small.txt is missing" in output
+    assert "never ran: fetch@small" in output
     assert "1 of 1 stages are out of date" in output
     tree.dvc("repro")
     code, output = tree.palms("status")
@@ -65,7 +65,7 @@ def test_status_says_what_changed_and_why(tree: Tree) -> None:
     [
         (["sweep", "train"], {}, {}, "error: no stage is called 'train'"),
         (["sweep"], {"params.yaml": PARAMS.replace("[small]", "[tiny]")}, {}, "error: params.yaml: no 'models.tiny'"),
-        (["models"], {"params.yaml": PARAMS.replace("[small]", "[tiny]")}, {}, "sweep.models names tiny"),
+        (["models"], {"params.yaml": PARAMS.replace("[small]", "[tiny]")}, {}, "sweep.models: no 'tiny' in `models`"),
         (["models"], {"params.yaml": "sweep: ["}, {}, "error: params.yaml: "),
         (["status"], {"dvc.yaml": "stages: ["}, {}, "error: unable to read: 'dvc.yaml'"),
         (["sweep"], {}, {"PALMS_SLOTS": "gpu=x"}, "error: PALMS_SLOTS=gpu=x"),

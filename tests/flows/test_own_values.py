@@ -80,7 +80,7 @@ def test_the_guide_runs_to_a_report(tree: Tree, spanish: tuple[str, str]) -> Non
     assert "failed" not in swept
     tested = contrasts(tree, "adherence")
     assert tested["p"].notna().all(), tested[["contrast", "reason"]]
-    assert set(tested["n_prompts"]) == {4}
+    assert set(tested["n_prompts"]) == {6}
 
 
 @pytest.mark.usefixtures("spanish")

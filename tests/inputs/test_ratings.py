@@ -22,7 +22,7 @@ def test_our_instructions_fit_our_dataset() -> None:
     ("old", "new", "message"),
     [
         ("language: en", "language: English", "language: expected an ISO 639 code"),
-        ("  1: Goes against", "  6: Goes against", "scale: expected words for each of 1 to 5"),
+        ("  1: Against the", "  6: Against the", "scale: expected words for each of 1 to 5"),
         ("rating: 5", "rating: 7", "practice[0].rating: expected"),
         ("rating: 5", "rating: '5'", "practice[0].rating: expected"),
         ("right: 2", "right: 9", "right: there are 3 choices, found 9"),
