@@ -214,7 +214,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     for note in tree_lock.tidy(root):
         print(note)
     if arguments.dry_run:
-        return _foresee(root, arguments.targets)
+        return _show(root, arguments.targets, start.foresee(root, arguments.targets))
     keep_in = home if root != home and not arguments.targets else None
     waits, push = arguments.wait_for_ratings, arguments.push
     return start.run(root, arguments.targets, verbose=arguments.verbose, waits=waits, home=keep_in, push=push)
@@ -358,16 +358,6 @@ def _models(arguments: argparse.Namespace) -> int:
 
 def _status(_arguments: argparse.Namespace) -> int:
     return _show(_enter_root())
-
-
-def _foresee(root: Path, targets: Sequence[str]) -> int:
-    """What a sweep would do, or refuse."""
-    from flows import dag, references, refused
-
-    references.check_tree(root, targets)
-    survey = dag.survey(root)
-    refused.check(survey, dag.select(survey.stages, targets))
-    return _show(root, targets, survey)
 
 
 def _show(root: Path, targets: Sequence[str] = (), survey: Any = None) -> int:

@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Pause
 from prefect.states import Failed
 
-from flows import dag, references, refused, runs, server, studies, tree_lock, workspace
+from flows import dag, runs, server, start, studies, tree_lock, workspace
 from tasks.runtime import config, machine
 from tasks.runtime.errors import InputError, PalmsError, instead
 from tasks.runtime.files import cache_folder
@@ -238,9 +238,7 @@ def _sweep(run_id: UUID, home: Path, stages: list[str], *, push: bool) -> int:
     try:
         for note in tree_lock.tidy(Path.cwd()):
             print(note)
-        references.check_tree(Path.cwd(), stages)
-        survey = dag.survey(Path.cwd())
-        refused.check(survey, dag.select(survey.stages, stages))
+        survey = start.foresee(Path.cwd(), stages)
     except PalmsError as exc:
         return _fail(run_id, exc)
     with get_client(sync_client=True) as client:

@@ -3,7 +3,6 @@
 The stages themselves check again; they cannot know what is in other sections. Types and ranges are `config.check`'s.
 """
 
-import difflib
 import functools
 import importlib.util
 import re
@@ -95,8 +94,8 @@ def _models(root: Path, models: Mapping[str, Model], sweep: Sweep, resources: Re
     for key, entries in tables.items():
         left = [name for name in sweep.models if name not in entries]  # an entry of a model that is gone does no harm
         for name in (name for name in entries if name not in models):
-            if close := difflib.get_close_matches(name, left, 1, 0.9):
-                yield f"resources.{key}: '{name}' is no model of `models`; did you mean '{close[0]}'?"
+            if close := nearest(name, left, 0.9):
+                yield f"resources.{key}: '{name}' is no model of `models`; did you mean '{close}'?"
     for name in sweep.models:
         source, recipe = models[name].source, models[name].finetune
         if isinstance(source, PathSource) and (lack := lacking(root / Path(source.path).expanduser())):

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,16 +31,14 @@ def run(
     What can be wrong is found here, before a server is started; and where there is nothing to run and nobody's server
     to tell it to, none is.
     """
-    from flows import dag, dropped, meta, outcome, references, refused, server, slots, workspace
+    from flows import dag, dropped, meta, outcome, server, slots, workspace
 
     began = time.monotonic()
-    references.check_tree(root, targets)
-    survey = dag.survey(root)
+    survey = foresee(root, targets)
     if told := dropped.put_away(survey):
         print(told)
         survey = dag.survey(root)
     stages = dag.select(survey.stages, targets)
-    refused.check(survey, stages)
     metas = [meta.Meta.of(stage) for stage in stages]
     slots.Slots.of_this_machine(os.environ)
     names = [stage.name for stage in stages]
@@ -50,6 +49,16 @@ def run(
     if home is not None:
         workspace.finish(home, root, print, with_push=push)
     return 0
+
+
+def foresee(root: Path, targets: Sequence[str]) -> Any:
+    """A survey of the current folder `root`. Raises InputError for what a sweep of `targets` would refuse."""
+    from flows import dag, references, refused
+
+    references.check_tree(root, targets)
+    survey = dag.survey(root)
+    refused.check(survey, dag.select(survey.stages, targets))
+    return survey
 
 
 def _run_flow(survey: Any, targets: list[str], *, verbose: bool, waits: bool, home: Path | None, push: bool) -> int:

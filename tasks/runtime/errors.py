@@ -27,9 +27,9 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Which of the known names was probably meant."""
-    close = difflib.get_close_matches(name, list(known), 1, 0.7)  # less is no slip
+def nearest(name: str, known: Iterable[str], likeness: float = 0.7) -> str | None:
+    """Which of the known names was probably meant; one less alike than `likeness` was not."""
+    close = difflib.get_close_matches(name, list(known), 1, likeness)
     return close[0] if close else None
 
 

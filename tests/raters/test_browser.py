@@ -4,7 +4,7 @@ import csv
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,8 @@ from tests.support.rating_server import (
     CONFIG,
     INSTRUCTIONS,
     POSITIONS,
+    HttpRater,
+    RatingServer,
     an_answer_lost,
     answering,
     made_texts,
@@ -42,6 +44,16 @@ QUIET = """new Promise(done => setTimeout(done,
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with chromium(tmp_path_factory.mktemp("profile")) as address:
         yield address
+
+
+@contextmanager
+def first_text(tmp_path: Path, address: str) -> Iterator[tuple[RatingServer, HttpRater, Browser]]:
+    """A server, anna before her first text, and a window that shows it."""
+    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
+        rater = server.rater("anna")
+        rater.prepare()
+        page.open(server.url + rater.path)
+        yield server, rater, page
 
 
 def heading(page: Browser) -> str:
@@ -127,10 +139,7 @@ def test_three_raters_by_keyboard_alone_close_the_browser_and_come_back(tmp_path
 
 
 def test_the_other_keys(tmp_path: Path, address: str) -> None:
-    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
-        rater = server.rater("anna")
-        rater.prepare()
-        page.open(server.url + rater.path)
+    with first_text(tmp_path, address) as (server, rater, page):
         first = completion(page)
         assert not page.run("document.getElementById('note-box').open")
         assert "c if you cannot judge" in page.run("document.getElementById('keys-line').innerText")
@@ -169,10 +178,7 @@ def test_the_other_keys(tmp_path: Path, address: str) -> None:
 
 
 def test_u_right_after_a_rating_takes_that_one_back(tmp_path: Path, address: str) -> None:
-    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
-        rater = server.rater("anna")
-        rater.prepare()
-        page.open(server.url + rater.path)
+    with first_text(tmp_path, address) as (_, _, page):
         first = completion(page)
         page.run(QUIET)
         page.run("""window.before = true;
@@ -221,10 +227,7 @@ def test_a_rating_while_the_server_is_away_arrives_once_when_it_is_back(tmp_path
 
 
 def test_a_rating_whose_answer_is_lost_is_not_given_twice(tmp_path: Path, address: str) -> None:
-    with rating_server(tmp_path, TEXTS) as server, window(address) as page:
-        rater = server.rater("anna")
-        rater.prepare()
-        page.open(server.url + rater.path)
+    with first_text(tmp_path, address) as (_, _, page):
         with an_answer_lost() as lost:
             rate(page, "4")
         assert (heading(page), lost) == ("Text 2 of 6", [303])

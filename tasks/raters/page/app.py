@@ -185,9 +185,9 @@ class _Pages:
     def _work(self, texts: int) -> str:
         """How much rating so many texts are."""
         minutes = texts * SECONDS / 60
-        long = minutes >= 90
-        time = self._words["hours" if long else "minutes"].format(hours=f"{minutes / 60:.1f}", minutes=ceil(minutes))
-        return self._words["work"].format(texts=texts, seconds=f"{SECONDS:.0f}", time=time)
+        unit, amount = ("hours", f"{minutes / 60:.1f}") if minutes >= 90 else ("minutes", f"{ceil(minutes)}")
+        time_ahead = self._words[unit].format(**{unit: amount})
+        return self._words["work"].format(texts=texts, seconds=f"{SECONDS:.0f}", time=time_ahead)
 
     def message(self, words: str, status: int, token: str | None = None) -> Response:
         """A page that says why something was refused; with a token, how to go on."""
